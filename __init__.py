@@ -1,0 +1,32 @@
+"""cpbench: a benchmark of continual personalization for text-to-image diffusion models.
+
+The public names are loaded when first used, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "Method": "benchmark.protocol",
+    "Prompt": "benchmark.protocol",
+    "Subject": "benchmark.protocol",
+    "Task": "benchmark.protocol",
+    "Backbone": "benchmark.backbone",
+    "load_backbone": "benchmark.backbones",
+    "Suite": "benchmark.spec",
+    "load_suite": "benchmark.spec",
+    "Result": "benchmark.results",
+    "read_result": "benchmark.results",
+    "CpbenchError": "benchmark.errors",
+}
+__all__ = [*_PUBLIC, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'cpbench' has no attribute '{name}'")
+    return getattr(import_module(f".{_PUBLIC[name]}", __name__), name)

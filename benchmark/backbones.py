@@ -1,0 +1,71 @@
+"""Backbones by name: ``toybox`` (embedded), ``tiny`` (random weights, for tests), or a diffusers folder or hub id."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from .backbone import Backbone, hash_weights
+from .errors import BadInput
+from .spec import Sampling
+
+EMBEDDED = ("tiny", "toybox")
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def pick_device(name: str) -> torch.device:
+    """The device for ``auto``, ``cpu``, ``cuda`` or ``mps``; raises BadInput where it is not there."""
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return torch.device(next(d for d in ("cuda", "mps", "cpu") if there[d]))
+    if not there.get(name.split(":")[0], False):
+        raise BadInput(
+            f"--device {name}: not available here; choose auto or {', '.join(d for d in there if there[d])}."
+        )
+    return torch.device(name)
+
+
+def pick_dtype(name: str) -> torch.dtype:
+    """The compute type by name; raises BadInput for any other."""
+    if name not in _DTYPES:
+        raise BadInput(f"--dtype {name}: choose one of {', '.join(_DTYPES)}.")
+    return _DTYPES[name]
+
+
+def load_backbone(name: str, sampling: Sampling, device: str = "cpu", dtype: str = "float32") -> Backbone:
+    """Load a backbone; ``name`` is ``toybox``, ``tiny``, a folder in diffusers' layout, or a hub id."""
+    kind, where = pick_dtype(dtype), pick_device(device)
+    parts = _embedded(name) if name in EMBEDDED else _pipeline(name)
+    modules = {"unet": parts["unet"], "text": parts["text"], "codec": parts["codec"]}
+    weights = hash_weights(modules)
+    return Backbone(name=name, weights=weights, sampling=sampling, device=where, dtype=kind, **parts)
+
+
+def _embedded(name: str) -> dict[str, Any]:
+    from .toybox.parts import TINY, build_parts
+    from .toybox.weights import read_parts
+
+    parts = build_parts(TINY, seed=0) if name == "tiny" else read_parts()
+    return vars(parts)
+
+
+def _pipeline(name: str) -> dict[str, Any]:
+    """The parts of a Stable Diffusion pipeline, from safetensors only."""
+    from diffusers import StableDiffusionPipeline
+
+    try:
+        pipe = StableDiffusionPipeline.from_pretrained(name, use_safetensors=True, safety_checker=None)
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise BadInput(
+            f"backbone '{name}' cannot be loaded ({reason}); give toybox, a folder in diffusers' layout, or fetch the "
+            f"model first with 'hf download {name}'."
+        ) from None
+    return {
+        "unet": pipe.unet,
+        "text": pipe.text_encoder,
+        "codec": pipe.vae,
+        "tokenizer": pipe.tokenizer,
+        "scheduler": pipe.scheduler,
+    }

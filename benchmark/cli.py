@@ -1,0 +1,156 @@
+"""The command line: reads arguments, composes the parts, prints. Heavy imports only inside commands."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Benchmark of continual personalization for text-to-image diffusion models.\n\n"
+    "Example: cpbench run --methods dsc,clora",
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+Out = Annotated[Path, typer.Option(help="Folder of the result records.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
+
+
+@app.command()
+def run(
+    methods: Annotated[str, typer.Option(help="Names separated by commas, or 'all' (see 'cpbench list methods').")],
+    suite: Annotated[str, typer.Option(help="A suite by name, or the path of its YAML file.")] = "toybox-6",
+    orders: Annotated[int, typer.Option(help="How many task orders: as given, reversed, then random ones.")] = 1,
+    seeds: Annotated[int, typer.Option(help="How many seeds of training and sampling.")] = 1,
+    protocol: Annotated[str, typer.Option(help="Cells to measure: 'final' or 'full'.")] = "final",
+    backbone: Annotated[str | None, typer.Option(help="toybox, a diffusers folder, or a hub id.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
+    settings: Annotated[list[str] | None, typer.Option("--set", help="An option, e.g. dsc.temperature=0.05.")] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads; all cores when not given.")] = None,
+    out: Out = Path("results"),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and do nothing.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run methods on a suite, write result records, and print the leaderboard.
+
+    Example: cpbench run --methods dsc,clora --suite toybox-6 --orders 2
+    """
+    from . import commands
+
+    request = commands.RunRequest(
+        methods=methods,
+        suite=suite,
+        orders=orders,
+        seeds=seeds,
+        protocol=protocol,
+        backbone=backbone,
+        device=device,
+        dtype=dtype,
+        settings=tuple(settings or ()),
+        threads=threads,
+        out=out,
+        dry_run=dry_run,
+        quiet=quiet,
+    )
+    commands.run(request)
+
+
+@app.command()
+def report(
+    results: Annotated[Path, typer.Option(help="Folder of the result records.")] = Path("results"),
+    out: Annotated[Path, typer.Option(help="Folder for tables and plots.")] = Path("report"),
+) -> None:
+    """Write tables (Markdown, CSV), plots and sample sheets from the records.
+
+    Example: cpbench report --results results --out report
+    """
+    from . import commands
+
+    commands.report(results, out)
+
+
+@app.command("list")
+def list_(
+    what: Annotated[str, typer.Argument(help="methods, suites, backbones, metrics or runs.")] = "methods",
+    results: Annotated[Path, typer.Option(help="Folder of the result records (for runs).")] = Path("results"),
+    as_json: Json = False,
+) -> None:
+    """List what there is to choose from.
+
+    Example: cpbench list suites
+    """
+    from . import commands
+
+    commands.list_(what, results, as_json)
+
+
+@app.command()
+def show(
+    run_id: Annotated[str, typer.Argument(help="The id of a run, or its first characters.")],
+    results: Annotated[Path, typer.Option(help="Folder of the result records.")] = Path("results"),
+    as_json: Json = False,
+) -> None:
+    """Show one run with its matrix.
+
+    Example: cpbench show 3fa4
+    """
+    from . import commands
+
+    commands.show(run_id, results, as_json)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Say what is installed, which devices there are, and what will work.
+
+    Example: cpbench doctor
+    """
+    from . import commands
+
+    commands.doctor(as_json)
+
+
+@app.command()
+def pretrain(
+    out: Annotated[Path | None, typer.Option(help="Folder for data, checkpoints and weights.")] = None,
+    updates: Annotated[int | None, typer.Option(help="Updates of the diffusion stage.")] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Build the toybox model from nothing; hours on two cores, resumed where it stopped.
+
+    Example: cpbench pretrain --out ~/toybox
+    """
+    from . import commands
+
+    commands.pretrain(out, updates, quiet)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point: every expected error is one sentence on stderr and an exit status."""
+    from .errors import CpbenchError
+
+    try:
+        app(arguments)
+    except CpbenchError as error:
+        _say(str(error))
+        sys.exit(error.status)
+    except KeyboardInterrupt:
+        _say("interrupted; nothing finished is lost, the same command continues.")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(1)
+
+
+def _say(sentence: Any) -> None:
+    typer.echo(f"cpbench: {sentence}", err=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""The errors of cpbench. Each message says what was given, what is allowed, and what to do.
+
+CpbenchError
+├── BadInput        the user gave something that cannot work        exit status 2
+├── Damaged         a file is not what its checksum says             exit status 2
+└── FailedRun       work was tried and did not succeed               exit status 1
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class CpbenchError(Exception):
+    """Any error that cpbench explains in one sentence."""
+
+    status = 1
+
+
+class BadInput(CpbenchError):
+    """An argument, a spec or a picture that cannot be used."""
+
+    status = 2
+
+
+class Damaged(CpbenchError):
+    """A file whose content differs from its recorded checksum."""
+
+    status = 2
+
+
+class FailedRun(CpbenchError):
+    """A run that was tried and failed."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> BadInput:
+    """Say that ``name`` is no known ``kind``, with the nearest names first."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}."
+    return BadInput(f"unknown {kind} '{name}': {hint}")

@@ -1,0 +1,101 @@
+"""Metrics as pure functions from features to numbers, in float64. Features are (n, d), one row a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Features = NDArray[np.float64]
+
+HIGHER_IS_BETTER = {"identity": True, "image_align": True, "text_align": True, "mmd": False, "kid": False}
+
+
+def _checked(x: ArrayLike, least: int) -> Features:
+    features = np.asarray(x, dtype=np.float64)
+    if features.ndim != 2 or len(features) < least:
+        raise ValueError(f"features must be (n, d) with n >= {least}, got shape {features.shape}")
+    return features
+
+
+def _squared_discrepancy(x: ArrayLike, y: ArrayLike, degree: int) -> float:
+    """Unbiased squared MMD with the kernel (x·y/d + 1)^degree; sizes m and n may differ.
+
+    Gretton et al. 2012, eq. 3: the self-pairs are left out of the within-sample means.
+    """
+    x, y = _checked(x, 2), _checked(y, 2)
+    m, n, d = len(x), len(y), x.shape[1]
+    kxx, kyy, kxy = ((a @ b.T / d + 1) ** degree for a, b in ((x, x), (y, y), (x, y)))
+    within_x = (kxx.sum() - np.trace(kxx)) / (m * (m - 1))
+    within_y = (kyy.sum() - np.trace(kyy)) / (n * (n - 1))
+    return float(within_x + within_y - 2 * kxy.mean())
+
+
+def mmd(x: ArrayLike, y: ArrayLike) -> float:
+    """Unbiased squared MMD with a quadratic kernel between (m, d) and (n, d); may be slightly negative."""
+    return _squared_discrepancy(x, y, 2)
+
+
+def kid(x: ArrayLike, y: ArrayLike) -> float:
+    """Kernel Inception Distance: cubic kernel, full sample, no subsets (Bińkowski et al., 2018)."""
+    return _squared_discrepancy(x, y, 3)
+
+
+def unit(x: ArrayLike) -> Features:
+    """Rows scaled to length 1."""
+    features = _checked(x, 1)
+    scaled: Features = features / np.linalg.norm(features, axis=1, keepdims=True)
+    return scaled
+
+
+def image_align(generated: ArrayLike, real: ArrayLike) -> Features:
+    """Mean cosine of each generated picture (m, d) to all real ones (n, d); (m,) in [-1, 1]."""
+    mean: Features = (unit(generated) @ unit(real).T).mean(axis=1)
+    return mean
+
+
+def text_align(generated: ArrayLike, text: ArrayLike) -> Features:
+    """Cosine of each picture (m, d) with the text of the same row (m, d); (m,) in [-1, 1]."""
+    cosines: Features = (unit(generated) * unit(text)).sum(axis=1)
+    return cosines
+
+
+def identity(generated: ArrayLike, candidates: Sequence[ArrayLike]) -> Features:
+    """1 where a picture (m, d) is nearest to candidate 0, else 0; (m,).
+
+    Nearest by linear discriminant: distance to the mean of each candidate's references (n_c, d) under their common
+    within-candidate covariance, so that pose and place count little.
+    """
+    means, white = discriminant(candidates)
+    gaps = white(_checked(generated, 1))[:, None] - white(means)[None]
+    nearest: Features = (np.square(gaps).sum(axis=2).argmin(axis=1) == 0).astype(np.float64)
+    return nearest
+
+
+def discriminant(groups: Sequence[ArrayLike]) -> tuple[Features, Callable[[Features], Features]]:
+    """The means (g, d) of groups of features, and the map that makes their common covariance the identity."""
+    features = [_checked(g, 2) for g in groups]
+    means = np.stack([f.mean(axis=0) for f in features])
+    spread = np.concatenate([f - m for f, m in zip(features, means, strict=True)])
+    return means, whitening(spread)
+
+
+def whitening(spread: Features, shrinkage: float = 0.1) -> Callable[[Features], Features]:
+    """The map x -> S^(-1/2) x with S = (1 - s) C + s tr(C)/d I, where C is the covariance of centred rows (n, d).
+
+    C has rank n at most, so S is inverted on the span of the rows (from their n x n Gram matrix) and is a multiple
+    of I beside it: exact, and far cheaper than a d x d inverse.
+    """
+    squared, left = np.linalg.eigh(spread @ spread.T)
+    kept = squared > 1e-10 * squared[-1]
+    basis = (left[:, kept] / np.sqrt(squared[kept])).T @ spread
+    variance = squared[kept] / len(spread)
+    floor = shrinkage * variance.sum() / spread.shape[1]
+    inside, beside = 1 / np.sqrt((1 - shrinkage) * variance + floor), 1 / np.sqrt(floor)
+
+    def white(x: Features) -> Features:
+        y: Features = beside * x + ((x @ basis.T) * (inside - beside)) @ basis
+        return y
+
+    return white

@@ -1,0 +1,94 @@
+"""What a method is to the benchmark: four verbs and the values they exchange. Imports nothing of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pictures = NDArray[np.uint8]
+"""Pictures, uint8, shape (n, height, width, 3)."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A concept as a prompt speaks of it: its own name and its class noun."""
+
+    name: str
+    noun: str
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A sentence with one ``{}`` for each of its subjects, in order."""
+
+    text: str
+    subjects: tuple[Subject, ...]
+
+    def render(self, say: Callable[[Subject], str]) -> str:
+        """The sentence with each subject said by ``say``."""
+        return self.text.format(*(say(s) for s in self.subjects))
+
+
+@dataclass(frozen=True)
+class Task:
+    """One concept to learn: its pictures (n, size, size, 3), the training prompt, the budget and the seed.
+
+    ``number`` counts from 1. ``seed`` follows from everything that came before, never from execution order.
+    """
+
+    number: int
+    subject: Subject
+    pictures: Pictures
+    prompt: str
+    steps: int
+    batch: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Tick:
+    """Progress inside a unit: the phase, the step of how many, and the loss where there is one."""
+
+    phase: str
+    step: int
+    steps: int
+    loss: float | None = None
+
+
+Watch = Callable[[Tick], None]
+
+
+def unwatched(_: Tick) -> None:
+    """A watcher that looks away."""
+
+
+class Method(Protocol):
+    """A way to learn concepts one after another. Between tasks it is saved and loaded afresh.
+
+    Whatever it needs later it must write in :meth:`save`: the bytes there are its storage cost.
+    """
+
+    def learn(self, task: Task, watch: Watch) -> dict[str, float]:
+        """Learn one concept from its pictures; returns figures worth logging (name to value)."""
+        ...
+
+    def generate(self, prompts: Sequence[Prompt], seeds: Sequence[int]) -> Pictures:
+        """Draw one picture for each pair of prompt and seed."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write everything that later tasks and prompts need into an empty folder."""
+        ...
+
+    def load(self, folder: Path) -> None:
+        """Become what was saved in ``folder``."""
+        ...
+
+    def trainable(self) -> int:
+        """The number of parameters that learning a task may change."""
+        ...

@@ -1,0 +1,1 @@
+"""The embedded default: a small world, and a latent diffusion model trained on it."""

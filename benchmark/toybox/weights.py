@@ -1,0 +1,64 @@
+"""The shipped weights of the toybox model: float16 safetensors with a manifest of their checksums."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from ..errors import Damaged
+from .parts import Parts, Size, build_parts
+
+
+def weights_folder() -> Path:
+    """Where the shipped weights lie."""
+    return Path(str(files("cpbench.benchmark.toybox"))) / "weights"
+
+
+def write_module(module: nn.Module, file: Path) -> str:
+    """Write the weights of one module in float16; returns the sha256 of the file."""
+    save_file({k: v.detach().half().contiguous() for k, v in module.state_dict().items()}, file)
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def read_module(module: nn.Module, file: Path, sha256: str) -> None:
+    """Read weights into a module as float32; raises Damaged where the file is not the one recorded."""
+    if not file.is_file():
+        raise Damaged(f"{file} is missing; reinstall cpbench, or rebuild it with 'cpbench pretrain'.")
+    if hashlib.sha256(file.read_bytes()).hexdigest() != sha256:
+        raise Damaged(f"{file} has a wrong checksum; reinstall cpbench, or rebuild it with 'cpbench pretrain'.")
+    module.load_state_dict({k: v.to(torch.float32) for k, v in load_file(file).items()})
+
+
+def write_weights(parts: Parts, folder: Path, about: dict[str, Any]) -> None:
+    """Write all modules and ``manifest.json`` into ``folder``; ``about`` says how they came to be."""
+    folder.mkdir(parents=True, exist_ok=True)
+    sums = {name: write_module(module, folder / f"{name}.safetensors") for name, module in parts.trained().items()}
+    manifest = {"sha256": sums, "scaling_factor": parts.codec.config.scaling_factor, **about}
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a folder of weights."""
+    file = folder / "manifest.json"
+    if not file.is_file():
+        raise Damaged(f"{file} is missing; reinstall cpbench, or rebuild it with 'cpbench pretrain'.")
+    manifest: dict[str, Any] = json.loads(file.read_text())
+    return manifest
+
+
+def read_parts(folder: Path | None = None) -> Parts:
+    """The trained model, checked against its checksums, in float32."""
+    folder = folder or weights_folder()
+    manifest = read_manifest(folder)
+    parts = build_parts(Size(), seed=0)
+    parts.codec.register_to_config(scaling_factor=manifest["scaling_factor"])
+    for name, module in parts.trained().items():
+        read_module(module, folder / f"{name}.safetensors", manifest["sha256"][name])
+    return parts

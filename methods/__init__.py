@@ -1,0 +1,1 @@
+"""The players: adapters, consolidations, and the table that names their pairs."""

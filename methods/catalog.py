@@ -1,0 +1,116 @@
+"""The table of named methods: an adapter, consolidations, options. A new pair is a row here, never a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+from ..benchmark.backbone import Backbone
+from ..benchmark.errors import BadInput
+from ..benchmark.protocol import Method
+from .adapters import Adapter, Lora, LoraOptions, Tokens
+from .clora import Clora, CloraOptions
+from .consolidation import Consolidation
+from .dsc import Dsc, DscOptions
+from .independent import Independent
+from .learner import Learner, LearnerOptions
+
+ADAPTERS: dict[str, tuple[Callable[..., Adapter], type | None]] = {
+    "tokens": (lambda backbone, seed: Tokens(), None),
+    "lora": (Lora, LoraOptions),
+}
+CONSOLIDATIONS: dict[str, tuple[Callable[..., Consolidation], type | None]] = {
+    "clora": (Clora, CloraOptions),
+    "dsc": (Dsc, DscOptions),
+    "independent": (Independent, None),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One named method; ``adapter`` is empty for the base model. ``tuned`` replaces defaults, by section and field."""
+
+    name: str
+    adapter: str
+    consolidations: tuple[str, ...]
+    sentence: str
+    paper: str
+    tuned: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def options(self) -> dict[str, Any]:
+        """The options of every part of the method, by section, tuned values applied."""
+        if not self.adapter:
+            return {}
+        kinds = {"learner": LearnerOptions, self.adapter: ADAPTERS[self.adapter][1]}
+        kinds |= {name: CONSOLIDATIONS[name][1] for name in self.consolidations}
+        return {name: kind(**self.tuned.get(name, {})) for name, kind in kinds.items() if kind is not None}
+
+
+CATALOGUE: dict[str, Row] = {
+    row.name: row
+    for row in (
+        Row("base", "", (), "The pretrained model, prompted by the class noun: the floor.", ""),
+        Row("ti", "tokens", (), "Textual Inversion: learns one token a concept.", "https://arxiv.org/abs/2208.01618"),
+        Row(
+            "lora",
+            "lora",
+            (),
+            "One LoRA trained on task after task: the lower bound.",
+            "https://arxiv.org/abs/2106.09685",
+        ),
+        Row(
+            "clora",
+            "lora",
+            ("clora",),
+            "C-LoRA: a penalty on changing again what earlier tasks have changed.",
+            "https://arxiv.org/abs/2304.06027",
+            {"learner": {"use_noun": False}},
+        ),
+        Row(
+            "dsc",
+            "lora",
+            ("dsc",),
+            "DSC: distils diffusion-classifier scores of earlier adapters into the current one.",
+            "https://arxiv.org/abs/2410.00700",
+        ),
+        Row("independent", "lora", ("independent",), "One LoRA a concept, chosen by an oracle: an upper bound.", ""),
+    )
+}
+
+
+def configure(name: str, settings: Mapping[str, str]) -> dict[str, Any]:
+    """The options of a method with ``section.field`` settings applied; raises BadInput for any that do not fit."""
+    options = CATALOGUE[name].options()
+    valid = sorted(f"{section}.{f.name}" for section, o in options.items() for f in fields(o))
+    for key, text in settings.items():
+        if key not in valid:
+            known = ", ".join(valid) or "none"
+            raise BadInput(f"--set {key}: no option of method '{name}'; its options: {known}.")
+        section, option = key.split(".")
+        value = _parse(key, text, type(getattr(options[section], option)))
+        options[section] = replace(options[section], **{option: value})
+    return options
+
+
+def _parse(key: str, text: str, kind: type) -> Any:
+    """Read a setting as the type of its default."""
+    try:
+        return {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
+    except (ValueError, KeyError):
+        raise BadInput(f"--set {key}={text}: expected a value of type {kind.__name__}.") from None
+
+
+def plain(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as nested plain dicts, for records and keys."""
+    return {section: asdict(o) for section, o in options.items()}
+
+
+def build(name: str, options: Mapping[str, Any], backbone: Backbone, seed: int) -> Method:
+    """Build a catalogue method in ``backbone``, which must be its own copy."""
+    row = CATALOGUE[name]
+    parts = [CONSOLIDATIONS[c] for c in row.consolidations]
+    own = [make(options[c]) if kind else make() for c, (make, kind) in zip(row.consolidations, parts, strict=True)]
+    make, kind = ADAPTERS[row.adapter]
+    adapter = make(backbone, seed, options[row.adapter]) if kind else make(backbone, seed)
+    return Learner(backbone, seed, adapter, own, options["learner"])

@@ -1,0 +1,75 @@
+"""Consolidations: what protects the past while and after a concept is learned.
+
+None of them knows which adapter it protects: they see parameters, a ``delta()``, and the learner's own loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from ..benchmark.backbone import Params
+from ..benchmark.protocol import Subject, Task, Watch
+
+if TYPE_CHECKING:
+    from .learner import Learner
+
+
+@dataclass(frozen=True)
+class Step:
+    """One training step: latents z and noise ε (n, c, h, w), t (n,), x_t, and the prompt."""
+
+    latents: Tensor
+    noise: Tensor
+    t: Tensor
+    noisy: Tensor
+    prompt: str
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One run of the learner's loop: what to minimise, the optimiser's groups, how many updates, and the batch."""
+
+    name: str
+    objective: Callable[[Step], Tensor]
+    groups: list[dict[str, Any]]
+    steps: int
+    batch: int
+
+
+class Consolidation:
+    """Protects nothing: the neutral element, and what the others refine.
+
+    ``restart``: each task begins with new adapter weights instead of those of the task before.
+    """
+
+    name = "none"
+    restart = False
+
+    def penalty(self, learner: Learner, step: Step) -> Tensor | None:
+        """A term added to the denoising loss of a training step, or nothing."""
+        return None
+
+    def end(self, learner: Learner, task: Task, watch: Watch) -> dict[str, float]:
+        """Called once after the training of a task; returns figures worth logging."""
+        return {}
+
+    def override(self, subject: Subject) -> Params | None:
+        """Adapter weights to draw this subject with, where they differ from the current ones."""
+        return None
+
+    def state(self) -> dict[str, Tensor]:
+        """All tensors that later tasks need."""
+        return {}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Become what :meth:`state` gave."""
+
+
+def mean_change(changes: Mapping[str, Tensor]) -> float:
+    """Mean |ΔW| over the entries of all changed matrices; 0 where there are none."""
+    entries = sum(w.numel() for w in changes.values())
+    return sum(w.detach().abs().sum().item() for w in changes.values()) / max(entries, 1)

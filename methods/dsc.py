@@ -1,0 +1,101 @@
+"""DSC, diffusion-scores consolidation (Jha et al., ICLR 2025, arXiv 2410.00700): distillation in function space.
+
+After task n, a student that starts as LoRA_n learns from two frozen teachers at once: LoRA_n itself, and one
+earlier adapter LoRA_j drawn anew at each iteration. Only noisy pictures of the current task are used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ..benchmark.backbone import Params
+from ..benchmark.protocol import Subject, Task, Watch
+from .consolidation import Consolidation, Phase, Step
+from .pool import flatten, unflatten
+from .scores import cross_entropy, errors, logits
+
+if TYPE_CHECKING:
+    from .learner import Learner
+
+
+@dataclass(frozen=True)
+class DscOptions:
+    """w_H and β weigh scores and noise; τ is the temperature of the scores; I the iterations of the phase."""
+
+    score_weight: float = 1.0
+    noise_weight: float = 1.0
+    temperature: float = 0.05
+    iterations: int = 60
+    batch: int = 4
+    rate: float = 1e-3
+
+
+def dsc_loss(noise: Tensor, first: Tensor, second: Tensor, student: Tensor, options: DscOptions) -> Tensor:
+    """w_H [H(P_T1, P_S) + H(P_T2, P_S)] + β [‖ε_T1(cⁿ) − ε_S(cⁿ)‖² + ‖ε_T2(c^j) − ε_S(c^j)‖²].
+
+    ``noise`` is (n, c, h, w); the predictions of both teachers and the student are (n, 3, c, h, w) for the
+    candidates (c⁰, c^j, cⁿ) in this order.
+    """
+    p1, p2, ps = (logits(errors(noise, p), options.temperature) for p in (first, second, student))
+    scores = cross_entropy(p1, ps) + cross_entropy(p2, ps)
+    distance = (first[:, 2] - student[:, 2]).square().mean() + (second[:, 1] - student[:, 1]).square().mean()
+    return options.score_weight * scores + options.noise_weight * distance
+
+
+class Dsc(Consolidation):
+    """Keeps the adapter of every earlier task (its storage grows with n) and distils from them."""
+
+    name = "dsc"
+
+    def __init__(self, options: DscOptions) -> None:
+        self.options = options
+        self.pool: dict[str, dict[str, Tensor]] = {}
+
+    def end(self, learner: Learner, task: Task, watch: Watch) -> dict[str, float]:
+        """Distil, unless this is the first task; then the student joins the pool."""
+        figures = self._distil(learner, task, watch) if self.pool else {}
+        self.pool[task.subject.name] = learner.adapter.state()
+        return figures
+
+    def _distil(self, learner: Learner, task: Task, watch: Watch) -> dict[str, float]:
+        current = learner.adapter.state()
+        earlier = [name for name in learner.known if name in self.pool]
+        draw = torch.Generator().manual_seed(task.seed + 1)
+
+        def objective(step: Step) -> Tensor:
+            j = earlier[int(torch.randint(len(earlier), (), generator=draw))]
+            candidates = (Subject("", task.subject.noun), learner.known[j], task.subject)
+            with torch.no_grad():
+                text = learner.backbone.embed([task.prompt.format(learner.say(c)) for c in candidates])
+                first = _predict(learner, step, text, current)
+                second = _predict(learner, step, text, self.pool[j])
+            student = _predict(learner, step, text, None)
+            return dsc_loss(step.noise, first, second, student, self.options)
+
+        o = self.options
+        phase = Phase(
+            "dsc", objective, [{"params": list(learner.adapter.params.values()), "lr": o.rate}], o.iterations, o.batch
+        )
+        return {"dsc_loss": learner.optimise(task, phase, watch)}
+
+    def state(self) -> dict[str, Tensor]:
+        """The pool, as ``<concept>/<parameter>``."""
+        return flatten(self.pool)
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Read the pool back."""
+        self.pool = unflatten(state)
+
+
+def _predict(learner: Learner, step: Step, text: Tensor, params: Params | None) -> Tensor:
+    """ε for every candidate in ONE batched call; text (k, length, width), result (n, k, c, h, w)."""
+    n, k = len(step.noisy), len(text)
+    out = learner.backbone.eps(
+        step.noisy.repeat_interleave(k, 0), step.t.repeat_interleave(k), text.repeat(n, 1, 1), params
+    )
+    return out.view(n, k, *step.noisy.shape[1:])

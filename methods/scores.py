@@ -1,0 +1,26 @@
+"""Diffusion-classifier scores: how well each candidate prompt explains the noise.
+
+Sources: Diffusion Classifier (Li et al., arXiv 2303.16203); arXiv 2410.00700, Algorithm 1.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def errors(noise: Tensor, predictions: Tensor) -> Tensor:
+    """e_i = mean ‖ε − ε_θ(x_t, c_i)‖² over the latent; (n, k) from noise (n, c, h, w), predictions (n, k, c, h, w)."""
+    return (predictions - noise[:, None]).square().mean((2, 3, 4))
+
+
+def logits(errors_: Tensor, temperature: float) -> Tensor:
+    """−e / τ with e divided by its mean over the candidates; (n, k)."""
+    scale = errors_.mean(dim=1, keepdim=True).detach().clamp_min(torch.finfo(errors_.dtype).tiny)
+    return -errors_ / (scale * temperature)
+
+
+def cross_entropy(teacher: Tensor, student: Tensor) -> Tensor:
+    """H(P_T, P_S) averaged over images, from logits (n, k) of both."""
+    return -(F.softmax(teacher, dim=1) * F.log_softmax(student, dim=1)).sum(1).mean()

@@ -1,0 +1,78 @@
+"""What the tests share: a tiny suite, the tiny backbone, and a home of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cpbench.benchmark.backbone import Backbone
+from cpbench.benchmark.backbones import load_backbone
+from cpbench.benchmark.protocol import Subject, Task
+from cpbench.benchmark.spec import Sampling, Suite, load_suite
+from cpbench.benchmark.toybox.world import portraits, unusual_individual
+
+TINY = {
+    "name": "tiny-2",
+    "version": 1,
+    "title": "Two individuals, few steps.",
+    "licence": "Apache-2.0",
+    "backbone": "tiny",
+    "concepts": [
+        {"name": "mallow", "noun": "cat", "toybox": 11},
+        {"name": "rumble", "noun": "car", "toybox": 12},
+    ],
+    "prompts": {"train": "photo of a {}", "evaluation": ["photo of a {}", "a photo of a {} at night"]},
+    "training": {"steps": 3, "batch": 2, "pictures": 2},
+    "sampling": {"sampler": "dpm++", "steps": 2, "guidance": 2.0, "batch": 8, "size": 64},
+    "evaluation": {
+        "per_prompt": 2,
+        "references": 4,
+        "distractors": 2,
+        "extractor": "effnet-lite0",
+        "aligner": None,
+        "profile": "toybox",
+    },
+}
+
+
+def write_suite(folder: Path, **changes: object) -> Path:
+    """A YAML file of the tiny suite with top-level fields replaced; None removes one."""
+    content = {k: v for k, v in (TINY | changes).items() if v is not None}
+    path = folder / "tiny.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+@pytest.fixture
+def suite_file(tmp_path: Path) -> Path:
+    return write_suite(tmp_path)
+
+
+@pytest.fixture
+def suite(suite_file: Path) -> Suite:
+    return load_suite(str(suite_file))
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CPBENCH_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture(scope="session")
+def pristine() -> Backbone:
+    return load_backbone("tiny", Sampling(sampler="dpm++", steps=2, guidance=2.0, batch=8, size=64))
+
+
+@pytest.fixture
+def backbone(pristine: Backbone) -> Backbone:
+    return pristine.copy()
+
+
+def task(number: int, noun: str, name: str, steps: int = 3) -> Task:
+    """A small task of the toybox world."""
+    import numpy as np
+
+    pictures = np.stack(portraits(unusual_individual(noun, 40 + number), 2, number))
+    return Task(number, Subject(name, noun), pictures, "photo of a {}", steps, 2, seed=number)

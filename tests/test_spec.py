@@ -1,0 +1,93 @@
+"""Suites: what is accepted, what is refused, and how orders are drawn."""
+
+from pathlib import Path
+
+import pytest
+from conftest import TINY, write_suite
+
+from cpbench.benchmark.data import check_suite, training_pictures
+from cpbench.benchmark.errors import BadInput
+from cpbench.benchmark.spec import load_suite, suite_names
+
+
+@pytest.mark.parametrize("name", suite_names())
+def test_every_shipped_suite_loads_and_draws_its_pictures(name):
+    suite = load_suite(name)
+    assert suite.name == name
+    assert training_pictures(suite, suite.concepts[0]).shape == (5, 64, 64, 3)
+
+
+def test_the_tuning_suite_shares_no_concept_with_any_reported_suite():
+    tuning = {(c.noun, c.toybox) for c in load_suite("toybox-tune").concepts}
+    for name in set(suite_names()) - {"toybox-tune"}:
+        assert tuning.isdisjoint((c.noun, c.toybox) for c in load_suite(name).concepts)
+
+
+def test_a_suite_with_a_missing_field_is_refused_with_its_name(tmp_path):
+    with pytest.raises(BadInput, match=r"tiny\.yaml: field 'prompts' is missing"):
+        load_suite(str(write_suite(tmp_path, prompts=None)))
+
+
+def test_a_prompt_without_the_placeholder_is_refused_with_the_prompt(tmp_path):
+    prompts = {"train": "photo of a cat", "evaluation": ["photo of a {}"]}
+    with pytest.raises(BadInput, match="'photo of a cat' must hold the placeholder"):
+        load_suite(str(write_suite(tmp_path, prompts=prompts)))
+
+
+@pytest.mark.parametrize("folder", ["/etc", "../elsewhere", "a/../../b"])
+def test_a_folder_outside_the_spec_is_refused(tmp_path, folder):
+    concepts = [{"name": "rex", "noun": "dog", "folder": folder}]
+    with pytest.raises(BadInput, match="inside the folder of the spec"):
+        load_suite(str(write_suite(tmp_path, concepts=concepts)))
+
+
+def test_a_link_that_leads_out_of_the_folder_is_refused(tmp_path):
+    (tmp_path / "rex").symlink_to("/etc")
+    suite = load_suite(str(write_suite(tmp_path, concepts=[{"name": "rex", "noun": "dog", "folder": "rex"}])))
+    with pytest.raises(BadInput, match="leads out"):
+        check_suite(suite)
+
+
+def folder_suite(tmp_path: Path):
+    (tmp_path / "rex").mkdir()
+    return load_suite(str(write_suite(tmp_path, concepts=[{"name": "rex", "noun": "dog", "folder": "rex"}])))
+
+
+def test_an_empty_concept_folder_is_refused(tmp_path):
+    suite = folder_suite(tmp_path)
+    with pytest.raises(BadInput, match="holds no pictures"):
+        check_suite(suite)
+
+
+def test_an_unreadable_picture_is_refused_with_its_name(tmp_path):
+    suite = folder_suite(tmp_path)
+    (tmp_path / "rex" / "a.png").write_text("no picture")
+    with pytest.raises(BadInput, match=r"a\.png: not a readable picture"):
+        check_suite(suite)
+
+
+def test_an_unknown_suite_names_the_nearest_one():
+    with pytest.raises(BadInput, match="did you mean toybox-6"):
+        load_suite("toybx-6")
+
+
+def test_orders_begin_with_the_given_one_and_its_reverse_and_are_distinct():
+    orders = load_suite("toybox-6").orders(5)
+    assert orders[0] == (0, 1, 2, 3, 4, 5)
+    assert orders[1] == (5, 4, 3, 2, 1, 0)
+    assert len(set(orders)) == 5
+    assert load_suite("toybox-6").orders(3) == orders[:3]
+
+
+def test_more_orders_than_there_are_and_fewer_than_one_are_refused(suite):
+    assert suite.orders(2) == [(0, 1), (1, 0)]
+    with pytest.raises(BadInput, match="only 2 orders"):
+        suite.orders(3)
+    with pytest.raises(BadInput, match="at least 1"):
+        suite.orders(0)
+
+
+def test_the_hash_ignores_the_title_and_nothing_else(tmp_path, suite):
+    assert load_suite(str(write_suite(tmp_path, title="Another."))).hash == suite.hash
+    training = TINY["training"] | {"steps": 4}
+    assert load_suite(str(write_suite(tmp_path, training=training))).hash != suite.hash
