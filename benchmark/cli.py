@@ -86,9 +86,9 @@ def list_(
 
     Example: cpbench list suites
     """
-    from . import commands
+    from . import queries
 
-    commands.list_(what, results, as_json)
+    queries.list_(what, results, as_json)
 
 
 @app.command()
@@ -101,9 +101,9 @@ def show(
 
     Example: cpbench show 3fa4
     """
-    from . import commands
+    from . import queries
 
-    commands.show(run_id, results, as_json)
+    queries.show(run_id, results, as_json)
 
 
 @app.command()
@@ -112,9 +112,9 @@ def doctor(as_json: Json = False) -> None:
 
     Example: cpbench doctor
     """
-    from . import commands
+    from . import queries
 
-    commands.doctor(as_json)
+    queries.doctor(as_json)
 
 
 @app.command()

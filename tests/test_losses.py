@@ -70,7 +70,9 @@ def test_dsc_loss_by_hand():
     p1, p2, ps = (softmax_by_hand([x**2 for x in v], 0.7) for v in values.values())
     entropy = sum(-a * math.log(s) for p in (p1, p2) for a, s in zip(p, ps, strict=True))
     distance = (0.5 - 0.9) ** 2 + (0.2 - 0.7) ** 2
-    assert dsc_loss(noise, first, second, student, options).item() == pytest.approx(2 * entropy + 3 * distance, abs=1e-8)
+    assert dsc_loss(noise, first, second, student, options).item() == pytest.approx(
+        2 * entropy + 3 * distance, abs=1e-8
+    )
 
 
 def test_dsc_loss_has_no_gradient_where_student_and_both_teachers_agree():

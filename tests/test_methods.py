@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from conftest import task
 
+from conftest import task
 from cpbench.benchmark.backbone import hash_weights
 from cpbench.benchmark.errors import BadInput
 from cpbench.benchmark.protocol import Prompt, Subject, unwatched
@@ -18,7 +18,8 @@ PROMPTS = [Prompt("photo of a {}", (t.subject,)) for t in (CAT, CAR)]
 
 
 def make(name, backbone, **settings):
-    (chosen,) = choose(name, settings)
+    few = {"dsc.iterations": "2"} if name == "dsc" else {}
+    (chosen,) = choose(name, few | settings)
     return chosen.make(backbone, 7)
 
 
@@ -131,7 +132,7 @@ def test_clora_with_no_strength_learns_exactly_as_without_the_penalty(pristine, 
 
 
 def test_dsc_keeps_one_adapter_a_task_and_distils_from_the_second_task_on(pristine):
-    method = make("dsc", pristine.copy(), **{"dsc.iterations": "2"})
+    method = make("dsc", pristine.copy())
     assert "dsc_loss" not in method.learn(CAT, unwatched)
     assert "dsc_loss" in method.learn(CAR, unwatched)
     assert list(method.consolidations[0].pool) == ["mallow", "rumble"]

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from conftest import TINY, write_suite
 
+from conftest import TINY, write_suite
 from cpbench.benchmark.data import check_suite, training_pictures
 from cpbench.benchmark.errors import BadInput
 from cpbench.benchmark.spec import load_suite, suite_names

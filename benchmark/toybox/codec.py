@@ -36,7 +36,7 @@ class _Residual(nn.Module):
 
 
 def _bias(layer: nn.Conv2d) -> Tensor:
-    assert layer.bias is not None # every layer here has one
+    assert layer.bias is not None  # every layer here has one
     return layer.bias
 
 

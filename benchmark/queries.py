@@ -1,0 +1,97 @@
+"""Commands that only look: list, show, doctor."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from .commands import quiet_libraries
+from .errors import BadInput, FailedRun, unknown
+from .results import iterate_results
+
+LISTS = ("methods", "suites", "backbones", "metrics", "runs")
+
+
+def list_(what: str, results: Path, as_json: bool) -> None:
+    """Print one of the lists."""
+    if what not in LISTS:
+        raise unknown("list", what, LISTS)
+    rows = list(_rows(what, results))
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    if not rows:
+        raise BadInput(f"{results} holds no records; make some with 'cpbench run'.")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in rows[0]:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    Console().print(table)
+
+
+def _rows(what: str, results: Path) -> Iterator[dict[str, Any]]:
+    from .spec import load_suite, suite_names
+
+    if what == "methods":
+        from ..methods.catalog import CATALOGUE
+
+        for row in CATALOGUE.values():
+            yield {"method": row.name, "what it is": row.sentence, "paper": row.paper or "-"}
+    elif what == "suites":
+        for suite in map(load_suite, suite_names()):
+            yield {"suite": suite.name, "concepts": len(suite.concepts), "about": suite.title}
+    elif what == "backbones":
+        yield {"backbone": "toybox", "what it is": "the embedded model: CPU, no download"}
+        yield {"backbone": "tiny", "what it is": "random weights, for tests"}
+        yield {"backbone": "a folder or hub id", "what it is": "any Stable Diffusion 1.x or 2.x in diffusers' layout"}
+    elif what == "metrics":
+        from .metrics import HIGHER_IS_BETTER
+
+        for name, higher in HIGHER_IS_BETTER.items():
+            yield {"metric": name, "better": "higher" if higher else "lower"}
+    else:
+        for _, result in iterate_results(results):
+            r = result.run
+            yield {"run": r.id, "method": r.method, "suite": r.suite, "order": " ".join(r.order), "seed": r.seed}
+
+
+def show(run_id: str, results: Path, as_json: bool) -> None:
+    """Print one run: what it was, its matrix, its cost."""
+    from ..reports.tables import matrix_table
+
+    found = [r for _, r in iterate_results(results) if r.run.id.startswith(run_id)]
+    if len(found) != 1:
+        near = "no run" if not found else f"{len(found)} runs"
+        raise BadInput(f"{near} in {results} begin with '{run_id}'; see 'cpbench list runs --results {results}'.")
+    if as_json:
+        typer.echo(found[0].model_dump_json(by_alias=True, indent=1))
+        return
+    console = Console()
+    r = found[0].run
+    console.print(f"{r.method} on {r.suite} (version {r.suite_version}), seed {r.seed}, {r.device}, {r.dtype}")
+    console.print(f"options: {json.dumps(r.options)}", highlight=False)
+    console.print(matrix_table(found[0]))
+
+
+def doctor(as_json: bool) -> None:
+    """Check the installation and say what will work."""
+    from .doctor import checks
+
+    with quiet_libraries():
+        rows = checks()
+    if as_json:
+        typer.echo(json.dumps([vars(row) for row in rows], indent=1))
+    else:
+        table = Table(box=None, pad_edge=False, show_header=False)
+        for row in rows:
+            table.add_row("[green]ok[/]" if row.good else "[red]no[/]", row.what, row.found)
+        Console().print(table)
+    if not all(row.good for row in rows):
+        raise FailedRun("something will not work; see the lines marked 'no'.")

@@ -1,0 +1,107 @@
+"""Plots of a leaderboard's runs: matrices as heat maps, and the metric against the task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from ..benchmark import continual
+from ..benchmark.continual import Matrix
+from ..benchmark.results import Result
+from .tidy import ceiling, matrix
+
+# Okabe and Ito's colours: told apart by the colour-blind; markers and dashes tell them apart in grey.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = "osD^vPX"
+
+
+def _scale(metric: str) -> tuple[float, str]:
+    return (100, f"{metric} (%, higher is better)") if metric == "identity" else (1, f"{metric} (higher is better)")
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Write a figure without a date or a version in it: the same figure gives the same bytes."""
+    FigureCanvasAgg(figure)
+    figure.savefig(path, dpi=150, metadata={"Software": None})
+    return path
+
+
+def mean_matrix(results: Sequence[Result], metric: str) -> Matrix:
+    """Mean of R over runs by position in the order; NaN where no run measured."""
+    stack = np.stack([matrix(r, metric) for r in results])
+    seen = (~np.isnan(stack)).sum(axis=0)
+    total = np.nansum(stack, axis=0)
+    return np.where(seen > 0, total / np.maximum(seen, 1), np.nan)
+
+
+def heat_maps(runs: Mapping[str, Sequence[Result]], metric: str) -> Figure:
+    """One heat map of R a method; rows: after task, columns: the concept taught k-th."""
+    factor, label = _scale(metric)
+    across = min(3, len(runs))
+    down = -(-len(runs) // across)
+    figure = Figure(figsize=(3.6 * across + 0.9, 3.6 * down + 0.5), layout="constrained")
+    axes = figure.subplots(down, across, squeeze=False).ravel()
+    image = None
+    for ax, (name, results) in zip(axes, runs.items(), strict=False):
+        image = _heat_map(ax, factor * mean_matrix(results, metric), f"{name} ({_runs(results)})")
+    for ax in axes[len(runs) :]:
+        ax.set_axis_off()
+    figure.colorbar(image, ax=list(axes), label=label, shrink=0.8)
+    return figure
+
+
+def _runs(results: Sequence[Result]) -> str:
+    return f"{len(results)} run{'s' if len(results) > 1 else ''}"
+
+
+def _heat_map(ax: Any, r: Matrix, title: str) -> Any:
+    top = 100 if np.nanmax(r) > 1 else 1
+    ax.set_facecolor("#eeeeee")
+    image = ax.imshow(np.ma.masked_invalid(r), vmin=0, vmax=top, cmap="cividis")
+    for (i, j), value in np.ndenumerate(r):
+        if not np.isnan(value):
+            text = f"{value:.0f}" if top == 100 else f"{value:.2f}"
+            ax.text(j, i, text, ha="center", va="center", fontsize=8, color="white" if value < 0.55 * top else "black")
+    tasks = r.shape[1]
+    ax.set_xticks(range(tasks), [str(k + 1) for k in range(tasks)])
+    ax.set_yticks(range(tasks + 1), ["base", *[str(k + 1) for k in range(tasks)]])
+    ax.set(title=title, xlabel="concept taught k-th", ylabel="after task")
+    return image
+
+
+def curves(runs: Mapping[str, Sequence[Result]], metric: str) -> Figure:
+    """The metric of each concept right after learning (solid) and at the end (dashed), by its place in the order."""
+    factor, label = _scale(metric)
+    figure = Figure(figsize=(7.2, 4.4), layout="constrained")
+    ax: Any = figure.subplots()
+    learners = {name: results for name, results in runs.items() if any(r.cost for r in results)}
+    for k, (name, results) in enumerate(learners.items()):
+        r = factor * mean_matrix(results, metric)
+        place = np.arange(1, r.shape[1] + 1)
+        style = {"color": COLOURS[k % len(COLOURS)], "marker": MARKERS[k % len(MARKERS)], "markersize": 5}
+        ax.plot(place, continual.learned(r), label=f"{name}, when learned", **style)
+        ax.plot(place, r[-1], linestyle="--", markerfacecolor="white", label=f"{name}, at the end", **style)
+    _bounds(ax, [r for results in runs.values() for r in results], metric, factor)
+    ax.set(xlabel="place of the concept in the order", ylabel=label)
+    ax.set_ylim(bottom=min(0, ax.get_ylim()[0]))
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.grid(alpha=0.25)
+    figure.legend(loc="outside right upper", fontsize=8, frameon=False)
+    return figure
+
+
+def _bounds(ax: Any, results: Sequence[Result], metric: str, factor: float) -> None:
+    """Horizontal lines: real pictures above, the base model below."""
+    top = float(np.mean([ceiling(r, metric) for r in results]))
+    floor = float(np.mean([np.nanmean(matrix(r, metric)[0]) for r in results]))
+    for value, name in ((top, "ceiling: real pictures"), (floor, "floor: base model")):
+        if not np.isnan(value):
+            ax.axhline(factor * value, color="#555555", linewidth=1, linestyle=":")
+            ax.annotate(
+                name, (1, factor * value), xytext=(0, 3), textcoords="offset points", fontsize=8, color="#555555"
+            )

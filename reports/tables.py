@@ -1,0 +1,164 @@
+"""Leaderboards as terminal tables, Markdown and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from ..benchmark.results import Result
+from .stats import Estimate
+from .tidy import Board, Line, headline, matrix
+
+
+def _size(value: float) -> str:
+    return f"{value / 1e6:.2f} MB" if value >= 1e5 else f"{value / 1e3:.1f} kB"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its key, its title with unit and direction, how a value is printed, and which is best."""
+
+    key: str
+    title: str
+    show: Callable[[float], str]
+    best: Callable[[Sequence[float]], float] | None = None
+
+
+def columns(main: str) -> tuple[Column, ...]:
+    """The columns of a leaderboard whose headline metric is ``main``."""
+    scale, unit = (100, " %") if main == "identity" else (1, "")
+    digits = 1 if scale == 100 else 3
+
+    def share(value: float) -> str:
+        return f"{scale * value:.{digits}f}"
+
+    return (
+        Column("average", f"{main} at the end{unit} ↑", share, max),
+        Column("plasticity", f"when learned{unit} ↑", share, max),
+        Column("forgetting", f"forgetting{' points' if scale == 100 else ''} ↓", share, min),
+        Column("text_align", "text ↑", lambda v: f"{v:.3f}", max),
+        Column("mmd", "MMD ×10³ ↓", lambda v: f"{1e3 * v:.2f}", min),
+        Column("kid", "KID ×10³ ↓", lambda v: f"{1e3 * v:.2f}", min),
+        Column("train_seconds", "train s/task", lambda v: f"{v:.1f}"),
+        Column("stored_bytes", "stored", _size),
+        Column("trainable", "trainable", lambda v: f"{v:,.0f}"),
+    )
+
+
+def _cell(column: Column, estimate: Estimate | None) -> str:
+    """A value with its interval; a dash where there is none."""
+    if estimate is None or math.isnan(estimate.value):
+        return "–"
+    shown = column.show(estimate.value)
+    if estimate.interval is None or column.best is None:
+        return shown
+    return f"{shown} [{column.show(estimate.interval[0])}, {column.show(estimate.interval[1])}]"
+
+
+def _is_best(column: Column, line: Line, board: Board) -> bool:
+    """Whether a line shows the best value of a column; bounds, and the base model's zero forgetting, do not compete."""
+    rivals = [x for x in board.lines if not x.bound and x.method != "base"]
+    values = [x.values[column.key].value for x in rivals if not math.isnan(x.values[column.key].value)]
+    if column.best is None or line not in rivals or len(values) < 2:
+        return False
+    return line.values[column.key].value == column.best(values)
+
+
+def note(board: Board) -> str:
+    """What the numbers of a board are, in a few sentences."""
+    runs = {line.method: line.values["average"].n for line in board.lines if not line.bound}
+    counts = ", ".join(f"{name} {n}" for name, n in runs.items())
+    few = " Fewer than three runs have no interval." if min(runs.values()) < 3 else ""
+    shared = "; ".join(f"{k} {v}" for k, v in board.conditions.items())
+    return (
+        f"{shared}. Runs (orders times seeds): {counts}; brackets are 95 % bootstrap intervals over them.{few} "
+        f"Forgetting: mean over all concepts but the last of (when learned - at the end)."
+    )
+
+
+def _split(boards: Sequence[Board]) -> str | None:
+    """Why there are several boards."""
+    if len(boards) < 2:
+        return None
+    keys = [k for k in boards[0].conditions if len({b.conditions[k] for b in boards}) > 1]
+    return f"{len(boards)} tables, because these differ and cannot be compared: {', '.join(keys)}."
+
+
+def to_terminal(boards: Sequence[Board]) -> Group:
+    """The boards for a terminal."""
+    parts: list[Table | Text] = []
+    for board in boards:
+        table = Table(title=f"{board.conditions['suite'].split(' (')[0]}, {board.tasks} tasks", title_justify="left")
+        table.add_column("method")
+        for column in columns(board.headline):
+            table.add_column(column.title, justify="right")
+        for line in board.lines:
+            cells = [(c, _cell(c, line.values.get(c.key))) for c in columns(board.headline)]
+            texts = [Text(text, style="bold" if _is_best(c, line, board) else "") for c, text in cells]
+            table.add_row(line.method, *texts, style="dim" if line.bound else None)
+        parts += [table, Text(note(board), style="dim")]
+    if reason := _split(boards):
+        parts.append(Text(reason, style="yellow"))
+    return Group(*parts)
+
+
+def to_markdown(boards: Sequence[Board]) -> str:
+    """The boards as Markdown."""
+    blocks = [_markdown(board) for board in boards]
+    reason = _split(boards)
+    return "\n".join(([reason, ""] if reason else []) + blocks)
+
+
+def _markdown(board: Board) -> str:
+    used = columns(board.headline)
+    rows = [f"### {board.conditions['suite'].split(' (')[0]}, {board.tasks} tasks", ""]
+    rows.append("| method | " + " | ".join(c.title for c in used) + " |")
+    rows.append("|---|" + "---:|" * len(used))
+    for line in board.lines:
+        cells = [_cell(c, line.values.get(c.key)) for c in used]
+        bold = [f"**{x}**" if _is_best(c, line, board) else x for c, x in zip(used, cells, strict=True)]
+        rows.append(f"| {'*' + line.method + '*' if line.bound else line.method} | " + " | ".join(bold) + " |")
+    return "\n".join([*rows, "", note(board), ""])
+
+
+def to_csv(boards: Sequence[Board]) -> str:
+    """The boards as CSV: one row a method and column, unrounded."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([*boards[0].conditions, "headline", "method", "bound", "column", "value", "low", "high", "runs"])
+    for board in boards:
+        for line in board.lines:
+            for key, e in line.values.items():
+                low, high = e.interval or ("", "")
+                shared = [*board.conditions.values(), board.headline]
+                writer.writerow([*shared, line.method, int(line.bound), key, repr(e.value), low, high, e.n])
+    return out.getvalue()
+
+
+def matrix_table(result: Result) -> Group:
+    """The matrix of one run, and what each task cost, for a terminal."""
+    main = headline([result])
+    r = matrix(result, main)
+    table = Table(title=f"{main}: row = after task, column = concept", title_justify="left")
+    table.add_column("after")
+    for name in result.run.order:
+        table.add_column(name, justify="right")
+    for i, row in enumerate(r):
+        shown = ["·" if np.isnan(v) else f"{v:.3f}" for v in row]
+        table.add_row("base" if i == 0 else result.run.order[i - 1], *shown)
+    costs = Table(title="cost", title_justify="left")
+    for title in ("task", "train s", "peak MB", "stored", "trainable", "s/picture"):
+        costs.add_column(title, justify="right")
+    for c in result.cost:
+        peak = f"{c.peak_memory_bytes / 1e6:.0f}"
+        stored, trainable = _size(c.stored_bytes), f"{c.trainable_parameters:,}"
+        costs.add_row(str(c.task), f"{c.train_seconds:.1f}", peak, stored, trainable, f"{c.seconds_per_picture:.3f}")
+    return Group(table, costs)

@@ -1,0 +1,146 @@
+"""From records to matrices and to the rows of a leaderboard."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..benchmark import continual
+from ..benchmark.continual import Matrix
+from ..benchmark.results import Result
+from .stats import Estimate, estimate
+
+HEADLINES = ("identity", "image_align")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of a leaderboard: a method, or a floor or ceiling (``bound``); values by column."""
+
+    method: str
+    bound: bool
+    values: dict[str, Estimate]
+
+
+@dataclass(frozen=True)
+class Board:
+    """Rows that may be compared with one another, and the conditions that all of them share."""
+
+    conditions: dict[str, str]
+    headline: str
+    tasks: int
+    lines: tuple[Line, ...]
+
+
+def matrix(result: Result, metric: str) -> Matrix:
+    """R of shape (T + 1, T): row i after task i, row 0 the base model; NaN where nothing was measured."""
+    cells: dict[tuple[int, int], list[float]] = defaultdict(list)
+    for score in result.scores:
+        if score.source == "model" and score.metric == metric:
+            cells[score.i, score.j].append(score.value)
+    tasks = len(result.run.order)
+    r = np.full((tasks + 1, tasks), np.nan)
+    for (i, j), values in cells.items():
+        r[i, j - 1] = np.mean(values)
+    return r
+
+
+def ceiling(result: Result, metric: str) -> float:
+    """The metric of held-out real pictures, mean over concepts; NaN where there are none."""
+    values = [s.value for s in result.scores if s.source == "real" and s.metric == metric]
+    return float(np.mean(values)) if values else float("nan")
+
+
+def headline(results: Iterable[Result]) -> str:
+    """The first of :data:`HEADLINES` that all records have."""
+    measured = [{s.metric for s in r.scores} for r in results]
+    return next((m for m in HEADLINES if all(m in have for have in measured)), HEADLINES[-1])
+
+
+def conditions(result: Result) -> dict[str, str]:
+    """What two runs must have in common to stand in one table."""
+    r = result.run
+    drawn = {s.n for s in result.scores if s.source == "model" and s.metric == "mmd"}
+    return {
+        "suite": f"{r.suite} (version {r.suite_version}, {r.suite_hash})",
+        "backbone": f"{r.backbone} ({r.weights})",
+        "profile": f"{r.profile} ({', '.join(f'{k} {v[:8]}' for k, v in sorted(r.extractors.items()))})",
+        "protocol": r.protocol,
+        "dtype": r.dtype,
+        "tasks": str(len(r.order)),
+        "pictures a cell": ", ".join(map(str, sorted(drawn))),
+    }
+
+
+def boards(results: Sequence[Result]) -> list[Board]:
+    """The leaderboards of some records: one for each set of conditions, in the order of their names."""
+    groups: dict[str, list[Result]] = defaultdict(list)
+    for result in results:
+        groups[json.dumps(conditions(result))].append(result)
+    return [_board(json.loads(key), groups[key]) for key in sorted(groups)]
+
+
+def by_method(results: Iterable[Result]) -> dict[str, list[Result]]:
+    """Records by method; options are told only where one method ran with several sets of them."""
+    sets: dict[str, dict[str, list[Result]]] = defaultdict(lambda: defaultdict(list))
+    for result in results:
+        sets[result.run.method][json.dumps(result.run.options, sort_keys=True)].append(result)
+    named: dict[str, list[Result]] = {}
+    for method, variants in sorted(sets.items()):
+        for options, runs in sorted(variants.items()):
+            named[method if len(variants) == 1 else f"{method} ({_differing(options, list(variants))})"] = runs
+    return named
+
+
+def _differing(options: str, variants: list[str]) -> str:
+    """The options of one variant that are not the same in all of them."""
+    flat = [{f"{s}.{k}": v for s, part in json.loads(o).items() for k, v in part.items()} for o in (options, *variants)]
+    own, others = flat[0], flat[1:]
+    return ", ".join(f"{k}={v}" for k, v in own.items() if any(other.get(k) != v for other in others))
+
+
+def _board(shared: dict[str, str], results: list[Result]) -> Board:
+    main = headline(results)
+    lines = [Line(name, False, _values(runs, main)) for name, runs in by_method(results).items()]
+    lines.sort(key=lambda line: -line.values["average"].value)
+    return Board(shared, main, len(results[0].run.order), (*lines, *_bounds(results, main)))
+
+
+def _values(runs: list[Result], main: str) -> dict[str, Estimate]:
+    """The columns of one method, each estimated over its runs (orders times seeds)."""
+    r = [matrix(result, main) for result in runs]
+    columns = {
+        "average": [continual.average(m) for m in r],
+        "plasticity": [continual.plasticity(m) for m in r],
+        "forgetting": [continual.forgetting_last(m, higher=True) for m in r],
+        "text_align": [continual.average(matrix(result, "text_align")) for result in runs],
+        "mmd": [continual.average(matrix(result, "mmd")) for result in runs],
+        "kid": [continual.average(matrix(result, "kid")) for result in runs],
+        "train_seconds": [_mean([c.train_seconds for c in result.cost]) for result in runs],
+        "stored_bytes": [float(result.cost[-1].stored_bytes) if result.cost else 0.0 for result in runs],
+        "trainable": [float(result.cost[-1].trainable_parameters) if result.cost else 0.0 for result in runs],
+    }
+    return {name: estimate(values) for name, values in columns.items()}
+
+
+def _mean(values: list[float]) -> float:
+    return float(np.mean(values)) if values else 0.0
+
+
+def _bounds(results: list[Result], main: str) -> list[Line]:
+    """The floor (base model, before any task) and the ceiling (held-out real pictures)."""
+    metrics = {"average": main, "text_align": "text_align", "mmd": "mmd", "kid": "kid"}
+    floors = {c: float(np.mean([np.nanmean(_row(matrix(r, m)[0])) for r in results])) for c, m in metrics.items()}
+    tops = {c: float(np.mean([ceiling(r, m) for r in results])) for c, m in metrics.items()}
+    rows = {"floor: base model": floors, "ceiling: real pictures": tops}
+    return [Line(name, True, {c: Estimate(v, None, 1) for c, v in values.items()}) for name, values in rows.items()]
+
+
+def _row(row: Matrix) -> Matrix:
+    """A row to average: one NaN where it is empty, so that its mean is NaN without a warning."""
+    seen = row[~np.isnan(row)]
+    return seen if seen.size else np.zeros(1) * np.float64("nan")

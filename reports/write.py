@@ -1,0 +1,87 @@
+"""The report: a pure function of the records, and of the pictures that the store still has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from ..benchmark.errors import BadInput
+from ..benchmark.results import Result, iterate_results
+from .plots import curves, heat_maps, save
+from .sheet import SheetRow, sample_sheet
+from .tables import to_csv, to_markdown
+from .tidy import Board, boards, by_method, conditions
+
+Pictures = Callable[[str], list[Path]]
+"""The PNG files of a unit by its key; empty where the store no longer has it."""
+
+
+def write_report(results: Path, out: Path, pictures: Pictures) -> list[Path]:
+    """Write tables, plots and sample sheets of all finished runs; raises BadInput where there are none."""
+    records = [record for _, record in iterate_results(results)]
+    done = [r for r in records if r.status == "ok"]
+    if not done:
+        raise BadInput(f"{results} holds no finished runs; make some with 'cpbench run --methods dsc,clora'.")
+    found = boards(done)
+    failed = [f"- {r.run.method}, {r.run.suite}, seed {r.run.seed}: {r.error}" for r in records if r.status == "error"]
+    text = to_markdown(found) + ("\nFailed runs:\n\n" + "\n".join(failed) + "\n" if failed else "")
+    paths = [_write(out / "leaderboard.md", text), _write(out / "leaderboard.csv", to_csv(found))]
+    for k, board in enumerate(found, 1):
+        own = [r for r in done if conditions(r) == board.conditions]
+        paths += _draw(board, own, out, f"{own[0].run.suite}{f'-{k}' if len(found) > 1 else ''}", pictures)
+    return paths
+
+
+def _write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def _draw(board: Board, results: Sequence[Result], out: Path, name: str, pictures: Pictures) -> list[Path]:
+    """The plots of one board, and one sample sheet a method."""
+    runs = by_method(results)
+    paths = [
+        save(heat_maps(runs, board.headline), out / f"matrix-{name}.png"),
+        save(curves(runs, board.headline), out / f"curves-{name}.png"),
+    ]
+    for method, own in runs.items():
+        if sheet := sheet_of(own[0], pictures):
+            path = out / f"samples-{name}-{_slug(method)}.png"
+            sheet.save(path)
+            paths.append(path)
+    return paths
+
+
+def _slug(text: str) -> str:
+    return "".join(c if c.isalnum() or c in "-." else "_" for c in text)
+
+
+def sheet_of(result: Result, pictures: Pictures) -> Image.Image | None:
+    """The sample sheet of one run; None where its pictures are gone, or where nothing was learned."""
+    order = result.run.order
+    rows = [_sheet_row(result, name, j, pictures) for j, name in enumerate(order, 1)]
+    if not result.cost or not all(row.real and any(row.after) for row in rows):
+        return None
+    return sample_sheet(f"{result.run.method} on {result.run.suite}, seed {result.run.seed}", rows)
+
+
+def _sheet_row(result: Result, name: str, j: int, pictures: Pictures) -> SheetRow:
+    def pick(key: str, places: tuple[int, ...]) -> tuple[Image.Image, ...]:
+        files = pictures(result.units[key]) if key in result.units else []
+        return tuple(Image.open(files[k]) for k in places if k < len(files))
+
+    cells = [f"draw/{i}/{j}" for i in range(len(result.run.order) + 1)]
+    after = tuple(pick(cell, (0, _second(result, cell, pictures))) for cell in cells)
+    return SheetRow(name, j, pick(f"real/{name}", (0, 1)), after)
+
+
+def _second(result: Result, cell: str, pictures: Pictures) -> int:
+    """Place of the first picture of the second prompt: a glimpse holds one picture a prompt, a measured cell more."""
+    files = pictures(result.units[cell]) if cell in result.units else []
+    return 1 if len(files) <= 2 else len(files) // _prompts(result)
+
+
+def _prompts(result: Result) -> int:
+    return 1 + max((s.prompt for s in result.scores if s.prompt is not None), default=0)

@@ -1,0 +1,209 @@
+"""The command line as a user meets it: runs, resumes, and refuses bad input in one sentence."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from conftest import write_suite
+from cpbench.benchmark.cli import main
+from cpbench.benchmark.results import iterate_results
+
+
+def cpbench(capsys, *arguments):
+    """Exit status, output and errors of a command run in this process."""
+    status = 0
+    try:
+        main([str(a) for a in arguments])
+    except SystemExit as end:
+        status = end.code or 0
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def run_arguments(suite_file, out, *more, methods="lora"):
+    return ("run", "--methods", methods, "--suite", suite_file, "--out", out, "--threads", 1, *more)
+
+
+def told(folder):
+    """The records of a folder without what may differ: times."""
+    records = [r.model_dump(exclude={"created"}) for _, r in iterate_results(folder)]
+    for record in records:
+        for cost in record["cost"]:
+            for field in ("train_seconds", "seconds_per_picture", "peak_memory_bytes"):
+                del cost[field]
+    return records
+
+
+def test_a_run_writes_a_record_and_prints_the_leaderboard(capsys, suite_file, tmp_path):
+    status, out, err = cpbench(capsys, *run_arguments(suite_file, tmp_path / "out", methods="base,lora"))
+    assert (status, err) == (0, "")
+    assert "lora" in out
+    assert "ceiling" in out
+    records = [r for _, r in iterate_results(tmp_path / "out")]
+    assert [r.run.method for r in records] == ["base", "lora"]
+    assert all(r.status == "ok" and r.scores for r in records)
+
+
+def test_a_second_run_does_nothing_and_leaves_the_record_untouched(capsys, suite_file, tmp_path):
+    cpbench(capsys, *run_arguments(suite_file, tmp_path / "out"))
+    (path, _), *_ = iterate_results(tmp_path / "out")
+    before = path.read_bytes()
+    status, out, _ = cpbench(capsys, *run_arguments(suite_file, tmp_path / "out"))
+    assert status == 0
+    assert " 0 to do" in out
+    assert path.read_bytes() == before
+
+
+def test_a_dry_run_says_the_plan_and_does_nothing(capsys, suite_file, tmp_path):
+    status, out, _ = cpbench(capsys, *run_arguments(suite_file, tmp_path / "out", "--dry-run", "--orders", 2))
+    assert status == 0
+    assert "2 runs of" in out
+    assert list(iterate_results(tmp_path / "out")) == []
+
+
+def test_a_flipped_byte_in_a_state_is_noticed_and_the_record_comes_out_the_same(capsys, suite_file, tmp_path):
+    cpbench(capsys, *run_arguments(suite_file, tmp_path / "a"))
+    state = next((tmp_path / "home" / "units").glob("*/state/adapter.safetensors"))
+    content = bytearray(state.read_bytes())
+    content[-1] ^= 1
+    state.write_bytes(bytes(content))
+    status, out, _ = cpbench(capsys, *run_arguments(suite_file, tmp_path / "b"))
+    assert status == 0
+    assert "is damaged" in out
+    assert told(tmp_path / "a") == told(tmp_path / "b")
+
+
+def start(*arguments, **more):
+    command = [sys.executable, "-m", "cpbench.benchmark.cli", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
+
+
+def test_killed_in_the_middle_and_started_again_the_record_is_the_same(capsys, tmp_path, monkeypatch):
+    """SIGKILL twice, each time when some more units are there."""
+    suite_file = write_suite(tmp_path, training={"steps": 40, "batch": 2, "pictures": 2})
+    cpbench(capsys, *run_arguments(suite_file, tmp_path / "whole"))
+    monkeypatch.setenv("CPBENCH_HOME", str(tmp_path / "other"))
+    for enough in (4, 9):
+        process = start(*run_arguments(suite_file, tmp_path / "killed"))
+        while process.poll() is None and len(list((tmp_path / "other" / "units").glob("*/unit.json"))) < enough:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.communicate()
+    assert cpbench(capsys, *run_arguments(suite_file, tmp_path / "killed"))[0] == 0
+    assert told(tmp_path / "killed") == told(tmp_path / "whole")
+
+
+def test_interrupted_by_ctrl_c_it_says_so_without_a_traceback(suite_file, tmp_path):
+    process = start(*run_arguments(suite_file, tmp_path / "out"))
+    while process.poll() is None and not list((tmp_path / "home" / "units").glob("*/unit.json")):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate()
+    assert process.returncode == 130
+    assert "the same command continues" in err
+    assert "Traceback" not in err
+
+
+def refusals(suite_file, tmp_path):
+    concept = [{"name": "rex", "noun": "dog", "folder": "rex"}]
+    for name in ("missing", "empty", "unreadable", "prompt"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "empty" / "rex").mkdir()
+    (tmp_path / "unreadable" / "rex").mkdir()
+    (tmp_path / "unreadable" / "rex" / "a.jpg").write_bytes(b"\xff\xd8no")
+    missing = write_suite(tmp_path / "missing", training=None)
+    empty = write_suite(tmp_path / "empty", concepts=concept)
+    unreadable = write_suite(tmp_path / "unreadable", concepts=concept)
+    prompt = write_suite(tmp_path / "prompt", prompts={"train": "a cat", "evaluation": ["a {}"]})
+    out = tmp_path / "out"
+    return {
+        "unknown method": (run_arguments(suite_file, out, methods="dcs"), "did you mean dsc"),
+        "no method": (run_arguments(suite_file, out, methods=","), "name at least one"),
+        "unknown suite": (run_arguments("toybox-7", out), "did you mean toybox-"),
+        "missing field": (run_arguments(missing, out), "field 'training' is missing"),
+        "empty folder": (run_arguments(empty, out), "holds no pictures"),
+        "unreadable picture": (run_arguments(unreadable, out), "a.jpg: not a readable picture"),
+        "no placeholder": (run_arguments(prompt, out), "must hold the placeholder"),
+        "no orders": (run_arguments(suite_file, out, "--orders", 0), "at least 1"),
+        "no seeds": (run_arguments(suite_file, out, "--seeds", 0), "at least 1"),
+        "unknown device": (run_arguments(suite_file, out, "--device", "tpu"), "not available here"),
+        "unknown dtype": (run_arguments(suite_file, out, "--dtype", "int8"), "choose one of"),
+        "unknown option": (run_arguments(suite_file, out, "--set", "lora.rnk=3"), "its options"),
+        "setting without value": (run_arguments(suite_file, out, "--set", "lora.rank"), "section.option=value"),
+        "unknown backbone": (run_arguments(suite_file, out, "--backbone", str(tmp_path)), "cannot be loaded"),
+        "no records": (("report", "--results", out, "--out", tmp_path / "r"), "cpbench run"),
+        "unknown run": (("show", "ffff", "--results", out), "begin with 'ffff'"),
+        "unknown list": (("list", "method"), "did you mean methods"),
+    }
+
+
+CASES = (
+    *("unknown method", "no method", "unknown suite", "missing field", "empty folder", "unreadable picture"),
+    *("no placeholder", "no orders", "no seeds", "unknown device", "unknown dtype", "unknown option"),
+    *("setting without value", "unknown backbone", "no records", "unknown run", "unknown list"),
+)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_bad_input_is_refused_in_one_sentence_with_status_2(capsys, suite_file, tmp_path, case):
+    arguments, sentence = refusals(suite_file, tmp_path)[case]
+    status, _, err = cpbench(capsys, *arguments)
+    assert status == 2
+    assert sentence in err
+    assert len(err.strip().splitlines()) == 1, err
+    assert not list((tmp_path / "home").glob("units/*/unit.json"))
+
+
+def test_an_unwritable_home_is_refused_with_what_to_do(capsys, suite_file, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("CPBENCH_HOME", str(tmp_path / "file" / "home"))
+    status, _, err = cpbench(capsys, *run_arguments(suite_file, tmp_path / "out"))
+    assert status == 2
+    assert "set CPBENCH_HOME" in err
+
+
+def test_weights_with_a_wrong_checksum_are_refused_with_the_file(capsys, tmp_path, monkeypatch):
+    from cpbench.benchmark.toybox import weights
+
+    shutil.copytree(weights.weights_folder(), tmp_path / "weights")
+    with (tmp_path / "weights" / "unet.safetensors").open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"\x01")
+    monkeypatch.setattr(weights, "weights_folder", lambda: tmp_path / "weights")
+    status, _, err = cpbench(capsys, "run", "--methods", "lora", "--suite", "toybox-2", "--out", tmp_path / "out")
+    assert status == 2
+    assert "unet.safetensors has a wrong checksum" in err
+
+
+@pytest.mark.parametrize("what", ["methods", "suites", "backbones", "metrics"])
+def test_lists_can_be_read_by_people_and_by_scripts(capsys, what):
+    status, out, _ = cpbench(capsys, "list", what)
+    assert status == 0
+    assert out.strip()
+    _, out, _ = cpbench(capsys, "list", what, "--json")
+    assert len(json.loads(out)) > 2
+
+
+def test_help_has_an_example_for_every_command():
+    from cpbench.benchmark.cli import app
+
+    for command in app.registered_commands:
+        assert "Example: cpbench" in command.callback.__doc__, command.callback.__name__
+
+
+def test_help_answers_in_half_a_second():
+    script = Path(sys.executable).parent / "cpbench"
+    times = []
+    for _ in range(3):
+        begin = time.perf_counter()
+        subprocess.run([script, "--help"], capture_output=True, check=True)
+        times.append(time.perf_counter() - begin)
+    assert min(times) < 0.5

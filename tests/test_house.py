@@ -1,0 +1,83 @@
+"""The house rules that a machine can check."""
+
+import ast
+import statistics
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FOLDERS = ("benchmark", "methods", "reports", "datasets_spec")
+SOURCES = sorted(f for folder in FOLDERS for f in (ROOT / folder).rglob("*.py"))
+TREES = {f: ast.parse(f.read_text()) for f in SOURCES}
+
+
+def functions(tree):
+    return [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+
+def length(node):
+    return node.end_lineno - node.lineno + 1
+
+
+def imports(file):
+    """Absolute names of the modules of cpbench that a file imports."""
+    package = file.relative_to(ROOT).with_suffix("").parts[:-1]
+    for node in ast.walk(TREES[file]):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = package[: len(package) - node.level + 1]
+            yield ".".join([*base, *(node.module or "").split(".")]).strip(".")
+
+
+def test_no_file_is_longer_than_250_lines_and_no_function_than_60():
+    assert {f.name: n for f in SOURCES if (n := len(f.read_text().splitlines())) > 250} == {}
+    assert {f.name: n.name for f in SOURCES for n in functions(TREES[f]) if length(n) > 60} == {}
+
+
+def test_the_median_function_has_ten_lines_at_most():
+    assert statistics.median(length(n) for f in SOURCES for n in functions(TREES[f])) <= 10
+
+
+ALLOWED = {
+    "methods": ("benchmark.protocol", "benchmark.spec", "benchmark.backbone", "benchmark.errors", "methods"),
+    "reports": ("benchmark.results", "benchmark.continual", "benchmark.spec", "benchmark.errors", "reports"),
+    "benchmark": ("benchmark",),
+}
+
+
+@pytest.mark.parametrize("package", ALLOWED)
+def test_imports_go_in_the_allowed_directions_only(package):
+    roots = {"cli.py", "commands.py", "queries.py"}  # the composition root may import everything
+    for file in SOURCES:
+        if file.relative_to(ROOT).parts[0] == package and file.name not in roots:
+            for name in imports(file):
+                assert name.startswith(ALLOWED[package]), f"{file} imports {name}"
+
+
+def test_the_list_of_packages_equals_the_folders():
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    folders = {f.parent.relative_to(ROOT) for f in SOURCES}
+    expected = {"cpbench"} | {".".join(["cpbench", *p.parts]) for p in folders}
+    assert set(config["tool"]["setuptools"]["packages"]) == expected
+
+
+def test_importing_the_command_line_loads_no_torch():
+    import subprocess
+
+    code = "import sys, cpbench.benchmark.cli, cpbench.reports; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_nothing_unpickles():
+    for file in SOURCES:
+        text = file.read_text()
+        assert "import pickle" not in text
+        assert text.count("torch.load(") == text.count("weights_only=True"), file
+
+
+def test_a_new_method_is_a_row_and_a_class_only():
+    """A consolidation needs its own file and two lines elsewhere: its import and its entry."""
+    text = (ROOT / "methods" / "catalog.py").read_text()
+    assert text.count("Dsc") == 4, "import of class and options, one entry in CONSOLIDATIONS"
