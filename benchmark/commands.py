@@ -114,8 +114,9 @@ def leaderboard(console: Console, results: list[Result]) -> None:
     from ..reports.tables import to_terminal
     from ..reports.tidy import boards
 
+    wide = console if console.is_terminal else Console(width=120)  # a file does not wrap at 80
     if results:
-        console.print(to_terminal(boards(results)))
+        wide.print(to_terminal(boards(results)))
 
 
 def report(results: Path, out: Path) -> None:

@@ -18,7 +18,6 @@ from .data import picture_hash
 from .errors import Damaged, unknown
 from .metrics import Features
 from .protocol import Pictures
-from .scoring import Aligner
 from .spec import digest
 
 _LITE0_SHA256 = "57934424"
@@ -76,16 +75,6 @@ def load_extractor(name: str, device: torch.device) -> Extractor:
     if name not in EXTRACTORS:
         raise unknown("extractor", name, EXTRACTORS)
     return EXTRACTORS[name](device)
-
-
-def load_aligner(name: str) -> tuple[Aligner, str]:
-    """An aligner of pictures and sentences by name, and its key; raises BadInput for an unknown one."""
-    from .toybox.clip import read_clip
-
-    if name != "toybox-clip":
-        raise unknown("aligner", name, ["toybox-clip"])
-    clip = read_clip()
-    return clip, clip.key
 
 
 @dataclass(frozen=True)

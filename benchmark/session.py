@@ -19,7 +19,7 @@ from .backbones import load_backbone
 from .chain import Choice, Measure, Planner, RunPlan, Unit, gather
 from .data import check_suite
 from .execute import Event, execute
-from .features import FeatureCache, load_aligner, load_extractor
+from .features import FeatureCache, load_extractor
 from .results import Result, Score, TaskCost, read_result, result_path, write_result
 from .runner import Runner
 from .scoring import Scorer
@@ -102,10 +102,8 @@ def open_session(
     check_suite(suite)
     model = load_backbone(backbone or suite.backbone, suite.sampling, device, dtype)
     extractor = load_extractor(suite.evaluation.extractor, model.device)
-    aligner, aligner_key = load_aligner(suite.evaluation.aligner) if suite.evaluation.aligner else (None, "")
-    keys = {extractor.name: extractor.key} | ({str(suite.evaluation.aligner): aligner_key} if aligner else {})
-    scorer = Scorer(suite, FeatureCache(home / "features", extractor), aligner)
-    return Session(suite, Store(home / "units", warn), model, scorer, keys)
+    scorer = Scorer(suite, FeatureCache(home / "features", extractor))
+    return Session(suite, Store(home / "units", warn), model, scorer, {extractor.name: extractor.key})
 
 
 def _keys(plan: RunPlan) -> dict[str, str]:

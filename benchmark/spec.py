@@ -101,7 +101,6 @@ class Evaluation(_Frozen):
     references: Count
     distractors: Annotated[int, Field(ge=0)]
     extractor: str
-    aligner: str | None
     profile: str
 
 

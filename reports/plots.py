@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from ..benchmark import continual
 from ..benchmark.continual import Matrix
 from ..benchmark.results import Result
-from .tidy import ceiling, matrix
+from .tidy import ceiling, floor, matrix
 
 # Okabe and Ito's colours: told apart by the colour-blind; markers and dashes tell them apart in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -46,7 +46,7 @@ def heat_maps(runs: Mapping[str, Sequence[Result]], metric: str) -> Figure:
     down = -(-len(runs) // across)
     figure = Figure(figsize=(3.6 * across + 0.9, 3.6 * down + 0.5), layout="constrained")
     axes = figure.subplots(down, across, squeeze=False).ravel()
-    image = None
+    image: Any = None
     for ax, (name, results) in zip(axes, runs.items(), strict=False):
         image = _heat_map(ax, factor * mean_matrix(results, metric), f"{name} ({_runs(results)})")
     for ax in axes[len(runs) :]:
@@ -98,10 +98,9 @@ def curves(runs: Mapping[str, Sequence[Result]], metric: str) -> Figure:
 def _bounds(ax: Any, results: Sequence[Result], metric: str, factor: float) -> None:
     """Horizontal lines: real pictures above, the base model below."""
     top = float(np.mean([ceiling(r, metric) for r in results]))
-    floor = float(np.mean([np.nanmean(matrix(r, metric)[0]) for r in results]))
-    for value, name in ((top, "ceiling: real pictures"), (floor, "floor: base model")):
+    bottom = float(np.mean([floor(r, metric) for r in results]))
+    for value, name in ((top, "ceiling: real pictures"), (bottom, "floor: base model")):
         if not np.isnan(value):
             ax.axhline(factor * value, color="#555555", linewidth=1, linestyle=":")
-            ax.annotate(
-                name, (1, factor * value), xytext=(0, 3), textcoords="offset points", fontsize=8, color="#555555"
-            )
+            place = {"xytext": (0, 3), "textcoords": "offset points"}
+            ax.annotate(name, (1, factor * value), fontsize=8, color="#555555", **place)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from rich.box import SIMPLE_HEAD
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
@@ -41,13 +42,12 @@ def columns(main: str) -> tuple[Column, ...]:
         return f"{scale * value:.{digits}f}"
 
     return (
-        Column("average", f"{main} at the end{unit} ↑", share, max),
-        Column("plasticity", f"when learned{unit} ↑", share, max),
-        Column("forgetting", f"forgetting{' points' if scale == 100 else ''} ↓", share, min),
-        Column("text_align", "text ↑", lambda v: f"{v:.3f}", max),
-        Column("mmd", "MMD ×10³ ↓", lambda v: f"{1e3 * v:.2f}", min),
-        Column("kid", "KID ×10³ ↓", lambda v: f"{1e3 * v:.2f}", min),
-        Column("train_seconds", "train s/task", lambda v: f"{v:.1f}"),
+        Column("average", f"average{unit} ↑", share, max),
+        Column("plasticity", f"plasticity{unit} ↑", share, max),
+        Column("forgetting", "forgetting ↓", share, min),
+        Column("mmd", "MMD×10³ ↓", lambda v: f"{1e3 * v:.2f}", min),
+        Column("kid", "KID×10³ ↓", lambda v: f"{1e3 * v:.2f}", min),
+        Column("train_seconds", "s/task", lambda v: f"{v:.1f}"),
         Column("stored_bytes", "stored", _size),
         Column("trainable", "trainable", lambda v: f"{v:,.0f}"),
     )
@@ -80,7 +80,8 @@ def note(board: Board) -> str:
     shared = "; ".join(f"{k} {v}" for k, v in board.conditions.items())
     return (
         f"{shared}. Runs (orders times seeds): {counts}; brackets are 95 % bootstrap intervals over them.{few} "
-        f"Forgetting: mean over all concepts but the last of (when learned - at the end)."
+        f"Average: {board.headline} of all concepts after the last task; plasticity: of each right after its own task; "
+        f"forgetting: mean over all concepts but the last of (right after its task - at the end)."
     )
 
 
@@ -96,8 +97,9 @@ def to_terminal(boards: Sequence[Board]) -> Group:
     """The boards for a terminal."""
     parts: list[Table | Text] = []
     for board in boards:
-        table = Table(title=f"{board.conditions['suite'].split(' (')[0]}, {board.tasks} tasks", title_justify="left")
-        table.add_column("method")
+        title = f"{board.conditions['suite'].split(' (')[0]}, {board.tasks} tasks, {board.headline}"
+        table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
+        table.add_column("method", no_wrap=True)
         for column in columns(board.headline):
             table.add_column(column.title, justify="right")
         for line in board.lines:

@@ -55,6 +55,12 @@ def ceiling(result: Result, metric: str) -> float:
     return float(np.mean(values)) if values else float("nan")
 
 
+def floor(result: Result, metric: str) -> float:
+    """The metric of the base model before any task, mean over concepts; NaN where it was not measured."""
+    row = matrix(result, metric)[0]
+    return float(np.mean(row[~np.isnan(row)])) if (~np.isnan(row)).any() else float("nan")
+
+
 def headline(results: Iterable[Result]) -> str:
     """The first of :data:`HEADLINES` that all records have."""
     measured = [{s.metric for s in r.scores} for r in results]
@@ -117,7 +123,6 @@ def _values(runs: list[Result], main: str) -> dict[str, Estimate]:
         "average": [continual.average(m) for m in r],
         "plasticity": [continual.plasticity(m) for m in r],
         "forgetting": [continual.forgetting_last(m, higher=True) for m in r],
-        "text_align": [continual.average(matrix(result, "text_align")) for result in runs],
         "mmd": [continual.average(matrix(result, "mmd")) for result in runs],
         "kid": [continual.average(matrix(result, "kid")) for result in runs],
         "train_seconds": [_mean([c.train_seconds for c in result.cost]) for result in runs],
@@ -133,14 +138,8 @@ def _mean(values: list[float]) -> float:
 
 def _bounds(results: list[Result], main: str) -> list[Line]:
     """The floor (base model, before any task) and the ceiling (held-out real pictures)."""
-    metrics = {"average": main, "text_align": "text_align", "mmd": "mmd", "kid": "kid"}
-    floors = {c: float(np.mean([np.nanmean(_row(matrix(r, m)[0])) for r in results])) for c, m in metrics.items()}
+    metrics = {"average": main, "mmd": "mmd", "kid": "kid"}
+    floors = {c: float(np.mean([floor(r, m) for r in results])) for c, m in metrics.items()}
     tops = {c: float(np.mean([ceiling(r, m) for r in results])) for c, m in metrics.items()}
     rows = {"floor: base model": floors, "ceiling: real pictures": tops}
     return [Line(name, True, {c: Estimate(v, None, 1) for c, v in values.items()}) for name, values in rows.items()]
-
-
-def _row(row: Matrix) -> Matrix:
-    """A row to average: one NaN where it is empty, so that its mean is NaN without a warning."""
-    seen = row[~np.isnan(row)]
-    return seen if seen.size else np.zeros(1) * np.float64("nan")

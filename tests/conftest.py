@@ -31,7 +31,6 @@ TINY = {
         "references": 4,
         "distractors": 2,
         "extractor": "effnet-lite0",
-        "aligner": None,
         "profile": "toybox",
     },
 }

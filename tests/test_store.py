@@ -77,7 +77,7 @@ def _count(folder, log):
     def slow(partial):
         import time
 
-        with open(log, "a") as out:
+        with log.open("a") as out:
             out.write("done\n")
         time.sleep(0.5)
         return {}
