@@ -141,9 +141,6 @@ def main(arguments: list[str] | None = None) -> None:
     except CpbenchError as error:
         _say(str(error))
         sys.exit(error.status)
-    except KeyboardInterrupt:
-        _say("interrupted; nothing finished is lost, the same command continues.")
-        sys.exit(130)
     except BrokenPipeError:
         sys.exit(1)
 

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from .errors import BadInput, FailedRun
+from .errors import BadInput, FailedRun, Interrupted
 from .results import Result, read_result
 
 
@@ -51,6 +51,16 @@ class RunRequest:
             raise BadInput(f"--protocol {self.protocol}: choose final or full.")
 
 
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Turn Ctrl-C into a sentence, before typer ends the process without one."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted; nothing finished is lost, the same command continues.") from None
+
+
+@interruptible()
 def run(request: RunRequest) -> None:
     """Run methods on a suite; everything that can be wrong with the request is found before anything is loaded."""
     from ..methods.registry import choose
@@ -131,6 +141,7 @@ def report(results: Path, out: Path) -> None:
         console.print(str(path), highlight=False, soft_wrap=True)
 
 
+@interruptible()
 def pretrain(out: Path | None, updates: int | None, quiet: bool) -> None:
     """Build the toybox model, with a bar a stage."""
     from dataclasses import asdict, replace

@@ -3,7 +3,8 @@
 CpbenchError
 ├── BadInput        the user gave something that cannot work        exit status 2
 ├── Damaged         a file is not what its checksum says             exit status 2
-└── FailedRun       work was tried and did not succeed               exit status 1
+├── FailedRun       work was tried and did not succeed               exit status 1
+└── Interrupted     the user stopped it                              exit status 130
 """
 
 from __future__ import annotations
@@ -32,6 +33,12 @@ class Damaged(CpbenchError):
 
 class FailedRun(CpbenchError):
     """A run that was tried and failed."""
+
+
+class Interrupted(CpbenchError):
+    """Stopped by the user: what is finished is kept."""
+
+    status = 130
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> BadInput:

@@ -28,7 +28,9 @@ def imports(file):
     for node in ast.walk(TREES[file]):
         if isinstance(node, ast.ImportFrom) and node.level:
             base = package[: len(package) - node.level + 1]
-            yield ".".join([*base, *(node.module or "").split(".")]).strip(".")
+            module = ".".join([*base, *(node.module or "").split(".")]).strip(".")
+            names = [f"{module}.{alias.name}" for alias in node.names] if module in FOLDERS else [module]
+            yield from names
 
 
 def test_no_file_is_longer_than_250_lines_and_no_function_than_60():
