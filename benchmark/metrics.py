@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -56,12 +56,40 @@ def image_align(generated: ArrayLike, real: ArrayLike) -> Features:
 
 
 def identity(generated: ArrayLike, candidates: Sequence[ArrayLike]) -> Features:
-    """1 where a picture (m, d) is nearest to the mean of candidate 0's references (n_c, d), else 0; (m,).
+    """1 where a picture (m, d) is nearest to candidate 0, else 0; (m,).
 
-    Distances are plain. Whitening by the spread within candidates reads real pictures no better and counts the
-    traces that every generator leaves as if they were looks.
+    Nearest by linear discriminant: distance to the mean of each candidate's references (n_c, d) under their common
+    within-candidate covariance, so that pose and place count little.
     """
-    means = np.stack([_checked(c, 1).mean(axis=0) for c in candidates])
-    gaps = _checked(generated, 1)[:, None] - means[None]
+    means, white = discriminant(candidates)
+    gaps = white(_checked(generated, 1))[:, None] - white(means)[None]
     nearest: Features = (np.square(gaps).sum(axis=2).argmin(axis=1) == 0).astype(np.float64)
     return nearest
+
+
+def discriminant(groups: Sequence[ArrayLike]) -> tuple[Features, Callable[[Features], Features]]:
+    """The means (g, d) of groups of features, and the map that makes their common covariance the identity."""
+    features = [_checked(g, 2) for g in groups]
+    means = np.stack([f.mean(axis=0) for f in features])
+    spread = np.concatenate([f - m for f, m in zip(features, means, strict=True)])
+    return means, whitening(spread)
+
+
+def whitening(spread: Features, shrinkage: float = 0.1) -> Callable[[Features], Features]:
+    """The map x -> S^(-1/2) x with S = (1 - s) C + s tr(C)/d I, where C is the covariance of centred rows (n, d).
+
+    C has rank n at most, so S is inverted on the span of the rows (from their n x n Gram matrix) and is a multiple
+    of I beside it: exact, and far cheaper than a d x d inverse.
+    """
+    squared, left = np.linalg.eigh(spread @ spread.T)
+    kept = squared > 1e-10 * squared[-1]
+    basis = (left[:, kept] / np.sqrt(squared[kept])).T @ spread
+    variance = squared[kept] / len(spread)
+    floor = shrinkage * variance.sum() / spread.shape[1]
+    inside, beside = 1 / np.sqrt((1 - shrinkage) * variance + floor), 1 / np.sqrt(floor)
+
+    def white(x: Features) -> Features:
+        y: Features = beside * x + ((x @ basis.T) * (inside - beside)) @ basis
+        return y
+
+    return white

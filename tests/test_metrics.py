@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.linalg import sqrtm
 from sklearn.metrics.pairwise import polynomial_kernel
 
 from cpbench.benchmark import metrics
@@ -55,10 +56,22 @@ def test_image_align_is_one_for_parallel_and_zero_for_orthogonal_features():
     np.testing.assert_allclose(metrics.image_align(e[:2] * 3, e[:1] * 7), [1, 0])
 
 
-def test_identity_counts_the_pictures_nearest_to_the_first_candidate():
-    groups = [np.array([[0.0, 0.0], [2.0, 0.0]]), np.array([[5.0, 0.0], [5.0, 2.0]])]
-    np.testing.assert_array_equal(metrics.identity(np.array([[1.0, 1.0], [4.0, 1.0]]), groups), [1, 0])
-    np.testing.assert_array_equal(metrics.identity(np.array([[1.0, 1.0], [4.0, 1.0]]), groups[::-1]), [0, 1])
+def test_identity_tells_groups_apart_that_differ_only_beside_their_common_noise():
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 5, (5, 40, 1)) * np.eye(12)[0]
+    groups = [noise[k] + np.eye(12)[k + 1] + rng.normal(0, 0.05, (40, 12)) for k in range(5)]
+    fresh = rng.normal(0, 5, (30, 1)) * np.eye(12)[0] + np.eye(12)[1] + rng.normal(0, 0.05, (30, 12))
+    assert metrics.identity(fresh, groups).mean() == 1
+    assert metrics.identity(fresh, groups[::-1]).mean() == 0
+
+
+def test_whitening_equals_the_inverse_square_root_of_the_shrunk_covariance():
+    x = features(40, 100)
+    x -= x.mean(0)
+    c = x.T @ x / 40
+    s = 0.9 * c + 0.1 * np.trace(c) / 100 * np.eye(100)
+    y = features(5, 100, seed=3)
+    np.testing.assert_allclose(metrics.whitening(x)(y), y @ np.linalg.inv(sqrtm(s)), atol=1e-10)
 
 
 @pytest.mark.parametrize("bad", [np.zeros((1, 4)), np.zeros(4), np.zeros((0, 4))])
