@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,11 @@ def heat_maps(runs: Mapping[str, Sequence[Result]], metric: str) -> Figure:
     axes = figure.subplots(down, across, squeeze=False).ravel()
     image: Any = None
     for ax, (name, results) in zip(axes, runs.items(), strict=False):
-        image = _heat_map(ax, factor * mean_matrix(results, metric), f"{name} ({_runs(results)})")
+        title = "\n".join(textwrap.wrap(f"{name} ({_runs(results)})", 32))
+        image = _heat_map(ax, factor * mean_matrix(results, metric), title, factor)
+        if len(results) == 1:
+            ax.set_xticks(range(len(results[0].run.order)), results[0].run.order, rotation=45, ha="right")
+            ax.set_xlabel("concept")
     for ax in axes[len(runs) :]:
         ax.set_axis_off()
     figure.colorbar(image, ax=list(axes), label=label, shrink=0.8)
@@ -56,11 +61,10 @@ def heat_maps(runs: Mapping[str, Sequence[Result]], metric: str) -> Figure:
 
 
 def _runs(results: Sequence[Result]) -> str:
-    return f"{len(results)} run{'s' if len(results) > 1 else ''}"
+    return f"{len(results)}\N{NO-BREAK SPACE}run{'s' if len(results) > 1 else ''}"
 
 
-def _heat_map(ax: Any, r: Matrix, title: str) -> Any:
-    top = 100 if np.nanmax(r) > 1 else 1
+def _heat_map(ax: Any, r: Matrix, title: str, top: float) -> Any:
     ax.set_facecolor("#eeeeee")
     image = ax.imshow(np.ma.masked_invalid(r), vmin=0, vmax=top, cmap="cividis")
     for (i, j), value in np.ndenumerate(r):
@@ -91,7 +95,8 @@ def curves(runs: Mapping[str, Sequence[Result]], metric: str) -> Figure:
     ax.set_ylim(bottom=min(0, ax.get_ylim()[0]))
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.grid(alpha=0.25)
-    figure.legend(loc="outside right upper", fontsize=8, frameon=False)
+    if learners:
+        figure.legend(loc="outside right upper", fontsize=8, frameon=False)
     return figure
 
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 from ..benchmark.errors import BadInput
 from ..benchmark.results import Result, iterate_results
+from ..benchmark.spec import load_suite, suite_names
 from .plots import curves, heat_maps, save
 from .sheet import SheetRow, sample_sheet
 from .tables import to_csv, to_markdown
@@ -26,6 +27,7 @@ def write_report(results: Path, out: Path, pictures: Pictures) -> list[Path]:
         raise BadInput(f"{results} holds no finished runs; make some with 'cpbench run --methods dsc,clora'.")
     found = boards(done)
     failed = [f"- {r.run.method}, {r.run.suite}, seed {r.run.seed}: {r.error}" for r in records if r.status == "error"]
+    out.mkdir(parents=True, exist_ok=True)
     text = to_markdown(found) + ("\nFailed runs:\n\n" + "\n".join(failed) + "\n" if failed else "")
     paths = [_write(out / "leaderboard.md", text), _write(out / "leaderboard.csv", to_csv(found))]
     for k, board in enumerate(found, 1):
@@ -47,11 +49,18 @@ def _draw(board: Board, results: Sequence[Result], out: Path, name: str, picture
         save(curves(runs, board.headline), out / f"curves-{name}.png"),
     ]
     for method, own in runs.items():
-        if sheet := sheet_of(own[0], pictures):
+        if sheet := sheet_of(min(own, key=_first), pictures):
             path = out / f"samples-{name}-{_slug(method)}.png"
             sheet.save(path)
             paths.append(path)
     return paths
+
+
+def _first(result: Result) -> tuple[int, bool, list[str]]:
+    """Sorts runs so that every method shows the same one: the lowest seed, on the suite's own order where known."""
+    run = result.run
+    given = [c.name for c in load_suite(run.suite).concepts] if run.suite in suite_names() else run.order
+    return run.seed, run.order != given, run.order
 
 
 def _slug(text: str) -> str:
@@ -70,11 +79,16 @@ def sheet_of(result: Result, pictures: Pictures) -> Image.Image | None:
 def _sheet_row(result: Result, name: str, j: int, pictures: Pictures) -> SheetRow:
     def pick(key: str, places: tuple[int, ...]) -> tuple[Image.Image, ...]:
         files = pictures(result.units[key]) if key in result.units else []
-        return tuple(Image.open(files[k]) for k in places if k < len(files))
+        return tuple(_read(files[k]) for k in places if k < len(files))
 
     cells = [f"draw/{i}/{j}" for i in range(len(result.run.order) + 1)]
     after = tuple(pick(cell, (0, _second(result, cell, pictures))) for cell in cells)
     return SheetRow(name, j, pick(f"real/{name}", (0, 1)), after)
+
+
+def _read(path: Path) -> Image.Image:
+    with Image.open(path) as picture:
+        return picture.convert("RGB")
 
 
 def _second(result: Result, cell: str, pictures: Pictures) -> int:
