@@ -1,0 +1,250 @@
+"""How good the toybox model is: its codec, what is recognised in its samples, and itself as a classifier.
+
+Samples are judged by nearest prototype in ``effnet-lite0`` features. The same judge makes mistakes on real pictures
+too, so its accuracy there stands beside every number as the ceiling.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from ..backbone import Backbone, hash_weights
+from ..features import Extractor, load_extractor
+from ..metrics import Features, whitening
+from ..protocol import Pictures, Tick, Watch, unwatched
+from ..spec import Sampling
+from .captions import Scene, random_scene
+from .parts import Parts
+from .world import CLASSES, PATTERNS
+
+SAMPLING = Sampling(sampler="dpm++", steps=20, guidance=4.0, batch=32, size=64)
+ASKED = {"psnr": 27.0, "class": 0.9, "place": 0.9, "colour": 0.8, "diffusion_class": 0.8}
+_TITLES = {
+    "class": "class recognised in samples",
+    "place": "place recognised in samples",
+    "colour": "main colour recognised in samples",
+    "colour_plain": "the same, subjects without a pattern",
+    "diffusion_class": "class by zero-shot diffusion classification",
+}
+ATTRIBUTES = ("class", "place", "colour")
+# First seeds of disjoint sets of scenes; pretraining uses those from 0.
+_CODEC, _HELD_OUT, _PROTOTYPES, _TUNING = 10_000_000, 20_000_000, 30_000_000, 40_000_000
+_SHRINKAGES = (0.01, 0.03, 0.1, 0.3, 0.6, 0.9)
+_T_RANGE = (100, 900)  # beside it the prompt hardly moves the error
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many scenes and timesteps are measured on."""
+
+    pictures: int = 512
+    prototypes: int = 2400
+    classified: int = 256
+    timesteps: int = 8
+
+
+def scenes(first: int, n: int, *, alone: bool = True) -> list[Scene]:
+    """The ``n`` scenes of the seeds from ``first`` on."""
+    return [random_scene(first + k, alone=alone) for k in range(n)]
+
+
+def pictures(of: Sequence[Scene]) -> Pictures:
+    """The pictures of scenes, uint8 (n, 64, 64, 3)."""
+    return np.stack([s.picture for s in of])
+
+
+def truth(of: Sequence[Scene]) -> dict[str, NDArray[np.str_]]:
+    """Class, place and main colour of each scene, (n,) each."""
+    columns = zip(*((s.noun, s.place, s.colour) for s in of), strict=True)
+    return {what: np.array(c) for what, c in zip(ATTRIBUTES, columns, strict=True)}
+
+
+@dataclass(frozen=True)
+class Prototypes:
+    """The means (c, d) of labelled features, and the centred features (n, d) that give their shared covariance."""
+
+    names: NDArray[np.str_]
+    means: Features
+    spread: Features
+
+    def nearest(self, features: Features, shrinkage: float) -> NDArray[np.str_]:
+        """The name of the nearest mean for each of features (n, d), under the shrunk covariance."""
+        white = whitening(self.spread, shrinkage)
+        x, m = white(features), white(self.means)
+        named: NDArray[np.str_] = self.names[(np.square(m).sum(1) - 2 * x @ m.T).argmin(1)]
+        return named
+
+
+def fit_prototypes(features: Features, labels: NDArray[np.str_]) -> Prototypes:
+    """Prototypes of features (n, d) by their labels (n,)."""
+    names, which = np.unique(labels, return_inverse=True)
+    means = np.stack([features[which == k].mean(axis=0) for k in range(len(names))])
+    return Prototypes(names, means, features - means[which])
+
+
+@dataclass(frozen=True)
+class Recogniser:
+    """Names class, place and main colour in features of pictures; each attribute has its own shrinkage."""
+
+    prototypes: dict[str, Prototypes]
+    shrinkage: dict[str, float]
+
+    def right(self, features: Features, of: Sequence[Scene]) -> dict[str, NDArray[np.bool_]]:
+        """Whether each attribute of scene k is recognised in row k of features (n, d); (n,) each."""
+        named = {what: p.nearest(features, self.shrinkage[what]) for what, p in self.prototypes.items()}
+        return {what: named[what] == labels for what, labels in truth(of).items()}
+
+
+def fit_recogniser(extract: Extractor, n: int, watch: Watch = unwatched) -> Recogniser:
+    """Fit on ``n`` rendered scenes; each shrinkage is the one that recognises most in further scenes, n / 4."""
+    taught, tried = scenes(_PROTOTYPES, n), scenes(_TUNING, max(1, n // 4))
+    features = _extracted(extract, pictures([*taught, *tried]), "prototypes", watch)
+    found = {what: fit_prototypes(features[:n], labels) for what, labels in truth(taught).items()}
+    chosen = {}
+    for what, labels in truth(tried).items():
+        right = [(found[what].nearest(features[n:], s) == labels).mean() for s in _SHRINKAGES]
+        chosen[what] = _SHRINKAGES[int(np.argmax(right))]
+    return Recogniser(found, chosen)
+
+
+def _extracted(extract: Extractor, of: Pictures, phase: str, watch: Watch) -> Features:
+    return np.concatenate([extract(of[chunk]) for chunk in _chunks(phase, len(of), 32, watch)])
+
+
+def _chunks(phase: str, n: int, size: int, watch: Watch) -> Iterator[slice]:
+    for k in range(0, n, size):
+        yield slice(k, min(k + size, n))
+        watch(Tick(phase, min(k + size, n), n))
+
+
+def wilson(right: int, n: int) -> tuple[float, float]:
+    """The 95 % interval of a proportion (Wilson, 1927)."""
+    z, p = 1.959964, right / n
+    centre, half = p + z**2 / (2 * n), z * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    return (centre - half) / (1 + z**2 / n), (centre + half) / (1 + z**2 / n)
+
+
+def accuracy(name: str, right: NDArray[np.bool_]) -> dict[str, float]:
+    """A proportion as four figures: ``name``, and the same with ``_low``, ``_high`` and ``_n``."""
+    low, high = wilson(int(right.sum()), len(right))
+    return {name: float(right.mean()), f"{name}_low": low, f"{name}_high": high, f"{name}_n": float(len(right))}
+
+
+def backbone_of(parts: Parts, sampling: Sampling = SAMPLING) -> Backbone:
+    """A backbone of a copy of the parts: a backbone freezes its modules and wraps the token table."""
+    weights = hash_weights(parts.trained())
+    return Backbone(name="toybox", weights=weights, sampling=sampling, **vars(copy.deepcopy(parts)))
+
+
+def codec_psnr(backbone: Backbone, n: int) -> dict[str, float]:
+    """PSNR in dB of encoding and decoding held-out scenes: the mean over pictures, and that of the mean error."""
+    real = pictures(scenes(_CODEC, n, alone=False))
+    back = np.concatenate([backbone.decode(backbone.encode(real[k : k + 64])) for k in range(0, n, 64)])
+    error = np.square(real.astype(np.float64) - back).mean(axis=(1, 2, 3))
+    mean, of_mean = (10 * np.log10(255**2 / error)).mean(), 10 * np.log10(255**2 / error.mean())
+    return {"psnr": float(mean), "psnr_of_mean_error": float(of_mean), "psnr_n": float(n)}
+
+
+def draw(backbone: Backbone, captions: Sequence[str], seed: int, watch: Watch = unwatched) -> Pictures:
+    """One sample a caption, uint8 (n, 64, 64, 3); picture k has its own seed."""
+    seeds = range(seed * 1_000_000, seed * 1_000_000 + len(captions))
+    chunks = _chunks("samples", len(captions), backbone.sampling.batch, watch)
+    return np.concatenate([backbone.sample(captions[chunk], seeds[chunk]) for chunk in chunks])
+
+
+def recognition(judge: Recogniser, drawn: Features, real: Features, of: Sequence[Scene]) -> dict[str, float]:
+    """Accuracy on samples (n, d) of the captions of scenes, and as ``_ceiling`` on their real pictures (n, d).
+
+    ``colour_plain`` keeps to subjects without a pattern: in a checkered one neither colour is the main one to see.
+    """
+    plain = np.array([not any(p in s.caption.split() for p in PATTERNS) for s in of])
+    found: dict[str, float] = {}
+    for suffix, features in (("", drawn), ("_ceiling", real)):
+        right = judge.right(features, of)
+        for what in ATTRIBUTES:
+            found |= accuracy(what + suffix, right[what])
+        found |= accuracy("colour_plain" + suffix, right["colour"][plain])
+    return found
+
+
+def spaced(n: int) -> list[int]:
+    """The middles of ``n`` equal parts of the range of timesteps."""
+    low, high = _T_RANGE
+    return [round(low + (high - low) * (k + 0.5) / n) for k in range(n)]
+
+
+@torch.no_grad()
+def prompt_errors(backbone: Backbone, z: Tensor, prompts: Sequence[str], ts: Sequence[int], seed: int) -> Tensor:
+    """Mean squared ε-error of latents (n, c, h, w) under each prompt, (n, prompts).
+
+    Diffusion Classifier (Li et al., 2023, algorithm 1): all prompts see the same noise at the same timesteps.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    states, total = backbone.embed(prompts), torch.zeros(len(z), len(prompts))
+    for step in ts:
+        noise, t = torch.randn(z.shape, generator=generator), torch.full((len(z),), step)
+        noisy = backbone.add_noise(z, noise, t)
+        for p, state in enumerate(states):
+            eps = backbone.eps(noisy, t, state.expand(len(z), -1, -1))
+            total[:, p] += (eps - noise).square().mean((1, 2, 3))
+    return total / len(ts)
+
+
+def diffusion_accuracy(backbone: Backbone, counts: Counts, seed: int, watch: Watch = unwatched) -> dict[str, float]:
+    """How often the true class, of all, explains a held-out scene best by ``a photo of a <class>``."""
+    held_out, ts = scenes(_HELD_OUT, counts.classified), spaced(counts.timesteps)
+    z, prompts = backbone.encode(pictures(held_out)), [f"a photo of a {noun}" for noun in CLASSES]
+    guesses: list[str] = []
+    for k, chunk in enumerate(_chunks("classified", len(z), 32, watch)):
+        best = prompt_errors(backbone, z[chunk], prompts, ts, seed * 1_000_000 + k).argmin(1)
+        guesses += [CLASSES[g] for g in best.tolist()]
+    return accuracy("diffusion_class", np.array(guesses) == truth(held_out)["class"])
+
+
+def measure(parts: Parts, seed: int, watch: Watch = unwatched, counts: Counts | None = None) -> dict[str, float]:
+    """All figures by name, the same for the same parts and seed: PSNR in dB, accuracies in [0, 1] with intervals."""
+    counts = counts or Counts()
+    backbone, extract = backbone_of(parts), load_extractor("effnet-lite0", torch.device("cpu"))
+    judge, held_out = fit_recogniser(extract, counts.prototypes, watch), scenes(_HELD_OUT, counts.pictures)
+    drawn = draw(backbone, [s.caption for s in held_out], seed, watch)
+    seen = [_extracted(extract, x, "judged", watch) for x in (drawn, pictures(held_out))]
+    return (
+        codec_psnr(backbone, counts.pictures)
+        | recognition(judge, seen[0], seen[1], held_out)
+        | diffusion_accuracy(backbone, counts, seed, watch)
+    )
+
+
+def write_sheet(parts: Parts, seed: int, file: Path) -> list[str]:
+    """Write a sheet of samples as PNG, a column a class, from its first four held-out captions; returns these."""
+    of = scenes(_HELD_OUT, 512)
+    chosen = [[s.caption for s in of if s.noun == noun][:4] for noun in CLASSES]
+    captions = [column[row] for row in range(4) for column in chosen]
+    drawn = draw(backbone_of(parts), captions, seed).reshape(4, len(CLASSES), 64, 64, 3)
+    sheet = drawn.transpose(0, 2, 1, 3, 4).reshape(4 * 64, -1, 3)
+    Image.fromarray(sheet).resize((2 * sheet.shape[1], 2 * sheet.shape[0]), Image.Resampling.NEAREST).save(file)
+    return captions
+
+
+def model_card(figures: dict[str, float]) -> str:
+    """The section *How good it is* of the model card, in Markdown, from what :func:`measure` returns."""
+    codec = f"{figures['psnr']:.1f} dB ({figures['psnr_of_mean_error']:.1f} dB of the mean error)"
+    rows = [f"| autoencoder, PSNR | {codec} | | | ≥ {ASKED['psnr']:.0f} dB | {figures['psnr_n']:.0f} |"]
+    for name, title in _TITLES.items():
+        ceiling = f"{figures[f'{name}_ceiling']:.1%}" if f"{name}_ceiling" in figures else ""
+        low, high = (f"{figures[f'{name}_{end}']:.1%}" for end in ("low", "high"))
+        asked = f"≥ {ASKED[name]:.0%}" if name in ASKED else ""
+        n = f"{figures[f'{name}_n']:.0f}"
+        rows.append(f"| {title} | {figures[name]:.1%} | {low} to {high} | {ceiling} | {asked} | {n} |")
+    head = ("| on held-out scenes | measured | 95 % interval | on real ones | asked | n |", "|---|---|---|---|---|---|")
+    return "\n".join(["## How good it is", "", *head, *rows, ""])
