@@ -40,11 +40,12 @@ class ClipRecipe:
 
     seed: int = 0
     scenes: int = 12_000
-    updates: int = 2_500
+    updates: int = 2_000
     batch: int = 192
     rate: float = 1e-3
     ema: float = 0.995
-    feature_noise: float = 0.5
+    shrinkage: float = 0.1
+    feature_noise: float = 0.7
     feature_dropout: float = 0.2
 
 
@@ -52,7 +53,6 @@ class ToyboxClip(nn.Module):
     """Embeds ``effnet-lite0`` features (n, 1280) and captions as vectors (n, 128), to be compared by cosine."""
 
     mean: Tensor
-    deviation: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -75,14 +75,12 @@ class ToyboxClip(nn.Module):
         self.project = nn.Linear(FEATURES, WIDTH)
         self.logit_scale = nn.Parameter(torch.tensor(2.6593))  # log(1 / 0.07), as in CLIP
         self.register_buffer("mean", torch.zeros(FEATURES))
-        self.register_buffer("deviation", torch.ones(FEATURES))
 
-    def standardised(self, features: Features) -> Tensor:
-        """Features (n, 1280) less the mean of the training scenes, over their deviation; float32."""
+    def centred(self, features: Features) -> Tensor:
+        """Features (n, 1280) less the mean of the training scenes, float32; raises BadInput for other widths."""
         if features.ndim != 2 or features.shape[1] != FEATURES:
             raise BadInput(f"toybox-clip reads effnet-lite0 features (n, {FEATURES}), got {features.shape}.")
-        x: Tensor = (torch.from_numpy(features).float() - self.mean) / self.deviation
-        return x
+        return torch.from_numpy(features).float() - self.mean
 
     def tokens(self, texts: Sequence[str]) -> Tensor:
         """Token ids (n, length), padded to the longest; raises BadInput beyond 32 tokens."""
@@ -95,7 +93,7 @@ class ToyboxClip(nn.Module):
     @torch.no_grad()
     def image(self, features: Features) -> Features:
         """Embeddings (n, 128) of features (n, 1280); lengths differ, only directions count."""
-        embedded: Features = self.project(self.standardised(features)).double().numpy()
+        embedded: Features = self.project(self.centred(features)).double().numpy()
         return embedded
 
     @torch.no_grad()
@@ -127,11 +125,11 @@ class _Contrast:
     The loss calls every other caption of the batch wrong, so of captions with equal meaning only the first is kept.
     """
 
-    def __init__(self, recipe: ClipRecipe, clip: ToyboxClip, features: Features, captions: Sequence[str]) -> None:
+    def __init__(self, recipe: ClipRecipe, clip: ToyboxClip, features: Tensor, captions: Sequence[str]) -> None:
         from open_clip.loss import ClipLoss
 
         self.recipe, self.clip, self.loss = recipe, clip, ClipLoss()
-        self.features, self.tokens = clip.standardised(features), clip.tokens(captions)
+        self.features, self.tokens = features, clip.tokens(captions)
         numbers: dict[str, int] = {}
         self.meanings = np.array([numbers.setdefault(meaning(c), len(numbers)) for c in captions])
 
@@ -159,21 +157,28 @@ class _Contrast:
 def train_clip(
     clip: ToyboxClip, features: Features, captions: Sequence[str], recipe: ClipRecipe, folder: Path
 ) -> Iterator[Progress]:
-    """Train on features (n, 1280) of captioned pictures; resumes from ``folder`` and yields after every update."""
+    """Train on features (n, 1280) of captioned pictures; resumes from ``folder`` and yields after every update.
+
+    The projection is learned on whitened features, since a place moves them far less than a class does; at the end the
+    whitening is folded into it.
+    """
     clip.mean.copy_(torch.from_numpy(features.mean(axis=0)))
-    clip.deviation.copy_(torch.from_numpy(_deviation(features)))
+    white = whitening_matrix(clip.centred(features), recipe.shrinkage)
+    loss = _Contrast(recipe, clip, clip.centred(features) @ white, captions)
     schedule = Schedule(recipe.updates, recipe.rate, cooldown=0.7)
-    loss = _Contrast(recipe, clip, features, captions)
     stage = Stage("clip", {"clip": clip}, loss, schedule, folder, seed=recipe.seed + 3, ema=recipe.ema)
     yield from stage.run()
     stage.use_average()
+    with torch.no_grad():
+        clip.project.weight.copy_(clip.project.weight @ white)
 
 
-def _deviation(features: Features) -> Features:
-    """Deviation of each feature, at least a tenth of the usual one: some hardly ever fire."""
-    deviation = features.std(axis=0)
-    floored: Features = np.maximum(deviation, 0.1 * np.median(deviation))
-    return floored
+def whitening_matrix(centred: Tensor, shrinkage: float) -> Tensor:
+    """The symmetric (d, d) map S^(-1/2) of :func:`~cpbench.benchmark.metrics.whitening`, for many rows (n > d)."""
+    variance, basis = torch.linalg.eigh(centred.double().T @ centred.double() / len(centred))
+    shrunk = (1 - shrinkage) * variance.clamp(min=0) + shrinkage * variance.mean()
+    white: Tensor = (basis / shrunk.sqrt() @ basis.T).float()
+    return white
 
 
 # --- how well it tells captions apart ---------------------------------------------------------------------------------
