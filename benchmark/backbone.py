@@ -123,6 +123,11 @@ class Backbone:
         x = ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1)
         return np.ascontiguousarray(x.cpu().numpy())
 
+    def reconstruct(self, pictures: Pictures) -> Pictures:
+        """Pictures (n, h, w, 3) as the autoencoder gives them back, in the batches of sampling."""
+        n = self.sampling.batch
+        return np.concatenate([self.decode(self.encode(pictures[k : k + n])) for k in range(0, len(pictures), n)])
+
     def embed(self, prompts: Sequence[str], params: Params | None = None) -> Tensor:
         """Text states (n, length, width); equal prompts are encoded once."""
         unique = list(dict.fromkeys(prompts))

@@ -202,8 +202,10 @@ class Planner:
         return Real(digest([REVISION, "real", self._content(concept), self.suite.evaluation.references]), concept)
 
     def _measure(self, pictures: str, concept: Concept, *, real: bool = False) -> Measure:
-        evaluation = self.suite.evaluation.model_dump()
-        inputs = [REVISION, "score", pictures, self._content(concept), evaluation, dict(self.extractors)]
+        evaluation = self.suite.evaluation
+        codec = self.weights if evaluation.autoencoded else None  # what real pictures are seen through
+        how = [evaluation.model_dump(), dict(self.extractors), codec]
+        inputs = [REVISION, "score", pictures, self._content(concept), *how]
         return Measure(digest(inputs), pictures, concept, real)
 
     def _record(self, method: Choice, concepts: list[Concept], seed: int) -> Run:

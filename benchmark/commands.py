@@ -144,24 +144,19 @@ def report(results: Path, out: Path) -> None:
 @interruptible()
 def pretrain(out: Path | None, updates: int | None, quiet: bool) -> None:
     """Build the toybox model, with a bar a stage."""
-    from dataclasses import asdict, replace
+    from dataclasses import replace
 
     from .store import home
-    from .toybox.parts import Parts
     from .toybox.pretrain import Recipe
     from .toybox.pretrain import pretrain as stages
-    from .toybox.weights import write_weights
 
     folder = out or home() / "pretrain"
     writable(folder)
-    recipe = replace(Recipe(), updates=updates) if updates else Recipe()
+    recipe = replace(Recipe(), rounds=(updates,)) if updates else Recipe()
     columns = (TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, TextColumn("loss {task.fields[loss]:.4f}"), disable=quiet) as bars:
         tasks: dict[str, Any] = {}
         for step in stages(recipe, folder):
-            if isinstance(step, Parts):
-                write_weights(step, folder / "weights", {"recipe": asdict(recipe)})
-                continue
             if step.stage not in tasks:
                 tasks[step.stage] = bars.add_task(step.stage, total=step.updates, loss=0.0)
             bars.update(tasks[step.stage], completed=step.step, loss=step.loss)

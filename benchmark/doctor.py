@@ -58,10 +58,10 @@ def _toybox() -> str:
 def _extractor() -> str:
     import torch
 
-    from .features import load_extractor
+    from .features import load_aligner, load_extractor
 
     extractor = load_extractor("effnet-lite0", torch.device("cpu"))
-    return f"effnet-lite0 {extractor.key[:8]}"
+    return f"effnet-lite0 {extractor.key[:8]}, toybox-clip {load_aligner('toybox-clip')[1][:8]}"
 
 
 def checks() -> list[Check]:

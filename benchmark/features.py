@@ -18,6 +18,7 @@ from .data import picture_hash
 from .errors import Damaged, unknown
 from .metrics import Features
 from .protocol import Pictures
+from .scoring import Aligner
 from .spec import digest
 
 _LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
@@ -77,20 +78,31 @@ def load_extractor(name: str, device: torch.device) -> Extractor:
     return EXTRACTORS[name](device)
 
 
+def load_aligner(name: str) -> tuple[Aligner, str]:
+    """An aligner of pictures and sentences by name, and its key; raises BadInput for an unknown one."""
+    from .toybox.clip import read_clip
+
+    if name != "toybox-clip":
+        raise unknown("aligner", name, ["toybox-clip"])
+    clip = read_clip()
+    return clip, clip.key
+
+
 @dataclass(frozen=True)
 class FeatureCache:
-    """Features on disk by the hash of the pictures and the key of the extractor: computed once, ever."""
+    """Features on disk by the hash of the pictures and ``key``, that of ``extract``: computed once, ever."""
 
     folder: Path
-    extractor: Extractor
+    extract: Callable[[Pictures], Features]
+    key: str
 
     def __call__(self, pictures: Pictures) -> Features:
         """Features of pictures (n, h, w, 3), from the cache where they are there."""
-        file = self.folder / f"{digest([picture_hash(pictures), self.extractor.key])}.safetensors"
+        file = self.folder / f"{digest([picture_hash(pictures), self.key])}.safetensors"
         if file.exists():
             stored: Features = load_file(file)["features"]
             return stored
-        features = self.extractor(pictures)
+        features = self.extract(pictures)
         self.folder.mkdir(parents=True, exist_ok=True)
         partial = file.with_suffix(".partial")
         save_file({"features": features}, partial)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Features = NDArray[np.float64]
 
-HIGHER_IS_BETTER = {"identity": True, "image_align": True, "mmd": False, "kid": False}
+HIGHER_IS_BETTER = {"identity": True, "image_align": True, "text_align": True, "mmd": False, "kid": False}
 
 
 def _checked(x: ArrayLike, least: int) -> Features:
@@ -55,6 +55,12 @@ def image_align(generated: ArrayLike, real: ArrayLike) -> Features:
     return mean
 
 
+def text_align(generated: ArrayLike, text: ArrayLike) -> Features:
+    """Cosine of each picture (m, d) with the text of the same row (m, d); (m,) in [-1, 1]."""
+    cosines: Features = (unit(generated) * unit(text)).sum(axis=1)
+    return cosines
+
+
 def identity(generated: ArrayLike, candidates: Sequence[ArrayLike]) -> Features:
     """1 where a picture (m, d) is nearest to candidate 0, else 0; (m,).
 
@@ -75,16 +81,23 @@ def discriminant(groups: Sequence[ArrayLike]) -> tuple[Features, Callable[[Featu
     return means, whitening(spread)
 
 
+def _principal(spread: Features) -> tuple[Features, Features]:
+    """Squared singular values (k,) and right singular vectors (k, d) of rows (n, d), from the smaller product."""
+    few = len(spread) <= spread.shape[1]
+    squared, vectors = np.linalg.eigh(spread @ spread.T if few else spread.T @ spread)
+    kept = squared > 1e-10 * squared[-1]
+    chosen = vectors[:, kept].T
+    return squared[kept], chosen @ spread / np.sqrt(squared[kept])[:, None] if few else chosen
+
+
 def whitening(spread: Features, shrinkage: float = 0.1) -> Callable[[Features], Features]:
     """The map x -> S^(-1/2) x with S = (1 - s) C + s tr(C)/d I, where C is the covariance of centred rows (n, d).
 
-    C has rank n at most, so S is inverted on the span of the rows (from their n x n Gram matrix) and is a multiple
-    of I beside it: exact, and far cheaper than a d x d inverse.
+    C has rank n at most, so S is inverted on the span of the rows and is a multiple of I beside it: exact, and far
+    cheaper than a d x d inverse where the rows are few.
     """
-    squared, left = np.linalg.eigh(spread @ spread.T)
-    kept = squared > 1e-10 * squared[-1]
-    basis = (left[:, kept] / np.sqrt(squared[kept])).T @ spread
-    variance = squared[kept] / len(spread)
+    squared, basis = _principal(spread)
+    variance = squared / len(spread)
     floor = shrinkage * variance.sum() / spread.shape[1]
     inside, beside = 1 / np.sqrt((1 - shrinkage) * variance + floor), 1 / np.sqrt(floor)
 

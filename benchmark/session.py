@@ -14,16 +14,16 @@ from typing import Any
 
 import torch
 
-from .backbone import Backbone
+from .backbone import Backbone, hash_weights
 from .backbones import load_backbone
 from .chain import Choice, Measure, Planner, RunPlan, Unit, gather
 from .data import check_suite
 from .execute import Event, execute
-from .features import FeatureCache, load_extractor
+from .features import FeatureCache, load_aligner, load_extractor
 from .results import Result, Score, TaskCost, read_result, result_path, write_result
 from .runner import Runner
 from .scoring import Scorer
-from .spec import Suite
+from .spec import Suite, digest
 from .store import Store
 
 _PACKAGES = ("cpbench", "torch", "diffusers", "transformers", "peft", "timm", "numpy", "pillow")
@@ -46,7 +46,7 @@ class Session:
         model = self.backbone
         dtype = str(model.dtype).removeprefix("torch.")
         planner = Planner(
-            self.suite, model.name, model.weights, str(model.device), dtype, self.extractors, protocol=protocol
+            self.suite, model.name, model.weights, model.device.type, dtype, self.extractors, protocol=protocol
         )
         return [planner.run(m, order, seed) for m in methods for order in orders for seed in seeds]
 
@@ -102,8 +102,15 @@ def open_session(
     check_suite(suite)
     model = load_backbone(backbone or suite.backbone, suite.sampling, device, dtype)
     extractor = load_extractor(suite.evaluation.extractor, model.device)
-    scorer = Scorer(suite, FeatureCache(home / "features", extractor))
-    return Session(suite, Store(home / "units", warn), model, scorer, {extractor.name: extractor.key})
+    drawn = FeatureCache(home / "features", extractor, extractor.key)
+    real = drawn
+    if suite.evaluation.autoencoded:
+        key = digest([extractor.key, hash_weights({"codec": model.codec}), "autoencoded"])
+        real = FeatureCache(home / "features", lambda pictures: extractor(model.reconstruct(pictures)), key)
+    aligner, keys = None, {extractor.name: extractor.key}
+    if suite.evaluation.aligner is not None:
+        aligner, keys[suite.evaluation.aligner] = load_aligner(suite.evaluation.aligner)
+    return Session(suite, Store(home / "units", warn), model, Scorer(suite, drawn, real, aligner), keys)
 
 
 def _keys(plan: RunPlan) -> dict[str, str]:

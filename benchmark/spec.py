@@ -94,13 +94,16 @@ class Evaluation(_Frozen):
     """What a cell of the matrix is measured on.
 
     ``per_prompt`` pictures a prompt, against ``references`` real ones; ``distractors`` other individuals of the
-    class for identity (embedded world only).
+    class for identity (embedded world only). ``aligner`` compares pictures with prompts. ``autoencoded``: real
+    pictures are compared as the backbone's autoencoder gives them back, the best that any method on it can draw.
     """
 
     per_prompt: Count
     references: Count
     distractors: Annotated[int, Field(ge=0)]
     extractor: str
+    aligner: str | None = None
+    autoencoded: bool = False
     profile: str
 
 

@@ -26,8 +26,8 @@ class LearnerOptions:
     and starts at random, as in C-LoRA.
     """
 
-    rate: float = 1e-3
-    token_rate: float = 5e-3
+    rate: float = 2e-3
+    token_rate: float = 1e-3
     use_noun: bool = True
 
 
@@ -88,12 +88,12 @@ class Learner:
     def load(self, folder: Path) -> None:
         """Become what was saved in ``folder``; to be called once, on a new learner."""
         self.known = {s["name"]: Subject(**s) for s in json.loads((folder / "learned.json").read_text())}
-        tokens = _read(folder, "tokens")
+        tokens = _read(folder, "tokens", self.backbone.device)
         for subject in self.known.values():
             self.backbone.add_token(_token(subject), tokens[_token(subject)]).requires_grad_(False)
-        self.adapter.restore(_read(folder, "adapter"))
+        self.adapter.restore(_read(folder, "adapter", self.backbone.device))
         for consolidation in self.consolidations:
-            consolidation.restore(_read(folder, consolidation.name))
+            consolidation.restore(_read(folder, consolidation.name, self.backbone.device))
 
     def trainable(self) -> int:
         """Entries of the adapter and of one token."""
@@ -156,6 +156,6 @@ def _token(subject: Subject) -> str:
     return f"<{subject.name}>"
 
 
-def _read(folder: Path, name: str) -> dict[str, Tensor]:
+def _read(folder: Path, name: str, device: torch.device) -> dict[str, Tensor]:
     file = folder / f"{name}.safetensors"
-    return load_file(file) if file.exists() else {}
+    return load_file(file, device=str(device)) if file.exists() else {}

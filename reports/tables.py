@@ -45,6 +45,7 @@ def columns(main: str) -> tuple[Column, ...]:
         Column("average", f"average{unit} ↑", share, max),
         Column("plasticity", f"plasticity{unit} ↑", share, max),
         Column("forgetting", "forgetting ↓", share, min),
+        Column("text_align", "text ↑", lambda v: f"{v:.3f}", max),
         Column("mmd", "MMD×10³ ↓", lambda v: f"{1e3 * v:.2f}", min),
         Column("kid", "KID×10³ ↓", lambda v: f"{1e3 * v:.2f}", min),
         Column("train_seconds", "s/task", lambda v: f"{v:.1f}"),
@@ -81,7 +82,8 @@ def note(board: Board) -> str:
     return (
         f"{shared}. Runs (orders times seeds): {counts}; brackets are 95 % bootstrap intervals over them.{few} "
         f"Average: {board.headline} of all concepts after the last task; plasticity: of each right after its own task; "
-        f"forgetting: mean over all concepts but the last of (right after its task - at the end)."
+        f"forgetting: mean over all concepts but the last of (right after its task - at the end); "
+        f"text: cosine of pictures and prompts."
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,6 +79,7 @@ def conditions(result: Result) -> dict[str, str]:
         "backbone": f"{r.backbone} ({r.weights})",
         "profile": f"{r.profile} ({', '.join(f'{k} {v[:8]}' for k, v in sorted(r.extractors.items()))})",
         "protocol": r.protocol,
+        "device": r.device,
         "dtype": r.dtype,
         "tasks": str(len(r.order)),
         "pictures a cell": ", ".join(map(str, sorted(drawn))),
@@ -106,10 +107,12 @@ def by_method(results: Iterable[Result]) -> dict[str, list[Result]]:
 
 
 def _differing(options: str, variants: list[str]) -> str:
-    """The options of one variant that are not the same in all of them."""
+    """The options of one variant that are not the same in all of them; one that it lacks is told as such."""
     flat = [{f"{s}.{k}": v for s, part in json.loads(o).items() for k, v in part.items()} for o in (options, *variants)]
     own, others = flat[0], flat[1:]
-    return ", ".join(f"{k}={v}" for k, v in own.items() if any(other.get(k) != v for other in others))
+    keys = sorted({k for other in others for k in other})
+    differing = [k for k in keys if any(other.get(k) != own.get(k) for other in others)]
+    return ", ".join(f"{k}={own[k]}" if k in own else f"without {k}" for k in differing)
 
 
 def _board(shared: dict[str, str], results: list[Result]) -> Board:
@@ -126,6 +129,7 @@ def _values(runs: list[Result], main: str) -> dict[str, Estimate]:
         "average": [continual.average(m) for m in r],
         "plasticity": [continual.plasticity(m) for m in r],
         "forgetting": [continual.forgetting_last(m, higher=True) for m in r],
+        "text_align": [continual.average(matrix(result, "text_align")) for result in runs],
         "mmd": [continual.average(matrix(result, "mmd")) for result in runs],
         "kid": [continual.average(matrix(result, "kid")) for result in runs],
         "train_seconds": [_mean([c.train_seconds for c in result.cost]) for result in runs],
@@ -140,9 +144,13 @@ def _mean(values: list[float]) -> float:
 
 
 def _bounds(results: list[Result], main: str) -> list[Line]:
-    """The floor (base model, before any task) and the ceiling (held-out real pictures)."""
-    metrics = {"average": main, "mmd": "mmd", "kid": "kid"}
-    floors = {c: float(np.mean([floor(r, m) for r in results])) for c, m in metrics.items()}
-    tops = {c: float(np.mean([ceiling(r, m) for r in results])) for c, m in metrics.items()}
-    rows = {"floor: base model": floors, "ceiling: real pictures": tops}
-    return [Line(name, True, {c: Estimate(v, None, 1) for c, v in values.items()}) for name, values in rows.items()]
+    """The floor (base model, before any task) and the ceiling (held-out real pictures), of the runs that have them."""
+    metrics = {"average": main, "text_align": "text_align", "mmd": "mmd", "kid": "kid"}
+    rows = {"floor: base model": floor, "ceiling: real pictures": ceiling}
+    return [Line(name, True, {c: _bound(f, results, m) for c, m in metrics.items()}) for name, f in rows.items()]
+
+
+def _bound(of: Callable[[Result, str], float], results: list[Result], metric: str) -> Estimate:
+    """The mean of a bound; without interval, since runs share it."""
+    found = estimate([of(r, metric) for r in results])
+    return Estimate(found.value, None, found.n)

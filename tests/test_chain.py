@@ -87,3 +87,11 @@ def test_the_seed_of_a_task_follows_from_its_past_alone(suite, lora):
     plan = planner(suite).run(lora, (0, 1), 0)
     assert all(t.seed == int(t.key, 16) % 2**31 for t in plan.trains)
     assert all(isinstance(d, Draw) and dataclasses.is_dataclass(d) for d in plan.draws.values())
+
+
+def test_the_ceiling_is_scored_again_for_another_autoencoder_where_real_pictures_pass_through_it(suite, lora):
+    for autoencoded in (True, False):
+        evaluation = suite.evaluation.model_copy(update={"autoencoded": autoencoded})
+        made = suite.model_copy(update={"evaluation": evaluation})
+        a, b = (planner(made, weights=w).run(lora, (0, 1), 0).ceilings for w in "ab")
+        assert ([m.key for m in a] == [m.key for m in b]) is not autoencoded

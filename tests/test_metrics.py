@@ -65,12 +65,13 @@ def test_identity_tells_groups_apart_that_differ_only_beside_their_common_noise(
     assert metrics.identity(fresh, groups[::-1]).mean() == 0
 
 
-def test_whitening_equals_the_inverse_square_root_of_the_shrunk_covariance():
-    x = features(40, 100)
+@pytest.mark.parametrize(("n", "d"), [(40, 100), (100, 100), (200, 30)])
+def test_whitening_equals_the_inverse_square_root_of_the_shrunk_covariance(n, d):
+    x = features(n, d)
     x -= x.mean(0)
-    c = x.T @ x / 40
-    s = 0.9 * c + 0.1 * np.trace(c) / 100 * np.eye(100)
-    y = features(5, 100, seed=3)
+    c = x.T @ x / n
+    s = 0.9 * c + 0.1 * np.trace(c) / d * np.eye(d)
+    y = features(5, d, seed=3)
     np.testing.assert_allclose(metrics.whitening(x)(y), y @ np.linalg.inv(sqrtm(s)), atol=1e-10)
 
 

@@ -1,106 +1,18 @@
-"""Reports of synthetic records whose numbers are known by hand."""
+"""Plots, sheets and whole reports of synthetic records."""
 
-import csv
-import io
 import json
 import math
 
 import numpy as np
 import pytest
 from PIL import Image
-from rich.console import Console
 
 from cpbench.benchmark.errors import BadInput
-from cpbench.benchmark.results import Result, write_result
+from cpbench.benchmark.results import write_result
 from cpbench.reports.plots import curves, heat_maps, mean_matrix, save
 from cpbench.reports.sheet import BLOCK, GAP, LABEL, MARGIN, THUMB, SheetRow, sample_sheet
-from cpbench.reports.stats import estimate
-from cpbench.reports.tables import matrix_table, to_csv, to_markdown, to_terminal
-from cpbench.reports.tidy import boards, by_method, ceiling, floor, matrix
 from cpbench.reports.write import write_report
-
-ORDER = ["mallow", "rumble", "petal"]
-NAN = float("nan")
-# Rows: base, after tasks 1 to 3; measured as in the final protocol: row 0, the diagonal and the last row.
-FORGETS = [[0.0, 0.1, 0.2], [0.9, NAN, NAN], [NAN, 0.8, NAN], [0.3, 0.6, 0.9]]
-KEEPS = [[0.0, 0.1, 0.2], [0.7, NAN, NAN], [NAN, 0.7, NAN], [0.7, 0.6, 0.8]]
-
-
-def row(metric, i, j, value, prompt=None, source="model", n=8):
-    named = {"source": source, "i": i, "j": j, "concept": ORDER[j - 1], "prompt": prompt, "metric": metric}
-    return named | {"value": value, "n": n, "higher_is_better": metric not in ("mmd", "kid")}
-
-
-def scores(r, n):
-    """Rows of a matrix: two prompts that average to the cell, distances that follow from it, and a ceiling."""
-    cells = [(i, j + 1, v) for i, values in enumerate(r) for j, v in enumerate(values) if not math.isnan(v)]
-    for i, j, v in cells:
-        yield row("identity", i, j, v - 0.0625, prompt=0, n=n // 2)
-        yield row("identity", i, j, v + 0.0625, prompt=1, n=n // 2)
-        yield row("mmd", i, j, (1 - v) / 100, n=n)
-        yield row("kid", i, j, (1 - v) / 50, n=n)
-    for j, v in ((1, 1.0), (2, 0.9), (3, 0.95)):
-        yield row("identity", 0, j, v, source="real", n=n)
-        yield row("mmd", 0, j, 0.001, source="real", n=n)
-
-
-def spent(task):
-    return {
-        "task": task,
-        "train_seconds": 10.0 * task,
-        "peak_memory_bytes": 10**9,
-        "trainable_parameters": 64320,
-        "stored_bytes": 200_000 * task,
-        "seconds_per_picture": 0.02,
-        "figures": {},
-    }
-
-
-def record(method="clora", r=FORGETS, *, n=8, status="ok", options=None, **changes):
-    """A whole record; ``changes`` replace fields of its run."""
-    run = {
-        "suite": "tiny-3",
-        "suite_version": 2,
-        "suite_hash": "a" * 16,
-        "backbone": "tiny",
-        "weights": "b" * 16,
-        "method": method,
-        "options": options or {"learner": {"rate": 0.001}},
-        "order": ORDER,
-        "seed": 0,
-        "protocol": "final",
-        "profile": "toybox",
-        "extractors": {"effnet-lite0": "c" * 16},
-        "device": "cpu",
-        "dtype": "float32",
-    }
-    units = {f"draw/{i}/{j + 1}": f"d{i}{j + 1}" for i in range(4) for j in range(3) if not math.isnan(r[i][j])}
-    content = {
-        "schema": 1,
-        "run": run | changes,
-        "scores": list(scores(r, n)) if status == "ok" else [],
-        "cost": [spent(task) for task in (1, 2, 3)] if method != "base" else [],
-        "environment": {},
-        "units": units | {f"real/{name}": f"r-{name}" for name in ORDER},
-        "status": status,
-        "error": None if status == "ok" else "the loss became NaN",
-        "created": "2026-01-01T00:00:00Z",
-    }
-    return Result.model_validate(content)
-
-
-def line(found, method):
-    return next(x for board in found for x in board.lines if x.method == method)
-
-
-def shown(found):
-    console = Console(width=200, file=io.StringIO())
-    console.print(to_terminal(found))
-    return console.file.getvalue()
-
-
-def rows_of(text):
-    return list(csv.DictReader(io.StringIO(text)))
+from synthetic import FORGETS, KEEPS, NAN, ORDER, record
 
 
 @pytest.fixture
@@ -126,140 +38,6 @@ def out(tmp_path, name):
     made = tmp_path / name
     made.mkdir()
     return made
-
-
-def test_the_matrix_averages_prompts_and_marks_unmeasured_cells():
-    r = matrix(record(), "identity")
-    assert r.shape == (4, 3)
-    np.testing.assert_allclose(r, FORGETS)
-
-
-def test_the_matrix_of_a_metric_that_was_not_measured_is_empty():
-    assert np.isnan(matrix(record(), "image_align")).all()
-
-
-def test_floor_and_ceiling_are_means_over_concepts():
-    assert floor(record(), "identity") == pytest.approx(0.1)
-    assert ceiling(record(), "identity") == pytest.approx(0.95)
-    assert math.isnan(floor(record(), "image_align"))
-    assert math.isnan(ceiling(record(), "kid"))
-
-
-def test_the_leaderboard_shows_what_is_computed_by_hand():
-    values = line(boards([record()]), "clora").values
-    assert values["average"].value == pytest.approx((0.3 + 0.6 + 0.9) / 3)
-    assert values["plasticity"].value == pytest.approx((0.9 + 0.8 + 0.9) / 3)
-    assert values["forgetting"].value == pytest.approx(((0.9 - 0.3) + (0.8 - 0.6)) / 2)
-    assert values["mmd"].value == pytest.approx(0.004)
-    assert values["kid"].value == pytest.approx(0.008)
-    assert values["train_seconds"].value == pytest.approx(20)
-    assert values["stored_bytes"].value == 600_000
-    assert values["trainable"].value == 64320
-
-
-def test_rows_are_ranked_and_end_with_floor_and_ceiling():
-    (board,) = boards([record(), record("dsc", KEEPS)])
-    assert [x.method for x in board.lines] == ["dsc", "clora", "floor: base model", "ceiling: real pictures"]
-    assert [x.values["average"].value for x in board.lines[2:]] == pytest.approx([0.1, 0.95])
-
-
-def test_runs_of_one_method_are_averaged_and_counted():
-    average = line(boards([record(), record(r=KEEPS, seed=1)]), "clora").values["average"]
-    assert average.value == pytest.approx((0.6 + 0.7) / 2)
-    assert average.n == 2
-
-
-def test_two_sets_of_options_are_two_rows_that_say_how_they_differ():
-    warm, cool = ({"learner": {"rate": 0.001}, "dsc": {"temperature": t}} for t in (0.1, 0.05))
-    named = by_method([record("dsc", options=warm), record("dsc", options=cool, seed=1), record()])
-    assert sorted(named) == ["clora", "dsc (dsc.temperature=0.05)", "dsc (dsc.temperature=0.1)"]
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"suite_hash": "d" * 16},
-        {"backbone": "other"},
-        {"weights": "d" * 16},
-        {"profile": "dreambooth"},
-        {"extractors": {"effnet-lite0": "d" * 16}},
-        {"protocol": "full"},
-        {"dtype": "bfloat16"},
-        {"n": 16},
-    ],
-    ids=lambda changes: next(iter(changes)),
-)
-def test_runs_that_cannot_be_compared_are_split_with_the_reason(changes):
-    found = boards([record(), record("dsc", KEEPS, **changes)])
-    assert len(found) == 2
-    assert all(len([x for x in board.lines if not x.bound]) == 1 for board in found)
-    assert "2 tables" in to_markdown(found)
-    assert "2 tables" in shown(found)
-
-
-def test_sequences_of_different_lengths_are_split():
-    whole = record("dsc", KEEPS)
-    two = [s for s in whole.scores if s.i < 3 and s.j < 3]
-    short = whole.model_copy(update={"scores": two, "run": whole.run.model_copy(update={"order": ORDER[:2]})})
-    assert sorted(board.tasks for board in boards([record(), short])) == [2, 3]
-
-
-def test_one_run_has_no_interval():
-    assert estimate([0.5]).interval is None
-    values = line(boards([record()]), "clora").values
-    assert values["average"].interval is None
-    assert "interval" in shown(boards([record()]))
-
-
-def test_an_interval_holds_the_mean_and_is_the_same_every_time():
-    values = [0.5, 0.6, 0.65, 0.9]
-    first = estimate(values)
-    assert first.interval[0] < first.value < first.interval[1]
-    assert min(values) <= first.interval[0] and first.interval[1] <= max(values)
-    assert estimate(values) == first
-
-
-def test_runs_that_agree_have_an_interval_of_no_width():
-    assert estimate([0.5] * 4).interval == (0.5, 0.5)
-
-
-def test_runs_without_a_value_are_not_counted():
-    assert estimate([0.5, NAN]).n == 1
-    assert math.isnan(estimate([NAN]).value)
-
-
-def test_markdown_prints_units_directions_and_the_best_in_bold():
-    text = to_markdown(boards([record(), record("dsc", KEEPS)]))
-    dsc = next(x for x in text.splitlines() if x.startswith("| dsc"))
-    clora = next(x for x in text.splitlines() if x.startswith("| clora"))
-    assert dsc.split(" | ")[1] == "**70.0**"
-    assert clora.split(" | ")[1:4] == ["60.0", "**86.7**", "40.0"]
-    assert "0.60 MB" in clora and "64,320" in clora and "| 4.00 |" in clora
-    head = next(x for x in text.splitlines() if x.startswith("| method"))
-    assert "↑" in head and "↓" in head and "%" in head and "10³" in head
-    assert "**" not in next(x for x in text.splitlines() if "ceiling" in x)
-
-
-def test_the_note_says_what_the_numbers_are():
-    text = to_markdown(boards([record(), record(seed=1)]))
-    for part in ("tiny-3 (version 2", "backbone tiny", "tasks 3", "clora 2", "orgetting:"):
-        assert part in text
-
-
-def test_csv_holds_unrounded_values_and_the_number_of_runs():
-    found = rows_of(to_csv(boards([record(), record(seed=1)])))
-    (average,) = [x for x in found if x["method"] == "clora" and x["column"] == "average"]
-    assert float(average["value"]) == pytest.approx(0.6, abs=1e-12)
-    assert average["runs"] == "2"
-    assert {x["method"] for x in found if x["bound"] == "1"} == {"floor: base model", "ceiling: real pictures"}
-
-
-def test_the_terminal_shows_every_method_and_the_matrix_of_a_run():
-    text = shown(boards([record(), record("dsc", KEEPS)]))
-    assert all(name in text for name in ("clora", "dsc", "floor", "ceiling", "70.0"))
-    console = Console(width=120, file=io.StringIO())
-    console.print(matrix_table(record()))
-    assert all(name in console.file.getvalue() for name in (*ORDER, "0.300"))
 
 
 def test_the_mean_matrix_leaves_unmeasured_cells_empty():

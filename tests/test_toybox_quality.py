@@ -7,7 +7,7 @@ from PIL import Image
 
 from cpbench.benchmark.features import load_extractor
 from cpbench.benchmark.protocol import Tick
-from cpbench.benchmark.toybox import quality
+from cpbench.benchmark.toybox import card, quality
 from cpbench.benchmark.toybox.parts import TINY, build_parts
 from cpbench.benchmark.toybox.world import CLASSES
 
@@ -55,11 +55,12 @@ def test_the_nearest_prototype_is_the_textbooks():
     assert (found.nearest(x, 0.1) == np.array(["a", "b", "c"])[expected]).all()
 
 
-def test_the_wilson_interval_agrees_with_hand_values():
-    assert quality.wilson(8, 10) == pytest.approx((0.4902, 0.9433), abs=5e-5)
-    assert quality.wilson(0, 10) == pytest.approx((0.0, 0.2775), abs=5e-5)
-    assert quality.wilson(10, 10) == pytest.approx((0.7225, 1.0), abs=5e-5)
-    assert quality.wilson(50, 100) == pytest.approx((0.4038, 0.5962), abs=5e-5)
+@pytest.mark.parametrize(
+    ("right", "n", "interval"), [(8, 10, (0.4902, 0.9433)), (0, 10, (0.0, 0.2775)), (50, 100, (0.4038, 0.5962))]
+)
+def test_the_interval_of_an_accuracy_agrees_with_hand_values(right, n, interval):
+    found = quality.accuracy("x", np.arange(n) < right)
+    assert (found["x_low"], found["x_high"]) == pytest.approx(interval, abs=5e-5)
 
 
 def test_an_accuracy_carries_its_interval_and_its_count():
@@ -101,15 +102,15 @@ def test_measuring_leaves_the_parts_alone_tells_its_progress_and_fills_the_card(
     assert all(p.requires_grad for p in parts.unet.parameters())
     assert {t.phase for t in ticks} == {"prototypes", "samples", "judged", "classified"}
     assert Tick("samples", 8, 8) in ticks
-    card = quality.model_card(figures)
-    assert f"{figures['place_ceiling']:.1%}" in card and "≥ 27 dB" in card
-    assert len({line.count("|") for line in card.splitlines() if line.startswith("|")}) == 1
+    text = card.model_card(figures)
+    assert f"{figures['place_ceiling']:.1%}" in text and "≥ 27 dB" in text
+    assert len({line.count("|") for line in text.splitlines() if line.startswith("|")}) == 1
 
 
 def test_the_sheet_has_a_column_for_each_class(tmp_path, monkeypatch):
     monkeypatch.setattr(quality, "SAMPLING", quality.SAMPLING.model_copy(update={"steps": 2}))
     monkeypatch.setattr(quality.backbone_of, "__defaults__", (quality.SAMPLING,))
-    captions = quality.write_sheet(build_parts(TINY, seed=0), 0, tmp_path / "sheet.png")
+    captions = card.write_sheet(build_parts(TINY, seed=0), 0, tmp_path / "sheet.png")
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.size == (12 * 128, 4 * 128)
     assert all(CLASSES[k % 12] in caption.split() for k, caption in enumerate(captions))

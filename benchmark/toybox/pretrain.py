@@ -16,8 +16,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .captions import random_scene
+from .contrast import ClipRecipe, teach_clip
 from .parts import Parts, Size, build_parts
 from .stage import Progress, Schedule, Stage
+from .weights import write_weights
 from .world import Picture
 
 
@@ -30,7 +32,10 @@ class Recipe:
     codec_updates: int = 2_000
     codec_batch: int = 32
     codec_rate: float = 1.5e-3
-    updates: int = 20_000
+    decoder_updates: int = 15_000
+    decoder_rate: float = 1e-3
+    decoder_noise: float = 0.15
+    rounds: tuple[int, ...] = (20_000, 26_000)
     batch: int = 16
     rate: float = 1e-3
     ema: float = 0.999
@@ -84,6 +89,36 @@ def codec_stage(recipe: Recipe, parts: Parts, folder: Path) -> Stage:
     return Stage("codec", {"codec": parts.codec}, loss, schedule, folder, seed=recipe.seed + 1, ema=0.998)
 
 
+def _edges(x: Tensor) -> Tensor:
+    """Differences of neighbouring pixels of (n, c, h, w), down and right, in one flat tensor."""
+    return torch.cat([x.diff(dim=2).flatten(), x.diff(dim=3).flatten()])
+
+
+class _Decoding:
+    """L1 + L2 + L1 of the edges, from latents with as much noise as sampled ones may be off."""
+
+    def __init__(self, recipe: Recipe, parts: Parts, latents: Tensor, pictures: Picture) -> None:
+        self.recipe, self.codec, self.latents, self.pictures = recipe, parts.codec, latents, pictures
+
+    def __call__(self, generator: torch.Generator) -> Tensor:
+        n = self.recipe.codec_batch
+        rows = torch.randint(0, len(self.latents), (n,), generator=generator)
+        z, x = self.latents[rows].float(), _normalise(self.pictures[rows.numpy()])
+        level = self.recipe.decoder_noise * torch.rand((n, 1, 1, 1), generator=generator)
+        z = z + level * torch.randn(z.shape, generator=generator)
+        y = self.codec.decode(z / self.codec.config.scaling_factor).sample
+        loss: Tensor = F.l1_loss(y, x) + F.mse_loss(y, x) + F.l1_loss(_edges(y), _edges(x))
+        return loss
+
+
+def decoder_stage(recipe: Recipe, parts: Parts, latents: Tensor, folder: Path) -> Stage:
+    """The stage that trains the decoder further; the encoder, and with it the latent space, stays as it is."""
+    loss = _Decoding(recipe, parts, latents, np.load(folder / "pictures.npy", mmap_mode="r"))
+    modules = {"decoder": parts.codec.decoder, "linear_out": parts.codec.linear_out}
+    schedule = Schedule(recipe.decoder_updates, recipe.decoder_rate, cooldown=0.7)
+    return Stage("decoder", modules, loss, schedule, folder, seed=recipe.seed + 3, ema=0.998)
+
+
 @torch.no_grad()
 def encode_data(parts: Parts, folder: Path) -> Tensor:
     """Latents (n, 16, 8, 8) of all training pictures, float16, scaled to unit deviation; written once.
@@ -128,24 +163,30 @@ class _Denoising:
         return loss
 
 
-def diffusion_stage(recipe: Recipe, parts: Parts, latents: Tensor, folder: Path) -> Stage:
-    """The stage that trains the UNet and the text encoder together."""
+def diffusion_stage(recipe: Recipe, parts: Parts, latents: Tensor, folder: Path, round: int) -> Stage:
+    """The stage that trains the UNet and the text encoder together; a further round starts with a new optimiser."""
     loss = _Denoising(recipe, parts, latents, json.loads((folder / "captions.json").read_text()))
     modules = {"unet": parts.unet, "text": parts.text}
-    schedule = Schedule(recipe.updates, recipe.rate)
-    return Stage("diffusion", modules, loss, schedule, folder, seed=recipe.seed + 2, ema=recipe.ema)
+    schedule = Schedule(recipe.rounds[round], recipe.rate, cooldown=0.3 if round == 0 else 0.5)
+    name = f"diffusion-{round + 1}"
+    return Stage(name, modules, loss, schedule, folder, seed=recipe.seed + 2 + 10 * round, ema=recipe.ema)
 
 
-def pretrain(recipe: Recipe, folder: Path) -> Iterator[Progress | Parts]:
-    """Run all stages in ``folder``; yields progress, and at the end the trained parts."""
+def pretrain(recipe: Recipe, folder: Path, clip: ClipRecipe | None = None) -> Iterator[Progress]:
+    """Run all stages in ``folder``, and write what they trained into ``weights`` in it; yields progress."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1))
     yield from render_data(recipe, folder)
     parts = build_parts(Size(), recipe.seed)
-    codec = codec_stage(recipe, parts, folder)
-    yield from codec.run()
-    codec.use_average()
-    diffusion = diffusion_stage(recipe, parts, encode_data(parts, folder), folder)
-    yield from diffusion.run()
-    diffusion.use_average()
-    yield parts
+    yield from _averaged(codec_stage(recipe, parts, folder))
+    latents = encode_data(parts, folder)
+    for k in range(len(recipe.rounds)):
+        yield from _averaged(diffusion_stage(recipe, parts, latents, folder, k))
+    yield from _averaged(decoder_stage(recipe, parts, latents, folder))
+    write_weights(parts, folder / "weights", {"recipe": asdict(recipe)})
+    yield from teach_clip(parts, folder, clip or ClipRecipe())
+
+
+def _averaged(stage: Stage) -> Iterator[Progress]:
+    yield from stage.run()
+    stage.use_average()

@@ -1,0 +1,158 @@
+"""``toybox-clip``: pictures and captions of the toybox world in one space, so that text alignment works offline.
+
+A small CLIP text tower and a linear map of frozen ``effnet-lite0`` features, trained together with the symmetric
+contrastive loss of Radford et al. (2021, fig. 3).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import CLIPTextConfig, CLIPTextModelWithProjection
+
+from ..errors import BadInput, Damaged
+from ..metrics import Features, unit
+from ..spec import digest
+from .captions import WHERE, Scene
+from .parts import MAX_TOKENS, build_tokenizer
+from .weights import read_module, weights_folder, write_module
+from .world import CLASSES, COLOURS
+
+FEATURES = 1280
+WIDTH = 128
+MAX_LOGIT_SCALE = 4.6052  # log 100, as in CLIP
+
+
+class ToyboxClip(nn.Module):
+    """Embeds ``effnet-lite0`` features (n, 1280) and captions as vectors (n, 128), to be compared by cosine."""
+
+    mean: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokenizer = build_tokenizer()
+        self.key = ""
+        self.tower = CLIPTextModelWithProjection(
+            CLIPTextConfig(
+                vocab_size=len(self.tokenizer),
+                hidden_size=96,
+                intermediate_size=384,
+                projection_dim=WIDTH,
+                num_hidden_layers=2,
+                num_attention_heads=4,
+                max_position_embeddings=MAX_TOKENS,
+                bos_token_id=0,
+                eos_token_id=1,
+                pad_token_id=1,
+            )
+        )
+        self.project = nn.Linear(FEATURES, WIDTH)
+        self.logit_scale = nn.Parameter(torch.tensor(2.6593))  # log(1 / 0.07), as in CLIP
+        self.register_buffer("mean", torch.zeros(FEATURES))
+
+    def centred(self, features: Features) -> Tensor:
+        """Features (n, 1280) less the mean of the training scenes, float32; raises BadInput for other widths."""
+        if features.ndim != 2 or features.shape[1] != FEATURES:
+            raise BadInput(f"toybox-clip reads effnet-lite0 features (n, {FEATURES}), got {features.shape}.")
+        return torch.from_numpy(features).float() - self.mean
+
+    def tokens(self, texts: Sequence[str]) -> Tensor:
+        """Token ids (n, length), padded to the longest; raises BadInput beyond 32 tokens."""
+        ids: Tensor = self.tokenizer(list(texts), padding=True, return_tensors="pt").input_ids
+        if ids.shape[1] > MAX_TOKENS:
+            longest = max(texts, key=lambda text: len(self.tokenizer(text).input_ids))
+            raise BadInput(f"the text '{longest}' is longer than the {MAX_TOKENS} tokens that toybox-clip can read.")
+        return ids
+
+    @torch.no_grad()
+    def image(self, features: Features) -> Features:
+        """Embeddings (n, 128) of features (n, 1280); lengths differ, only directions count."""
+        embedded: Features = self.project(self.centred(features)).double().numpy()
+        return embedded
+
+    @torch.no_grad()
+    def text(self, texts: list[str]) -> Features:
+        """Embeddings (n, 128) of sentences; lengths differ, only directions count."""
+        chunks = [self.tower(self.tokens(texts[k : k + 256])).text_embeds for k in range(0, len(texts), 256)]
+        embedded: Features = torch.cat(chunks).double().numpy()
+        return embedded
+
+
+def build_clip(seed: int) -> ToyboxClip:
+    """Build it with random weights drawn from ``seed``; the global generator is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return ToyboxClip().eval()
+
+
+# --- how well it tells captions apart ---------------------------------------------------------------------------------
+
+
+def rivals(scene: Scene) -> dict[str, list[str]]:
+    """Captions that differ from the scene's own in its class, its place or its main colour only."""
+    swaps = {
+        "class": (scene.noun, CLASSES),
+        "place": (WHERE[scene.place], tuple(WHERE.values())),
+        "colour": (scene.colour, tuple(COLOURS)),
+    }
+    return {what: _swapped(scene.caption, old, new) for what, (old, new) in swaps.items()}
+
+
+def _swapped(caption: str, old: str, others: Sequence[str]) -> list[str]:
+    """The caption with ``old`` replaced by each other phrase that it does not hold yet."""
+    new = [other for other in others if not re.search(rf"\b{other}\b", caption)]
+    return [_article(re.sub(rf"\b{old}\b", other, caption, count=1)) for other in new]
+
+
+def _article(caption: str) -> str:
+    return re.sub(r"\ban? (?=orange\b)", "an ", re.sub(r"\ban (?!orange\b)", "a ", caption))
+
+
+def preference(clip: ToyboxClip, features: Features, scenes: Sequence[Scene]) -> dict[str, float]:
+    """How often a picture prefers its own caption to all rivals in class, in place and in colour; in [0, 1].
+
+    ``features`` (n, 1280) are those of the pictures of the scenes.
+    """
+    images = unit(clip.image(features))
+    right = (images * unit(clip.text([s.caption for s in scenes]))).sum(axis=1)
+    found = {}
+    for what in ("class", "place", "colour"):
+        texts = [rivals(s)[what] for s in scenes]
+        best = [(unit(clip.text(t)) @ image).max() for t, image in zip(texts, images, strict=True)]
+        found[what] = float((right > np.array(best)).mean())
+    return found
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+def write_clip(clip: ToyboxClip, folder: Path, recipe: dict[str, Any], accuracy: dict[str, float]) -> None:
+    """Write ``clip.safetensors`` in float16 and ``clip.json``: its sha256, recipe and held-out accuracy."""
+    folder.mkdir(parents=True, exist_ok=True)
+    about = {"sha256": write_module(clip, folder / "clip.safetensors"), "recipe": recipe, "accuracy": accuracy}
+    (folder / "clip.json").write_text(json.dumps(about, indent=1) + "\n")
+
+
+def read_about(folder: Path | None = None) -> dict[str, Any]:
+    """What ``clip.json`` records: sha256, recipe and accuracy; raises Damaged where it is missing."""
+    file = (folder or weights_folder()) / "clip.json"
+    if not file.is_file():
+        raise Damaged(f"{file} is missing; reinstall cpbench.")
+    about: dict[str, Any] = json.loads(file.read_text())
+    return about
+
+
+def read_clip(folder: Path | None = None) -> ToyboxClip:
+    """The trained one, in float32; raises Damaged where the file is not the one recorded beside it."""
+    sha256 = read_about(folder)["sha256"]
+    clip = build_clip(0)
+    read_module(clip, (folder or weights_folder()) / "clip.safetensors", sha256)
+    clip.key = digest(["toybox-clip", sha256])
+    return clip.requires_grad_(False)
