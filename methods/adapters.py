@@ -73,8 +73,8 @@ class Tokens:
 class LoraOptions:
     """Rank r and scale α of the low-rank change."""
 
-    rank: int = 8
-    alpha: float = 8.0
+    rank: int = 32
+    alpha: float = 32.0
 
 
 class Lora:

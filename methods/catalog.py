@@ -51,7 +51,14 @@ CATALOGUE: dict[str, Row] = {
     row.name: row
     for row in (
         Row("base", "", (), "The pretrained model, prompted by the class noun: the floor.", ""),
-        Row("ti", "tokens", (), "Textual Inversion: learns one token a concept.", "https://arxiv.org/abs/2208.01618"),
+        Row(
+            "ti",
+            "tokens",
+            (),
+            "Textual Inversion: learns one token a concept.",
+            "https://arxiv.org/abs/2208.01618",
+            {"learner": {"token_rate": 2e-2}},
+        ),
         Row(
             "lora",
             "lora",
@@ -65,7 +72,7 @@ CATALOGUE: dict[str, Row] = {
             ("clora",),
             "C-LoRA: a penalty on changing again what earlier tasks have changed.",
             "https://arxiv.org/abs/2304.06027",
-            {"learner": {"use_noun": False}},
+            {"learner": {"use_noun": False, "token_rate": 5e-3}},
         ),
         Row(
             "dsc",
