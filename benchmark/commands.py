@@ -169,7 +169,7 @@ def writable(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".cpbench-probe"
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # another run may use the same folder just now
     except OSError as error:
         raise BadInput(f"{folder} cannot be written ({error.strerror}); choose another with --out.") from None
 
