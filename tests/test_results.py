@@ -1,0 +1,57 @@
+"""What is committed in results/: records that load, their schema, and the leaderboard that the README shows."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cpbench.benchmark.errors import BadInput
+from cpbench.benchmark.results import iterate_results, json_schema, read_result, write_result
+from cpbench.benchmark.spec import load_suite
+from cpbench.reports.tables import to_markdown
+from cpbench.reports.tidy import boards
+from synthetic import record
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def committed():
+    return list(iterate_results(ROOT / "results"))
+
+
+def test_the_committed_schema_is_that_of_the_code():
+    assert json.loads((ROOT / "results" / "schema-1.json").read_text()) == json_schema()
+
+
+def test_a_record_is_read_as_it_was_written(tmp_path):
+    result = record()
+    assert read_result(write_result(tmp_path, result)) == result
+
+
+def test_a_record_of_another_schema_is_refused_with_its_name(tmp_path):
+    path = write_result(tmp_path, record())
+    path.write_text(path.read_text().replace('"schema": 1', '"schema": 2'))
+    with pytest.raises(BadInput, match=path.name):
+        read_result(path)
+
+
+def test_every_committed_record_lies_where_its_run_says(committed):
+    assert committed
+    for path, result in committed:
+        assert path.parts[-3:] == (result.run.suite, result.run.method, f"{result.run.id}.json")
+        assert result.status == "ok"
+
+
+def test_committed_records_are_of_the_shipped_suites_and_weights(committed):
+    from cpbench.benchmark.backbones import load_backbone
+
+    weights = load_backbone("toybox", load_suite("toybox-6").sampling, "cpu", "float32").weights
+    for path, result in committed:
+        assert result.run.suite_hash == load_suite(result.run.suite).hash, path
+        assert result.run.weights == weights, path
+
+
+def test_the_readme_shows_the_leaderboard_of_the_committed_records(committed):
+    shown = to_markdown(boards([result for _, result in committed if result.run.suite == "toybox-6"]))
+    assert shown.strip() in (ROOT / "README.md").read_text()
