@@ -9,20 +9,28 @@ from typing import Any
 from ..benchmark.backbone import Backbone
 from ..benchmark.errors import BadInput
 from ..benchmark.protocol import Method
-from .adapters import Adapter, Lora, LoraOptions, Tokens
+from .adapters import Adapter, Tokens
 from .clora import Clora, CloraOptions
 from .consolidation import Consolidation
 from .dsc import Dsc, DscOptions
+from .ewc import Ewc, EwcOptions
 from .independent import Independent
+from .keys_values import KeysValues
 from .learner import Learner, LearnerOptions
+from .low_rank import Lora, LoraOptions, Vera, VeraOptions
+from .merge import Merge, MergeOptions
 
 ADAPTERS: dict[str, tuple[Callable[..., Adapter], type | None]] = {
     "tokens": (lambda backbone, seed: Tokens(), None),
+    "kv": (KeysValues, None),
     "lora": (Lora, LoraOptions),
+    "vera": (Vera, VeraOptions),
 }
 CONSOLIDATIONS: dict[str, tuple[Callable[..., Consolidation], type | None]] = {
     "clora": (Clora, CloraOptions),
     "dsc": (Dsc, DscOptions),
+    "ewc": (Ewc, EwcOptions),
+    "merge": (Merge, MergeOptions),
     "independent": (Independent, None),
 }
 
@@ -47,11 +55,32 @@ class Row:
         return {name: kind(**self.tuned.get(name, {})) for name, kind in kinds.items() if kind is not None}
 
 
+_DC = "https://arxiv.org/abs/2410.00700"
+_DMC = "https://arxiv.org/abs/1903.07864"
+_EWC = "https://arxiv.org/abs/1612.00796"
+_CLORA = "https://arxiv.org/abs/2304.06027"
+_VERA = "https://arxiv.org/abs/2310.11454"
+_CD = "https://arxiv.org/abs/2212.04488"
+_MERGE = "https://arxiv.org/abs/2410.04891"
+_EXACT = {"merge": {"rule": "constrained"}}
+_SCORED = {"ewc": {"score_weight": 1.0}}
+_NO_SCORES = {"dsc": {"score_weight": 0.0}}
+_FAST = {"learner": {"rate": 1e-2}}
+_FAST_TOKEN = {"learner": {"rate": 1e-2, "use_noun": False}}
+_FAST_DSC = {"learner": {"rate": 1e-2}, "dsc": {"rate": 1e-2}}
+
 CATALOGUE: dict[str, Row] = {
     row.name: row
     for row in (
         Row("base", "", (), "The pretrained model, prompted by the class noun: the floor.", ""),
         Row("ti", "tokens", (), "Textual Inversion: learns one token a concept.", "https://arxiv.org/abs/2208.01618"),
+        Row(
+            "cd",
+            "kv",
+            (),
+            "Custom Diffusion, one concept after another: all keys and values of cross-attention.",
+            "https://arxiv.org/abs/2212.04488",
+        ),
         Row(
             "lora",
             "lora",
@@ -74,6 +103,19 @@ CATALOGUE: dict[str, Row] = {
             "DSC: distils diffusion-classifier scores of earlier adapters into the current one.",
             "https://arxiv.org/abs/2410.00700",
         ),
+        Row("lwf", "lora", ("dsc",), "Noise distillation from earlier adapters: DSC without scores.", _DMC, _NO_SCORES),
+        Row("cd-merge", "kv", ("merge",), "Custom Diffusion, merged in closed form after each task.", _CD, _EXACT),
+        Row("lora-merge", "lora", ("merge",), "One LoRA a concept from the base model, averaged.", _MERGE),
+        Row("ewc", "lora", ("ewc",), "EWC: a spring on the weights that earlier tasks needed.", _EWC),
+        Row("ewc-dc", "lora", ("ewc",), "EWC whose Fisher information knows the classifier scores.", _DC, _SCORED),
+        Row("dsc-ewc", "lora", ("dsc", "ewc"), "DSC with EWC while training and distilling.", _DC),
+        Row("dsc-ewc-dc", "lora", ("dsc", "ewc"), "DSC with EWC-DC while training and distilling.", _DC, _SCORED),
+        Row("vera", "vera", (), "One VeRA trained on task after task: vectors over frozen projections.", _VERA, _FAST),
+        Row("vera-clora", "vera", ("clora",), "C-LoRA's penalty over VeRA.", _CLORA, _FAST_TOKEN),
+        Row("vera-ewc", "vera", ("ewc",), "EWC over VeRA.", _EWC, _FAST),
+        Row("vera-ewc-dc", "vera", ("ewc",), "EWC-DC over VeRA.", _DC, {**_FAST, **_SCORED}),
+        Row("vera-dsc", "vera", ("dsc",), "DSC over VeRA.", _DC, _FAST_DSC),
+        Row("vera-dsc-ewc-dc", "vera", ("dsc", "ewc"), "DSC with EWC-DC over VeRA.", _DC, {**_FAST_DSC, **_SCORED}),
         Row("independent", "lora", ("independent",), "One LoRA a concept, chosen by an oracle: an upper bound.", ""),
     )
 }

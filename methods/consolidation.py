@@ -41,13 +41,12 @@ class Phase:
 
 
 class Consolidation:
-    """Protects nothing: the neutral element, and what the others refine.
-
-    ``restart``: each task begins with new adapter weights instead of those of the task before.
-    """
+    """Protects nothing: the neutral element, and what the others refine."""
 
     name = "none"
-    restart = False
+
+    def begin(self, learner: Learner, task: Task) -> None:
+        """Called before a task is learned; without more, the adapter goes on from where the last task left it."""
 
     def penalty(self, learner: Learner, step: Step) -> Tensor | None:
         """A term added to the denoising loss of a training step, or nothing."""
@@ -73,3 +72,12 @@ def mean_change(changes: Mapping[str, Tensor]) -> float:
     """Mean |ΔW| over the entries of all changed matrices; 0 where there are none."""
     entries = sum(w.numel() for w in changes.values())
     return sum(w.detach().abs().sum().item() for w in changes.values()) / max(entries, 1)
+
+
+def predict(learner: Learner, step: Step, text: Tensor, params: Params | None) -> Tensor:
+    """ε for every candidate in ONE batched call; text (k, length, width), result (n, k, c, h, w)."""
+    n, k = len(step.noisy), len(text)
+    out = learner.backbone.eps(
+        step.noisy.repeat_interleave(k, 0), step.t.repeat_interleave(k), text.repeat(n, 1, 1), params
+    )
+    return out.view(n, k, *step.noisy.shape[1:])

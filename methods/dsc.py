@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ..benchmark.backbone import Params
 from ..benchmark.protocol import Subject, Task, Watch
-from .consolidation import Consolidation, Phase, Step
+from .consolidation import Consolidation, Phase, Step, predict
 from .pool import flatten, unflatten
 from .scores import cross_entropy, errors, logits
 
@@ -72,10 +71,10 @@ class Dsc(Consolidation):
             candidates = (Subject("", task.subject.noun), learner.known[j], task.subject)
             with torch.no_grad():
                 text = learner.backbone.embed([task.prompt.format(learner.say(c)) for c in candidates])
-                first = _predict(learner, step, text, current)
-                second = _predict(learner, step, text, self.pool[j])
-            student = _predict(learner, step, text, None)
-            return dsc_loss(step.noise, first, second, student, self.options)
+                first = predict(learner, step, text, current)
+                second = predict(learner, step, text, self.pool[j])
+            student = predict(learner, step, text, None)
+            return dsc_loss(step.noise, first, second, student, self.options) + learner.penalties(step)
 
         o = self.options
         phase = Phase(
@@ -90,12 +89,3 @@ class Dsc(Consolidation):
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Read the pool back."""
         self.pool = unflatten(state)
-
-
-def _predict(learner: Learner, step: Step, text: Tensor, params: Params | None) -> Tensor:
-    """ε for every candidate in ONE batched call; text (k, length, width), result (n, k, c, h, w)."""
-    n, k = len(step.noisy), len(text)
-    out = learner.backbone.eps(
-        step.noisy.repeat_interleave(k, 0), step.t.repeat_interleave(k), text.repeat(n, 1, 1), params
-    )
-    return out.view(n, k, *step.noisy.shape[1:])

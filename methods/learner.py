@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -51,8 +51,8 @@ class Learner:
 
     def learn(self, task: Task, watch: Watch) -> dict[str, float]:
         """Learn the token and the adapter on L_denoise plus every penalty, then consolidate."""
-        if any(c.restart for c in self.consolidations):
-            self.adapter.reset(task.seed)
+        for consolidation in self.consolidations:
+            consolidation.begin(self, task)
         row = self._new_token(task)
         groups = [{"params": [row], "lr": self.options.token_rate}]
         if self.adapter.params:
@@ -88,12 +88,12 @@ class Learner:
     def load(self, folder: Path) -> None:
         """Become what was saved in ``folder``; to be called once, on a new learner."""
         self.known = {s["name"]: Subject(**s) for s in json.loads((folder / "learned.json").read_text())}
-        tokens = _read(folder, "tokens")
+        tokens = _read(folder, "tokens", self.backbone.device)
         for subject in self.known.values():
             self.backbone.add_token(_token(subject), tokens[_token(subject)]).requires_grad_(False)
-        self.adapter.restore(_read(folder, "adapter"))
+        self.adapter.restore(_read(folder, "adapter", self.backbone.device))
         for consolidation in self.consolidations:
-            consolidation.restore(_read(folder, consolidation.name))
+            consolidation.restore(_read(folder, consolidation.name, self.backbone.device))
 
     def trainable(self) -> int:
         """Entries of the adapter and of one token."""
@@ -117,6 +117,20 @@ class Learner:
             watch(Tick(phase.name, k + 1, phase.steps, losses[-1]))
         return float(np.mean(losses[-max(1, phase.steps // 10) :]))
 
+    def penalties(self, step: Step) -> Tensor:
+        """The sum of what the consolidations add to the loss of a step; zero where none does."""
+        found = [p for c in self.consolidations if (p := c.penalty(self, step)) is not None]
+        return torch.stack(found).sum() if found else torch.zeros((), device=self.backbone.device)
+
+    def examples(self, task: Task, passes: int) -> Iterator[Step]:
+        """Single pictures of a task, each ``passes`` times, with a (t, ε) of its own: for per-example gradients."""
+        latents = self.backbone.encode(task.pictures)
+        prompt = Prompt(task.prompt, (task.subject,)).render(self.say)
+        draw = torch.Generator().manual_seed(task.seed + 2)
+        for _ in range(passes):
+            for k in range(len(latents)):
+                yield self._draw(latents[k : k + 1], prompt, 1, draw)
+
     def say(self, subject: Subject) -> str:
         """How a prompt speaks of a subject: by its token once it is known, by its noun before."""
         if subject.name not in self.known:
@@ -128,9 +142,7 @@ class Learner:
     def _denoising(self, step: Step) -> Tensor:
         """L_denoise = ‖ε − ε_θ(x_t, prompt)‖² (mean over entries) plus the penalties."""
         prediction = self.backbone.eps(step.noisy, step.t, [step.prompt] * len(step.t))
-        loss = (prediction - step.noise).square().mean()
-        penalties = (c.penalty(self, step) for c in self.consolidations)
-        return loss + sum(p for p in penalties if p is not None)
+        return (prediction - step.noise).square().mean() + self.penalties(step)
 
     def _draw(self, latents: Tensor, prompt: str, batch: int, draw: torch.Generator) -> Step:
         """Draw pictures, t uniform in [0, 1000) and ε ~ N(0, I), on the CPU for the same numbers on every device."""
@@ -156,6 +168,6 @@ def _token(subject: Subject) -> str:
     return f"<{subject.name}>"
 
 
-def _read(folder: Path, name: str) -> dict[str, Tensor]:
+def _read(folder: Path, name: str, device: torch.device) -> dict[str, Tensor]:
     file = folder / f"{name}.safetensors"
-    return load_file(file) if file.exists() else {}
+    return load_file(file, device=str(device)) if file.exists() else {}

@@ -24,3 +24,14 @@ def logits(errors_: Tensor, temperature: float) -> Tensor:
 def cross_entropy(teacher: Tensor, student: Tensor) -> Tensor:
     """H(P_T, P_S) averaged over images, from logits (n, k) of both."""
     return -(F.softmax(teacher, dim=1) * F.log_softmax(student, dim=1)).sum(1).mean()
+
+
+def contrast(logits_: Tensor, plain: bool = False) -> Tensor:
+    """L_DC = H(y_0, P) − mean_{j≠0} H(y_j, P) averaged over images, from logits (n, k); candidate 0 is the learned one.
+
+    Minimised, it raises the score of the learned concept and lowers those of the others (arXiv 2410.00700, figure 3a).
+    ``plain`` keeps the first term only. With k = 1 both are zero: nothing is contrasted.
+    """
+    log_p = F.log_softmax(logits_, dim=1)
+    own = -log_p[:, 0].mean()
+    return own if plain or logits_.shape[1] == 1 else own + log_p[:, 1:].mean()
