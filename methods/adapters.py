@@ -20,6 +20,14 @@ class Adapter(Protocol):
         """The change of each adapted weight matrix, (out, in) by layer; differentiable."""
         ...
 
+    def reads(self) -> dict[str, Tensor]:
+        """Rows (r, in) that span what the change of each layer reads of its input; differentiable."""
+        ...
+
+    def folded(self) -> dict[str, Tensor]:
+        """The sum of the changes folded or placed so far, (out, in) by layer; empty where there are none."""
+        ...
+
     def fold(self) -> None:
         """Make the present function the new base: delta becomes zero, the function stays."""
         ...
@@ -53,6 +61,14 @@ class Tokens:
 
     def delta(self) -> dict[str, Tensor]:
         """Nothing changes."""
+        return {}
+
+    def reads(self) -> dict[str, Tensor]:
+        """Nothing is read."""
+        return {}
+
+    def folded(self) -> dict[str, Tensor]:
+        """Nothing was folded."""
         return {}
 
     def fold(self) -> None:

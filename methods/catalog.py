@@ -19,6 +19,9 @@ from .keys_values import KeysValues
 from .learner import Learner, LearnerOptions
 from .low_rank import Lora, LoraOptions, Vera, VeraOptions
 from .merge import Merge, MergeOptions
+from .olora import Olora, OloraOptions
+from .replay import Replay, ReplayOptions
+from .ziplora import Zip, ZipOptions
 
 ADAPTERS: dict[str, tuple[Callable[..., Adapter], type | None]] = {
     "tokens": (lambda backbone, seed: Tokens(), None),
@@ -31,6 +34,9 @@ CONSOLIDATIONS: dict[str, tuple[Callable[..., Consolidation], type | None]] = {
     "dsc": (Dsc, DscOptions),
     "ewc": (Ewc, EwcOptions),
     "merge": (Merge, MergeOptions),
+    "replay": (Replay, ReplayOptions),
+    "olora": (Olora, OloraOptions),
+    "ziplora": (Zip, ZipOptions),
     "independent": (Independent, None),
 }
 
@@ -63,6 +69,9 @@ _VERA = "https://arxiv.org/abs/2310.11454"
 _CD = "https://arxiv.org/abs/2212.04488"
 _MERGE = "https://arxiv.org/abs/2410.04891"
 _EXACT = {"merge": {"rule": "constrained"}}
+_OLORA = "https://arxiv.org/abs/2310.14152"
+_ZIP = "https://arxiv.org/abs/2311.13600"
+_JOINT = {"replay": {"pictures": 0, "afresh": True}}
 _SCORED = {"ewc": {"score_weight": 1.0}}
 _NO_SCORES = {"dsc": {"score_weight": 0.0}}
 _FAST = {"learner": {"rate": 1e-2}}
@@ -106,6 +115,17 @@ CATALOGUE: dict[str, Row] = {
         Row("lwf", "lora", ("dsc",), "Noise distillation from earlier adapters: DSC without scores.", _DMC, _NO_SCORES),
         Row("cd-merge", "kv", ("merge",), "Custom Diffusion, merged in closed form after each task.", _CD, _EXACT),
         Row("lora-merge", "lora", ("merge",), "One LoRA a concept from the base model, averaged.", _MERGE),
+        Row("olora", "lora", ("olora",), "O-LoRA: later tasks learn in orthogonal directions.", _OLORA),
+        Row("ziplora", "lora", ("ziplora",), "One LoRA a concept, merged with learned coefficients.", _ZIP),
+        Row("replay", "lora", ("replay",), "Keeps two pictures of each concept: an upper bound.", ""),
+        Row(
+            "joint",
+            "lora",
+            ("replay",),
+            "Trains on all pictures so far, from the base model: the bound.",
+            "",
+            _JOINT,
+        ),
         Row("ewc", "lora", ("ewc",), "EWC: a spring on the weights that earlier tasks needed.", _EWC),
         Row("ewc-dc", "lora", ("ewc",), "EWC whose Fisher information knows the classifier scores.", _DC, _SCORED),
         Row("dsc-ewc", "lora", ("dsc", "ewc"), "DSC with EWC while training and distilling.", _DC),

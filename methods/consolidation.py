@@ -5,14 +5,14 @@ None of them knows which adapter it protects: they see parameters, a ``delta()``
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from ..benchmark.backbone import Params
-from ..benchmark.protocol import Subject, Task, Watch
+from ..benchmark.protocol import Pictures, Subject, Task, Watch
 
 if TYPE_CHECKING:
     from .learner import Learner
@@ -20,33 +20,42 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Step:
-    """One training step: latents z and noise ε (n, c, h, w), t (n,), x_t, and the prompt."""
+    """One training step: latents z and noise ε (n, c, h, w), t (n,), x_t, and the prompts (n)."""
 
     latents: Tensor
     noise: Tensor
     t: Tensor
     noisy: Tensor
-    prompt: str
+    prompts: Sequence[str]
 
 
 @dataclass(frozen=True)
 class Phase:
-    """One run of the learner's loop: what to minimise, the optimiser's groups, how many updates, and the batch."""
+    """One run of the learner's loop: what to minimise, the optimiser's groups, how many updates, and the batch.
+
+    ``rehearsed``: pictures of earlier concepts to draw from beside those of the task, each concept equally often.
+    """
 
     name: str
     objective: Callable[[Step], Tensor]
     groups: list[dict[str, Any]]
     steps: int
     batch: int
+    rehearsed: Sequence[tuple[Pictures, Subject]] = ()
 
 
 class Consolidation:
     """Protects nothing: the neutral element, and what the others refine."""
 
     name = "none"
+    needs_weights = True  # tokens alone have none to protect
 
     def begin(self, learner: Learner, task: Task) -> None:
         """Called before a task is learned; without more, the adapter goes on from where the last task left it."""
+
+    def rehearsed(self, learner: Learner) -> list[tuple[Pictures, Subject]]:
+        """Pictures of earlier concepts to train on beside those of the task; only replay has any."""
+        return []
 
     def penalty(self, learner: Learner, step: Step) -> Tensor | None:
         """A term added to the denoising loss of a training step, or nothing."""

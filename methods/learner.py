@@ -13,9 +13,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ..benchmark.backbone import Backbone, Params
+from ..benchmark.errors import BadInput
 from ..benchmark.protocol import Pictures, Prompt, Subject, Task, Tick, Watch
 from .adapters import Adapter
 from .consolidation import Consolidation, Phase, Step, mean_change
+
+Source = tuple[Tensor, str]
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,9 @@ class Learner:
         """``backbone`` is this learner's own copy: ``adapter`` lives in it."""
         self.backbone, self.seed, self.adapter = backbone, seed, adapter
         self.consolidations, self.options = tuple(consolidations), options
+        for c in self.consolidations:
+            if c.needs_weights and not adapter.params:
+                raise BadInput(f"{c.name} protects weights, and this adapter trains none; choose another adapter.")
         self.known: dict[str, Subject] = {}
 
     # --- the four verbs ---------------------------------------------------------------------------------------------
@@ -57,7 +63,8 @@ class Learner:
         groups = [{"params": [row], "lr": self.options.token_rate}]
         if self.adapter.params:
             groups.append({"params": list(self.adapter.params.values()), "lr": self.options.rate})
-        phase = Phase("learn", self._denoising, groups, task.steps, task.batch)
+        rehearsed = [pair for c in self.consolidations for pair in c.rehearsed(self)]
+        phase = Phase("learn", self._denoising, groups, task.steps, task.batch, rehearsed)
         figures = {"loss": self.optimise(task, phase, watch), "mean_change": mean_change(self.adapter.delta())}
         row.requires_grad_(False)
         for consolidation in self.consolidations:
@@ -103,13 +110,12 @@ class Learner:
 
     def optimise(self, task: Task, phase: Phase, watch: Watch) -> float:
         """Run one phase of AdamW on random (picture, t, ε); returns the mean loss of its last tenth."""
-        latents = self.backbone.encode(task.pictures)
-        prompt = Prompt(task.prompt, (task.subject,)).render(self.say)
+        sources = self._sources(task, phase.rehearsed)
         draw = torch.Generator().manual_seed(task.seed)
         optimiser = torch.optim.AdamW(phase.groups, weight_decay=0.0)
         losses = []
         for k in range(phase.steps):
-            loss = phase.objective(self._draw(latents, prompt, phase.batch, draw))
+            loss = phase.objective(self._draw(sources, phase.batch, draw))
             optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
@@ -124,12 +130,11 @@ class Learner:
 
     def examples(self, task: Task, passes: int) -> Iterator[Step]:
         """Single pictures of a task, each ``passes`` times, with a (t, ε) of its own: for per-example gradients."""
-        latents = self.backbone.encode(task.pictures)
-        prompt = Prompt(task.prompt, (task.subject,)).render(self.say)
+        ((latents, prompt),) = self._sources(task, ())
         draw = torch.Generator().manual_seed(task.seed + 2)
         for _ in range(passes):
             for k in range(len(latents)):
-                yield self._draw(latents[k : k + 1], prompt, 1, draw)
+                yield self._draw([(latents[k : k + 1], prompt)], 1, draw)
 
     def say(self, subject: Subject) -> str:
         """How a prompt speaks of a subject: by its token once it is known, by its noun before."""
@@ -141,15 +146,23 @@ class Learner:
 
     def _denoising(self, step: Step) -> Tensor:
         """L_denoise = ‖ε − ε_θ(x_t, prompt)‖² (mean over entries) plus the penalties."""
-        prediction = self.backbone.eps(step.noisy, step.t, [step.prompt] * len(step.t))
+        prediction = self.backbone.eps(step.noisy, step.t, step.prompts)
         return (prediction - step.noise).square().mean() + self.penalties(step)
 
-    def _draw(self, latents: Tensor, prompt: str, batch: int, draw: torch.Generator) -> Step:
+    def _sources(self, task: Task, rehearsed: Sequence[tuple[Pictures, Subject]]) -> list[Source]:
+        """Latents (k, c, h, w) and prompt of the task, then of each rehearsed concept."""
+        pairs = [(task.pictures, task.subject), *rehearsed]
+        return [(self.backbone.encode(x), Prompt(task.prompt, (s,)).render(self.say)) for x, s in pairs]
+
+    def _draw(self, sources: Sequence[Source], batch: int, draw: torch.Generator) -> Step:
         """Draw pictures, t uniform in [0, 1000) and ε ~ N(0, I), on the CPU for the same numbers on every device."""
-        z = latents[torch.randint(len(latents), (batch,), generator=draw).to(latents.device)]
-        t = torch.randint(1000, (batch,), generator=draw).to(latents.device)
-        noise = torch.randn(z.shape, generator=draw).to(latents.device)
-        return Step(z, noise, t, self.backbone.add_noise(z, noise, t), prompt)
+        device = self.backbone.device
+        which = torch.randint(len(sources), (batch,), generator=draw).tolist() if len(sources) > 1 else [0] * batch
+        rows = [int(torch.randint(len(sources[w][0]), (), generator=draw)) for w in which]
+        z = torch.stack([sources[w][0][k] for w, k in zip(which, rows, strict=True)])
+        t = torch.randint(1000, (batch,), generator=draw).to(device)
+        noise = torch.randn(z.shape, generator=draw).to(device)
+        return Step(z, noise, t, self.backbone.add_noise(z, noise, t), [sources[w][1] for w in which])
 
     def _new_token(self, task: Task) -> nn.Parameter:
         """Add the token of a task: the embedding of the noun, or noise of the table's own scale."""

@@ -44,6 +44,18 @@ class PeftAdapter:
         """ΔW by layer, (out, in); differentiable."""
         return {name: layer.get_delta_weight("default") for name, layer in self.layers.items()}
 
+    def reads(self) -> dict[str, Tensor]:
+        """The rows of A (VeRA: of diag(d) A), (r, in) by layer; differentiable."""
+        return {name: self.rows(layer) for name, layer in self.layers.items()}
+
+    def rows(self, layer: Any) -> Tensor:
+        """The rows of one layer."""
+        raise NotImplementedError
+
+    def folded(self) -> dict[str, Tensor]:
+        """The sum of the folded or placed changes by layer."""
+        return self.past
+
     @torch.no_grad()
     def fold(self) -> None:
         """Keep the sum of all changes so far in the base weights, and make the present change zero."""
@@ -114,8 +126,13 @@ class Lora(PeftAdapter):
         a = layer.lora_A["default"].weight
         a.copy_(nn.init.kaiming_uniform_(torch.empty(a.shape), a=math.sqrt(5), generator=generator))
 
+    def rows(self, layer: Any) -> Tensor:
+        """The rows of A itself."""
+        a: Tensor = layer.lora_A["default"].weight
+        return a
+
     def clear(self, layer: Any) -> None:
-        """B = 0."""
+        """Set B to zero."""
         layer.lora_B["default"].weight.zero_()
 
 
@@ -146,8 +163,12 @@ class Vera(PeftAdapter):
         """D constant, as in the paper: nothing is random but the projections."""
         layer.vera_lambda_d["default"].fill_(self.first)
 
+    def rows(self, layer: Any) -> Tensor:
+        """The rows of diag(d) A."""
+        return _factors(layer)[0]
+
     def clear(self, layer: Any) -> None:
-        """B = 0."""
+        """Set b to zero."""
         layer.vera_lambda_b["default"].zero_()
 
     @torch.no_grad()
