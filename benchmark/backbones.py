@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -54,6 +55,8 @@ def _pipeline(name: str) -> dict[str, Any]:
     """The parts of a Stable Diffusion pipeline, from safetensors only."""
     from diffusers import StableDiffusionPipeline
 
+    if name.count("/") != 1 and not Path(name).is_dir():
+        raise BadInput(f"backbone '{name}': no such folder; give toybox, a folder in diffusers' layout, or a hub id.")
     try:
         pipe = StableDiffusionPipeline.from_pretrained(name, use_safetensors=True, safety_checker=None)
     except (OSError, ValueError) as error:

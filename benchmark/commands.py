@@ -65,7 +65,7 @@ def run(request: RunRequest) -> None:
     """Run methods on a suite; everything that can be wrong with the request is found before anything is loaded."""
     from ..methods.registry import choose
     from .spec import load_suite
-    from .store import home
+    from .store import home, writable
 
     console = Console()
     request.check()
@@ -132,7 +132,7 @@ def leaderboard(console: Console, results: list[Result]) -> None:
 def report(results: Path, out: Path) -> None:
     """Write the report, and say which files it is made of."""
     from ..reports.write import write_report
-    from .store import home
+    from .store import home, writable
 
     console = Console()
     writable(out)
@@ -146,7 +146,7 @@ def pretrain(out: Path | None, updates: int | None, quiet: bool) -> None:
     """Build the toybox model, with a bar a stage."""
     from dataclasses import replace
 
-    from .store import home
+    from .store import home, writable
     from .toybox.pretrain import Recipe
     from .toybox.pretrain import pretrain as stages
 
@@ -161,17 +161,6 @@ def pretrain(out: Path | None, updates: int | None, quiet: bool) -> None:
                 tasks[step.stage] = bars.add_task(step.stage, total=step.updates, loss=0.0)
             bars.update(tasks[step.stage], completed=step.step, loss=step.loss)
     Console().print(f"weights in {folder / 'weights'}", highlight=False, soft_wrap=True)
-
-
-def writable(folder: Path) -> None:
-    """Make a folder; raises BadInput where that, or writing there, is not possible."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".cpbench-probe"
-        probe.touch()
-        probe.unlink(missing_ok=True)  # another run may use the same folder just now
-    except OSError as error:
-        raise BadInput(f"{folder} cannot be written ({error.strerror}); choose another with --out.") from None
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import timm
 import torch
 from PIL import Image
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 from torch import Tensor, nn
 
 from .data import picture_hash
@@ -104,7 +105,8 @@ class FeatureCache:
             return stored
         features = self.extract(pictures)
         self.folder.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(".partial")
-        save_file({"features": features}, partial)
-        partial.replace(file)
+        # A name of its own: two processes may compute the same features at once, and the last rename wins.
+        with tempfile.NamedTemporaryFile(dir=self.folder, suffix=".partial", delete=False) as partial:
+            partial.write(save({"features": features}))
+        Path(partial.name).replace(file)
         return features

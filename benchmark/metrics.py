@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -73,7 +74,7 @@ def identity(generated: ArrayLike, candidates: Sequence[ArrayLike]) -> Features:
     return nearest
 
 
-def discriminant(groups: Sequence[ArrayLike]) -> tuple[Features, Callable[[Features], Features]]:
+def discriminant(groups: Sequence[ArrayLike]) -> tuple[Features, Whiten]:
     """The means (g, d) of groups of features, and the map that makes their common covariance the identity."""
     features = [_checked(g, 2) for g in groups]
     means = np.stack([f.mean(axis=0) for f in features])
@@ -90,7 +91,15 @@ def _principal(spread: Features) -> tuple[Features, Features]:
     return squared[kept], chosen @ spread / np.sqrt(squared[kept])[:, None] if few else chosen
 
 
-def whitening(spread: Features, shrinkage: float = 0.1) -> Callable[[Features], Features]:
+class Whiten(Protocol):
+    """A map of features (n, d) to (n, d) by the inverse root of a covariance, shrunk by a share in (0, 1]."""
+
+    def __call__(self, x: Features, shrinkage: float = 0.1) -> Features:
+        """Whitened features."""
+        ...
+
+
+def whitening(spread: Features) -> Whiten:
     """The map x -> S^(-1/2) x with S = (1 - s) C + s tr(C)/d I, where C is the covariance of centred rows (n, d).
 
     C has rank n at most, so S is inverted on the span of the rows and is a multiple of I beside it: exact, and far
@@ -98,10 +107,10 @@ def whitening(spread: Features, shrinkage: float = 0.1) -> Callable[[Features], 
     """
     squared, basis = _principal(spread)
     variance = squared / len(spread)
-    floor = shrinkage * variance.sum() / spread.shape[1]
-    inside, beside = 1 / np.sqrt((1 - shrinkage) * variance + floor), 1 / np.sqrt(floor)
 
-    def white(x: Features) -> Features:
+    def white(x: Features, shrinkage: float = 0.1) -> Features:
+        floor = shrinkage * variance.sum() / spread.shape[1]
+        inside, beside = 1 / np.sqrt((1 - shrinkage) * variance + floor), 1 / np.sqrt(floor)
         y: Features = beside * x + ((x @ basis.T) * (inside - beside)) @ basis
         return y
 

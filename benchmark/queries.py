@@ -68,8 +68,8 @@ def show(run_id: str, results: Path, as_json: bool) -> None:
 
     found = [r for _, r in iterate_results(results) if r.run.id.startswith(run_id)]
     if len(found) != 1:
-        near = "no run" if not found else f"{len(found)} runs"
-        raise BadInput(f"{near} in {results} begin with '{run_id}'; see 'cpbench list runs --results {results}'.")
+        near = "no runs" if not found else f"{len(found)} runs"
+        raise BadInput(f"{near} in {results} start with '{run_id}'; see 'cpbench list runs --results {results}'.")
     if as_json:
         typer.echo(found[0].model_dump_json(by_alias=True, indent=1))
         return

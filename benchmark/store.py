@@ -20,14 +20,17 @@ from .errors import BadInput
 def home() -> Path:
     """The folder of units and caches: ``$CPBENCH_HOME``, else the platform's cache folder; made when missing."""
     folder = Path(os.environ.get("CPBENCH_HOME") or platformdirs.user_cache_dir("cpbench"))
+    return writable(folder, "set CPBENCH_HOME to a folder that can")
+
+
+def writable(folder: Path, remedy: str = "choose another with --out") -> Path:
+    """The folder, made when missing; raises BadInput, with the remedy, where nothing can be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        with tempfile.TemporaryFile(dir=folder):  # a name of its own: another run may probe the folder just now
             pass
     except OSError as error:
-        raise BadInput(
-            f"{folder} cannot be written ({error.strerror}); set CPBENCH_HOME to a folder that can."
-        ) from None
+        raise BadInput(f"{folder} cannot be written ({error.strerror}); {remedy}.") from None
     return folder
 
 

@@ -103,7 +103,8 @@ def to_terminal(boards: Sequence[Board]) -> Group:
         table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
         table.add_column("method", no_wrap=True)
         for column in columns(board.headline):
-            table.add_column(column.title, justify="right")
+            widest = max(map(len, column.title.split()))
+            table.add_column(column.title, justify="right", min_width=widest)
         for line in board.lines:
             cells = [(c, _cell(c, line.values.get(c.key))) for c in columns(board.headline)]
             texts = [Text(text, style="bold" if _is_best(c, line, board) else "") for c, text in cells]

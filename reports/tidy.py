@@ -151,6 +151,6 @@ def _bounds(results: list[Result], main: str) -> list[Line]:
 
 
 def _bound(of: Callable[[Result, str], float], results: list[Result], metric: str) -> Estimate:
-    """The mean of a bound; without interval, since runs share it."""
-    found = estimate([of(r, metric) for r in results])
-    return Estimate(found.value, None, found.n)
+    """The mean of a bound over the runs that have it; without interval, since runs share it."""
+    seen = [value for r in results if not np.isnan(value := of(r, metric))]
+    return Estimate(float(np.mean(seen)) if seen else float("nan"), None, len(seen))

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -102,7 +103,9 @@ def test_killed_in_the_middle_and_started_again_the_record_is_the_same(capsys, t
 
 
 def test_interrupted_by_ctrl_c_it_says_so_without_a_traceback(suite_file, tmp_path):
-    process = start(*run_arguments(suite_file, tmp_path / "out"))
+    # Started in the background of a script, this test inherits an ignored SIGINT: a terminal's user does not.
+    heeded = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    process = start(*run_arguments(suite_file, tmp_path / "out"), preexec_fn=heeded)
     while process.poll() is None and not list((tmp_path / "home" / "units").glob("*/unit.json")):
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
@@ -140,7 +143,7 @@ def refusals(suite_file, tmp_path):
         "setting without value": (run_arguments(suite_file, out, "--set", "lora.rank"), "section.option=value"),
         "unknown backbone": (run_arguments(suite_file, out, "--backbone", str(tmp_path)), "cannot be loaded"),
         "no records": (("report", "--results", out, "--out", tmp_path / "r"), "cpbench run"),
-        "unknown run": (("show", "ffff", "--results", out), "begin with 'ffff'"),
+        "unknown run": (("show", "ffff", "--results", out), "start with 'ffff'"),
         "unknown list": (("list", "method"), "did you mean methods"),
     }
 

@@ -48,15 +48,16 @@ def test_the_nearest_prototype_is_the_textbooks():
     centres = np.repeat(rng.normal(0, 2, (3, 6)), 50, axis=0)
     x = centres + rng.normal(size=(150, 6)) * np.arange(1, 7)
     found = quality.fit_prototypes(x, labels)
-    covariance = 0.9 * np.cov(found.spread.T, bias=True)
-    covariance += 0.1 * np.trace(np.cov(found.spread.T, bias=True)) / 6 * np.eye(6)
+    within = np.cov((x - np.repeat(found.means, 50, axis=0)).T, bias=True)
+    covariance = 0.9 * within + 0.1 * np.trace(within) / 6 * np.eye(6)
     gaps = x[:, None] - found.means[None]
     expected = np.einsum("ncd,de,nce->nc", gaps, np.linalg.inv(covariance), gaps).argmin(1)
     assert (found.nearest(x, 0.1) == np.array(["a", "b", "c"])[expected]).all()
 
 
 @pytest.mark.parametrize(
-    ("right", "n", "interval"), [(8, 10, (0.4902, 0.9433)), (0, 10, (0.0, 0.2775)), (50, 100, (0.4038, 0.5962))]
+    ("right", "n", "interval"),
+    [(8, 10, (0.4902, 0.9433)), (0, 10, (0.0, 0.2775)), (10, 10, (0.7225, 1.0)), (50, 100, (0.4038, 0.5962))],
 )
 def test_the_interval_of_an_accuracy_agrees_with_hand_values(right, n, interval):
     found = quality.accuracy("x", np.arange(n) < right)

@@ -90,7 +90,7 @@ def train_clip(
     """
     clip.mean.copy_(torch.from_numpy(features.mean(axis=0)))
     centred = features - features.mean(axis=0)
-    white = torch.from_numpy(whitening(centred, recipe.shrinkage)(np.eye(FEATURES))).float()
+    white = torch.from_numpy(whitening(centred)(np.eye(FEATURES), recipe.shrinkage)).float()
     loss = _Contrast(recipe, clip, clip.centred(features) @ white, captions)
     schedule = Schedule(recipe.updates, recipe.rate, cooldown=0.7)
     stage = Stage("clip", {"clip": clip}, loss, schedule, folder, seed=recipe.seed + 4, ema=recipe.ema)

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ..backbone import Backbone, hash_weights
 from ..features import load_extractor
-from ..metrics import Features, whitening
+from ..metrics import Features, Whiten, whitening
 from ..protocol import Pictures, Tick, Watch, unwatched
 from ..spec import Sampling
 from .captions import Scene, random_scene
@@ -63,16 +63,15 @@ def truth(of: Sequence[Scene]) -> dict[str, NDArray[np.str_]]:
 
 @dataclass(frozen=True)
 class Prototypes:
-    """The means (c, d) of labelled features, and the centred features (n, d) that give their shared covariance."""
+    """The means (c, d) of labelled features, and the whitening by their shared covariance."""
 
     names: NDArray[np.str_]
     means: Features
-    spread: Features
+    white: Whiten
 
     def nearest(self, features: Features, shrinkage: float) -> NDArray[np.str_]:
         """The name of the nearest mean for each of features (n, d), under the shrunk covariance."""
-        white = whitening(self.spread, shrinkage)
-        x, m = white(features), white(self.means)
+        x, m = self.white(features, shrinkage), self.white(self.means, shrinkage)
         named: NDArray[np.str_] = self.names[(np.square(m).sum(1) - 2 * x @ m.T).argmin(1)]
         return named
 
@@ -81,7 +80,7 @@ def fit_prototypes(features: Features, labels: NDArray[np.str_]) -> Prototypes:
     """Prototypes of features (n, d) by their labels (n,)."""
     names, which = np.unique(labels, return_inverse=True)
     means = np.stack([features[which == k].mean(axis=0) for k in range(len(names))])
-    return Prototypes(names, means, features - means[which])
+    return Prototypes(names, means, whitening(features - means[which]))
 
 
 @dataclass(frozen=True)
