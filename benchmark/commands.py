@@ -124,9 +124,9 @@ def leaderboard(console: Console, results: list[Result]) -> None:
     from ..reports.tables import to_terminal
     from ..reports.tidy import boards
 
-    wide = console if console.is_terminal else Console(width=120)  # a file does not wrap at 80
+    wide = console if console.is_terminal else Console(width=160)  # a file does not wrap
     if results:
-        wide.print(to_terminal(boards(results)))
+        wide.print(to_terminal(boards(results), wide.width))
 
 
 def report(results: Path, out: Path) -> None:

@@ -95,24 +95,43 @@ def _split(boards: Sequence[Board]) -> str | None:
     return f"{len(boards)} tables, because these differ and cannot be compared: {', '.join(keys)}."
 
 
-def to_terminal(boards: Sequence[Board]) -> Group:
-    """The boards for a terminal."""
+def to_terminal(boards: Sequence[Board], width: int) -> Group:
+    """The boards for a terminal of ``width`` characters; columns that do not fit are named below."""
     parts: list[Table | Text] = []
     for board in boards:
-        title = f"{board.conditions['suite'].split(' (')[0]}, {board.tasks} tasks, {board.headline}"
-        table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
-        table.add_column("method", no_wrap=True)
-        for column in columns(board.headline):
-            widest = max(map(len, column.title.split()))
-            table.add_column(column.title, justify="right", min_width=widest)
-        for line in board.lines:
-            cells = [(c, _cell(c, line.values.get(c.key))) for c in columns(board.headline)]
-            texts = [Text(text, style="bold" if _is_best(c, line, board) else "") for c, text in cells]
-            table.add_row(line.method, *texts, style="dim" if line.bound else None)
-        parts += [table, Text(note(board), style="dim")]
+        every = columns(board.headline)
+        used = _fitting(board, every, width)
+        parts += [_terminal(board, used), Text(note(board), style="dim")]
+        if lost := [c.title for c in every if c not in used]:
+            parts.append(Text(f"No room here for: {', '.join(lost)}; 'cpbench report' has them.", style="yellow"))
     if reason := _split(boards):
         parts.append(Text(reason, style="yellow"))
     return Group(*parts)
+
+
+def _fitting(board: Board, every: Sequence[Column], width: int) -> list[Column]:
+    """The first columns, as many as fit beside the names of the methods."""
+    room, used = width - 5 - max(len(line.method) for line in board.lines), []
+    for column in every:
+        words = [*column.title.split(), *(_cell(column, line.values.get(column.key)) for line in board.lines)]
+        room -= 3 + max(map(len, words))  # padding and the space between columns
+        if room < 0:
+            break
+        used.append(column)
+    return used
+
+
+def _terminal(board: Board, used: Sequence[Column]) -> Table:
+    title = f"{board.conditions['suite'].split(' (')[0]}, {board.tasks} tasks, {board.headline}"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
+    table.add_column("method", no_wrap=True)
+    for column in used:
+        table.add_column(column.title, justify="right", min_width=max(map(len, column.title.split())))
+    for line in board.lines:
+        cells = [(c, _cell(c, line.values.get(c.key))) for c in used]
+        texts = [Text(text, style="bold" if _is_best(c, line, board) else "", no_wrap=True) for c, text in cells]
+        table.add_row(line.method, *texts, style="dim" if line.bound else None)
+    return table
 
 
 def to_markdown(boards: Sequence[Board]) -> str:

@@ -18,9 +18,9 @@ def line(found, method):
     return next(x for board in found for x in board.lines if x.method == method)
 
 
-def shown(found):
-    console = Console(width=200, file=io.StringIO())
-    console.print(to_terminal(found))
+def shown(found, width=200):
+    console = Console(width=width, file=io.StringIO())
+    console.print(to_terminal(found, width))
     return console.file.getvalue()
 
 
@@ -174,3 +174,15 @@ def test_a_run_without_ceiling_leaves_that_of_the_others():
     bare = bare.model_copy(update={"scores": [s for s in bare.scores if s.source == "model"]})
     top = line(boards([record(), bare]), "ceiling: real pictures").values["average"]
     assert (top.value, top.n) == (pytest.approx(0.95), 1)
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120, 160])
+def test_a_narrow_terminal_shows_whole_columns_and_names_the_others(width):
+    found = boards([record("lora", seed=k) for k in range(3)] + [record("dsc", seed=k) for k in range(3)])
+    text = shown(found, width)
+    assert "…" not in text
+    assert all(len(row) <= width for row in text.splitlines())
+    left_out = text.partition("No room here for:")[2]
+    heading = text.partition("─")[0]
+    for name in ("average", "text", "KID×10³", "stored", "trainable"):
+        assert (name in heading) != (name in left_out)
