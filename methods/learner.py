@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +23,14 @@ from .consolidation import Consolidation, Phase, Step, mean_change
 class LearnerOptions:
     """Learning rates of adapter and new token, and how the token begins.
 
+    ``cooldown``: the last share of the updates, over which the rates fall linearly to zero (0: never).
     ``use_noun``: the prompt says "<token> noun" and the token starts as the noun; otherwise the token stands alone
     and starts at random, as in C-LoRA.
     """
 
-    rate: float = 2e-3
-    token_rate: float = 1e-3
+    rate: float = 3e-3
+    token_rate: float = 2e-3
+    cooldown: float = 0.5
     use_noun: bool = True
 
 
@@ -107,12 +110,15 @@ class Learner:
         prompt = Prompt(task.prompt, (task.subject,)).render(self.say)
         draw = torch.Generator().manual_seed(task.seed)
         optimiser = torch.optim.AdamW(phase.groups, weight_decay=0.0)
+        share = partial(rate_share, steps=phase.steps, cooldown=self.options.cooldown)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, share)
         losses = []
         for k in range(phase.steps):
             loss = phase.objective(self._draw(latents, prompt, phase.batch, draw))
             optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
+            schedule.step()
             losses.append(loss.item())
             watch(Tick(phase.name, k + 1, phase.steps, losses[-1]))
         return float(np.mean(losses[-max(1, phase.steps // 10) :]))
@@ -150,6 +156,11 @@ class Learner:
 
     def _override(self, subject: Subject) -> Params | None:
         return next((o for c in self.consolidations if (o := c.override(subject)) is not None), None)
+
+
+def rate_share(step: int, steps: int, cooldown: float) -> float:
+    """The share of the full rate at update ``step`` of ``steps``: 1, then linear to zero over the cooldown."""
+    return min(1.0, (1 - step / steps) / cooldown) if cooldown else 1.0
 
 
 def _token(subject: Subject) -> str:

@@ -7,6 +7,7 @@ import torch
 
 from cpbench.methods.clora import clora_penalty
 from cpbench.methods.dsc import DscOptions, dsc_loss
+from cpbench.methods.learner import rate_share
 from cpbench.methods.scores import cross_entropy, errors, logits
 
 D = torch.float64
@@ -86,3 +87,9 @@ def test_dsc_loss_has_no_gradient_where_student_and_both_teachers_agree():
 def test_dsc_loss_with_both_weights_zero_is_zero():
     x = [torch.randn(2, 3, 1, 2, 2, dtype=D) for _ in range(3)]
     assert dsc_loss(torch.zeros(2, 1, 2, 2, dtype=D), *x, DscOptions(score_weight=0, noise_weight=0)).item() == 0
+
+
+def test_the_rates_fall_linearly_to_zero_over_the_cooldown_and_never_without_one():
+    assert [rate_share(k, 4, 0.5) for k in range(5)] == [1, 1, 1, 0.5, 0]
+    assert [rate_share(k, 4, 1.0) for k in range(5)] == [1, 0.75, 0.5, 0.25, 0]
+    assert [rate_share(k, 4, 0.0) for k in range(5)] == [1] * 5
