@@ -16,7 +16,7 @@ from .protocol import Method
 from .results import Run
 from .spec import Concept, Suite, digest
 
-REVISION = 1  # raised with every change of code that moves a number: old units are then not found any more
+REVISION = 2  # raised with every change of code that moves a number: old units are then not found any more
 
 
 class Choice(Protocol):
@@ -129,7 +129,10 @@ class RunPlan:
 
 @dataclass(frozen=True)
 class Planner:
-    """Makes the plan of a run; everything that all runs of a sweep have in common."""
+    """Makes the plan of a run; everything that all runs of a sweep have in common.
+
+    ``protocol``: ``final`` measures i = 0, j and T; ``full`` all cells; ``end`` only i = T, for tuning.
+    """
 
     suite: Suite
     backbone: str
@@ -145,10 +148,10 @@ class Planner:
         concepts = [self.suite.concepts[k] for k in order]
         trains = self._trains(method, concepts, seed) if method.make else ()
         draws = {
-            (i, j): self._draw(method, concept, i, trains[i - 1].key if i and trains else None, seed, (i, j))
+            (i, j): self._draw(method, concept, i, trains[i - 1].key if i and trains else None, seed, measured)
             for i in range(len(concepts) + 1)
             for j, concept in enumerate(concepts, 1)
-            if self._measured(i, j, len(concepts)) or self._glimpsed(i, j)
+            if (measured := self._measured(i, j, len(concepts))) or self._glimpsed(i, j)
         }
         cells = {c: self._measure(d.key, d.concept) for c, d in draws.items() if self._measured(*c, len(concepts))}
         reals = tuple(self._real(concept) for concept in concepts if concept.toybox is not None)
@@ -156,10 +159,10 @@ class Planner:
         return RunPlan(self._record(method, concepts, seed), trains, draws, cells, reals, ceilings)
 
     def _measured(self, i: int, j: int, last: int) -> bool:
-        return self.protocol == "full" or i in (0, j, last)
+        return {"full": True, "final": i in (0, j, last), "end": i == last}[self.protocol]
 
     def _glimpsed(self, i: int, j: int) -> bool:
-        return j <= i
+        return j <= i and self.protocol != "end"
 
     def _content(self, concept: Concept) -> str:
         if concept.name not in self.contents:
@@ -177,11 +180,8 @@ class Planner:
             parent = key
         return tuple(trains)
 
-    def _draw(
-        self, method: Choice, concept: Concept, i: int, state: str | None, seed: int, cell: tuple[int, int]
-    ) -> Draw:
+    def _draw(self, method: Choice, concept: Concept, i: int, state: str | None, seed: int, measured: bool) -> Draw:
         suite = self.suite
-        measured = self._measured(*cell, len(suite.concepts))
         prompts = suite.prompts.evaluation if measured else suite.prompts.evaluation[:2]
         count = suite.evaluation.per_prompt if measured else 1
         model = state or [self.weights, self.dtype]

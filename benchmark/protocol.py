@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,4 +91,13 @@ class Method(Protocol):
 
     def trainable(self) -> int:
         """The number of parameters that learning a task may change."""
+        ...
+
+
+@runtime_checkable
+class Inspectable(Protocol):
+    """A method that can tell more about itself; the benchmark asks after each task, outside the measured time."""
+
+    def inspect(self, task: Task, watch: Watch) -> dict[str, float]:
+        """Figures about the state after a task (name to value); changes nothing."""
         ...

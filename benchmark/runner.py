@@ -15,8 +15,8 @@ from PIL import Image
 from . import data
 from .backbone import Backbone
 from .chain import Draw, Measure, Real, Train, Unit
-from .memory import peak_memory, reset_peak_memory
-from .protocol import Method, Pictures, Prompt, Task, Tick, Watch
+from .phases import Phases
+from .protocol import Inspectable, Method, Pictures, Prompt, Task, Tick, Watch
 from .scoring import Scorer
 from .spec import Suite, digest
 from .store import Store, stored_bytes
@@ -60,18 +60,20 @@ class Runner:
             seed=unit.seed,
         )
         method = self._method(unit.method.make, unit.seed, unit.parent)
-        reset_peak_memory(self.backbone.device)
-        start = time.perf_counter()
-        figures = method.learn(task, watch)
-        seconds = time.perf_counter() - start
+        phases = Phases(self.backbone.device, watch)
+        figures = method.learn(task, phases)
+        phases.close("rest")
+        seconds, peak = sum(phases.seconds.values()), max(phases.peak_bytes.values())
+        if isinstance(method, Inspectable):
+            figures |= method.inspect(task, phases)
         (folder / "state").mkdir()
         method.save(folder / "state")
         return {
             "train_seconds": seconds,
-            "peak_memory_bytes": peak_memory(self.backbone.device),
+            "peak_memory_bytes": peak,
             "trainable_parameters": method.trainable(),
             "stored_bytes": stored_bytes(folder / "state"),
-            "figures": figures,
+            "figures": figures | phases.figures(),
         }
 
     def _method(self, make: Callable[[Any, int], Method] | None, seed: int, state: str | None) -> Method:

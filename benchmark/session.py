@@ -18,7 +18,7 @@ from .backbone import Backbone, hash_weights
 from .backbones import load_backbone
 from .chain import Choice, Measure, Planner, RunPlan, Unit, gather
 from .data import check_suite
-from .execute import Event, execute
+from .execute import Event, Outcome, execute
 from .features import FeatureCache, load_aligner, load_extractor
 from .results import Result, Score, TaskCost, read_result, result_path, write_result
 from .runner import Runner
@@ -54,12 +54,15 @@ class Session:
         """Units of the plans that are not in the store, or are damaged there."""
         return {key: unit for key, unit in gather(plans).items() if self.store.find(key) is None}
 
+    def do(self, units: dict[str, Unit], tell: Callable[[Event], None]) -> Outcome:
+        """Do the units that are not there yet."""
+        return execute(units, Runner(self.suite, self.store, self.backbone, self.scorer), tell)
+
     def run(
         self, plans: Sequence[RunPlan], units: dict[str, Unit], out: Path, tell: Callable[[Event], None]
     ) -> list[Path]:
         """Do the units and write the records; a run with a failed unit gets a record that says so."""
-        runner = Runner(self.suite, self.store, self.backbone, self.scorer)
-        outcome = execute(units, runner, tell)
+        outcome = self.do(units, tell)
         return [self._record(plan, out, outcome.errors) for plan in plans]
 
     def _record(self, plan: RunPlan, out: Path, errors: dict[str, str]) -> Path:
@@ -67,7 +70,7 @@ class Session:
         failed = next((errors[u.key] for u in plan.units() if u.key in errors), None)
         result = Result(
             run=plan.run,
-            scores=[] if failed else list(self._scores(plan)),
+            scores=[] if failed else list(self.scores(plan)),
             cost=[] if failed else list(self._costs(plan)),
             environment=environment(self.backbone),
             units=_keys(plan),
@@ -78,7 +81,8 @@ class Session:
         path = result_path(out, plan.run)
         return path if _same(path, result) else write_result(out, result)
 
-    def _scores(self, plan: RunPlan) -> Iterator[Score]:
+    def scores(self, plan: RunPlan) -> Iterator[Score]:
+        """The rows of a plan whose units are all done."""
         for j, unit in enumerate(plan.ceilings, 1):
             yield from self._rows("real", 0, j, unit)
         for (i, j), unit in plan.cells.items():

@@ -39,10 +39,8 @@ class Clora(Consolidation):
 
     def penalty(self, learner: Learner, step: Step) -> Tensor | None:
         """λ times :func:`clora_penalty`; nothing in the first task."""
-        past: dict[str, Tensor] = getattr(learner.adapter, "past", {})
-        if not past:
-            return None
-        return self.options.strength * clora_penalty(past, learner.adapter.delta())
+        past = learner.adapter.folded()
+        return self.options.strength * clora_penalty(past, learner.adapter.delta()) if past else None
 
     def end(self, learner: Learner, task: Task, watch: Watch) -> dict[str, float]:
         """Fold A_tB_t into the sum and start the next task with new factors."""

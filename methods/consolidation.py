@@ -5,14 +5,14 @@ None of them knows which adapter it protects: they see parameters, a ``delta()``
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from ..benchmark.backbone import Params
-from ..benchmark.protocol import Subject, Task, Watch
+from ..benchmark.protocol import Pictures, Subject, Task, Watch
 
 if TYPE_CHECKING:
     from .learner import Learner
@@ -20,34 +20,44 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Step:
-    """One training step: latents z and noise ε (n, c, h, w), t (n,), x_t, and the prompt."""
+    """One training step: latents z and noise ε (n, c, h, w), t (n,), x_t, and the prompts (n)."""
 
     latents: Tensor
     noise: Tensor
     t: Tensor
     noisy: Tensor
-    prompt: str
+    prompts: Sequence[str]
 
 
 @dataclass(frozen=True)
 class Phase:
-    """One run of the learner's loop: what to minimise, the optimiser's groups, how many updates, and the batch."""
+    """One run of the learner's loop: what to minimise, the optimiser's groups, how many updates, and the batch.
+
+    ``objective`` gives the terms of the loss by name; their sum is minimised, and each is logged.
+    ``rehearsed``: pictures of earlier concepts to draw from beside those of the task, each concept equally often.
+    """
 
     name: str
-    objective: Callable[[Step], Tensor]
+    objective: Callable[[Step], Mapping[str, Tensor]]
     groups: list[dict[str, Any]]
     steps: int
     batch: int
+    rehearsed: Sequence[tuple[Pictures, Subject]] = ()
 
 
 class Consolidation:
-    """Protects nothing: the neutral element, and what the others refine.
-
-    ``restart``: each task begins with new adapter weights instead of those of the task before.
-    """
+    """Protects nothing: the neutral element, and what the others refine."""
 
     name = "none"
-    restart = False
+    needs_weights = True  # tokens alone have none to protect
+    keeps_pictures = False
+
+    def begin(self, learner: Learner, task: Task) -> None:
+        """Called before a task is learned; without more, the adapter goes on from where the last task left it."""
+
+    def rehearsed(self, learner: Learner) -> list[tuple[Pictures, Subject]]:
+        """Pictures of earlier concepts to train on beside those of the task; only replay has any."""
+        return []
 
     def penalty(self, learner: Learner, step: Step) -> Tensor | None:
         """A term added to the denoising loss of a training step, or nothing."""
@@ -69,7 +79,18 @@ class Consolidation:
         """Become what :meth:`state` gave."""
 
 
-def mean_change(changes: Mapping[str, Tensor]) -> float:
-    """Mean |ΔW| over the entries of all changed matrices; 0 where there are none."""
-    entries = sum(w.numel() for w in changes.values())
-    return sum(w.detach().abs().sum().item() for w in changes.values()) / max(entries, 1)
+def changes(delta: Mapping[str, Tensor]) -> dict[str, float]:
+    """Mean |ΔW| of each changed matrix as ``change.<layer>``, and over all their entries as ``change``."""
+    sums = {name: w.detach().abs().sum().item() for name, w in delta.items()}
+    entries = {name: w.numel() for name, w in delta.items()}
+    each = {f"change.{name}": total / entries[name] for name, total in sums.items()}
+    return {"change": sum(sums.values()) / max(1, sum(entries.values())), **each}
+
+
+def predict(learner: Learner, step: Step, text: Tensor, params: Params | None) -> Tensor:
+    """ε for every candidate in ONE batched call; text (k, length, width), result (n, k, c, h, w)."""
+    n, k = len(step.noisy), len(text)
+    out = learner.backbone.eps(
+        step.noisy.repeat_interleave(k, 0), step.t.repeat_interleave(k), text.repeat(n, 1, 1), params
+    )
+    return out.view(n, k, *step.noisy.shape[1:])

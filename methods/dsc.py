@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ..benchmark.backbone import Params
 from ..benchmark.protocol import Subject, Task, Watch
-from .consolidation import Consolidation, Phase, Step
+from .consolidation import Consolidation, Phase, Step, predict
 from .pool import flatten, unflatten
 from .scores import cross_entropy, errors, logits
 
@@ -35,8 +34,8 @@ class DscOptions:
     rate: float = 1e-3
 
 
-def dsc_loss(noise: Tensor, first: Tensor, second: Tensor, student: Tensor, options: DscOptions) -> Tensor:
-    """w_H [H(P_T1, P_S) + H(P_T2, P_S)] + β [‖ε_T1(cⁿ) − ε_S(cⁿ)‖² + ‖ε_T2(c^j) − ε_S(c^j)‖²].
+def dsc_loss(noise: Tensor, first: Tensor, second: Tensor, student: Tensor, options: DscOptions) -> dict[str, Tensor]:
+    """Two terms: w_H [H(P_T1, P_S) + H(P_T2, P_S)], and β [‖ε_T1(cⁿ) − ε_S(cⁿ)‖² + ‖ε_T2(c^j) − ε_S(c^j)‖²].
 
     ``noise`` is (n, c, h, w); the predictions of both teachers and the student are (n, 3, c, h, w) for the
     candidates (c⁰, c^j, cⁿ) in this order.
@@ -44,7 +43,7 @@ def dsc_loss(noise: Tensor, first: Tensor, second: Tensor, student: Tensor, opti
     p1, p2, ps = (logits(errors(noise, p), options.temperature) for p in (first, second, student))
     scores = cross_entropy(p1, ps) + cross_entropy(p2, ps)
     distance = (first[:, 2] - student[:, 2]).square().mean() + (second[:, 1] - student[:, 1]).square().mean()
-    return options.score_weight * scores + options.noise_weight * distance
+    return {"scores": options.score_weight * scores, "noise": options.noise_weight * distance}
 
 
 class Dsc(Consolidation):
@@ -67,21 +66,21 @@ class Dsc(Consolidation):
         earlier = [name for name in learner.known if name in self.pool]
         draw = torch.Generator().manual_seed(task.seed + 1)
 
-        def objective(step: Step) -> Tensor:
+        def objective(step: Step) -> dict[str, Tensor]:
             j = earlier[int(torch.randint(len(earlier), (), generator=draw))]
             candidates = (Subject("", task.subject.noun), learner.known[j], task.subject)
             with torch.no_grad():
                 text = learner.backbone.embed([task.prompt.format(learner.say(c)) for c in candidates])
-                first = _predict(learner, step, text, current)
-                second = _predict(learner, step, text, self.pool[j])
-            student = _predict(learner, step, text, None)
-            return dsc_loss(step.noise, first, second, student, self.options)
+                first = predict(learner, step, text, current)
+                second = predict(learner, step, text, self.pool[j])
+            student = predict(learner, step, text, None)
+            return dsc_loss(step.noise, first, second, student, self.options) | learner.penalties(step)
 
         o = self.options
         phase = Phase(
             "dsc", objective, [{"params": list(learner.adapter.params.values()), "lr": o.rate}], o.iterations, o.batch
         )
-        return {"dsc_loss": learner.optimise(task, phase, watch)}
+        return learner.optimise(task, phase, watch)
 
     def state(self) -> dict[str, Tensor]:
         """The pool, as ``<concept>/<parameter>``."""
@@ -90,12 +89,3 @@ class Dsc(Consolidation):
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Read the pool back."""
         self.pool = unflatten(state)
-
-
-def _predict(learner: Learner, step: Step, text: Tensor, params: Params | None) -> Tensor:
-    """ε for every candidate in ONE batched call; text (k, length, width), result (n, k, c, h, w)."""
-    n, k = len(step.noisy), len(text)
-    out = learner.backbone.eps(
-        step.noisy.repeat_interleave(k, 0), step.t.repeat_interleave(k), text.repeat(n, 1, 1), params
-    )
-    return out.view(n, k, *step.noisy.shape[1:])

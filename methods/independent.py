@@ -20,10 +20,13 @@ class Independent(Consolidation):
     """Keeps every adapter and hands each subject its own; nothing can be forgotten, nothing is shared."""
 
     name = "independent"
-    restart = True
 
     def __init__(self) -> None:
         self.own: dict[str, dict[str, Tensor]] = {}
+
+    def begin(self, learner: Learner, task: Task) -> None:
+        """Start from the base model."""
+        learner.adapter.reset(task.seed)
 
     def end(self, learner: Learner, task: Task, watch: Watch) -> dict[str, float]:
         """Put the adapter of this task aside."""

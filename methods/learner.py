@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -14,9 +16,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ..benchmark.backbone import Backbone, Params
+from ..benchmark.errors import BadInput, FailedRun
 from ..benchmark.protocol import Pictures, Prompt, Subject, Task, Tick, Watch
 from .adapters import Adapter
-from .consolidation import Consolidation, Phase, Step, mean_change
+from .consolidation import Consolidation, Phase, Step, changes
+from .inspection import inspect
+
+Source = tuple[Tensor, str]
 
 
 @dataclass(frozen=True)
@@ -48,24 +54,32 @@ class Learner:
         """``backbone`` is this learner's own copy: ``adapter`` lives in it."""
         self.backbone, self.seed, self.adapter = backbone, seed, adapter
         self.consolidations, self.options = tuple(consolidations), options
+        for c in self.consolidations:
+            if c.needs_weights and not adapter.params:
+                raise BadInput(f"{c.name} protects weights, and this adapter trains none; choose another adapter.")
         self.known: dict[str, Subject] = {}
 
     # --- the four verbs ---------------------------------------------------------------------------------------------
 
     def learn(self, task: Task, watch: Watch) -> dict[str, float]:
         """Learn the token and the adapter on L_denoise plus every penalty, then consolidate."""
-        if any(c.restart for c in self.consolidations):
-            self.adapter.reset(task.seed)
+        for consolidation in self.consolidations:
+            consolidation.begin(self, task)
         row = self._new_token(task)
         groups = [{"params": [row], "lr": self.options.token_rate}]
         if self.adapter.params:
             groups.append({"params": list(self.adapter.params.values()), "lr": self.options.rate})
-        phase = Phase("learn", self._denoising, groups, task.steps, task.batch)
-        figures = {"loss": self.optimise(task, phase, watch), "mean_change": mean_change(self.adapter.delta())}
+        rehearsed = [pair for c in self.consolidations for pair in c.rehearsed(self)]
+        phase = Phase("learn", self._denoising, groups, task.steps, task.batch, rehearsed)
+        figures = self.optimise(task, phase, watch) | changes(self.adapter.delta())
         row.requires_grad_(False)
         for consolidation in self.consolidations:
             figures |= consolidation.end(self, task, watch)
         return figures
+
+    def inspect(self, task: Task, watch: Watch) -> dict[str, float]:
+        """Scores of the diffusion classifier and the Fisher information after a task (:mod:`.inspection`)."""
+        return inspect(self, task, watch)
 
     def generate(self, prompts: Sequence[Prompt], seeds: Sequence[int]) -> Pictures:
         """Draw the prompts; a consolidation may choose other adapter weights for the first subject of a prompt."""
@@ -98,30 +112,56 @@ class Learner:
         for consolidation in self.consolidations:
             consolidation.restore(_read(folder, consolidation.name, self.backbone.device))
 
+    @property
+    def keeps_pictures(self) -> bool:
+        """Whether pictures of earlier concepts are kept."""
+        return any(c.keeps_pictures for c in self.consolidations)
+
     def trainable(self) -> int:
         """Entries of the adapter and of one token."""
         return sum(p.numel() for p in self.adapter.params.values()) + self.backbone.word_row("a").numel()
 
     # --- what consolidations use ------------------------------------------------------------------------------------
 
-    def optimise(self, task: Task, phase: Phase, watch: Watch) -> float:
-        """Run one phase of AdamW on random (picture, t, ε); returns the mean loss of its last tenth."""
-        latents = self.backbone.encode(task.pictures)
-        prompt = Prompt(task.prompt, (task.subject,)).render(self.say)
+    def optimise(self, task: Task, phase: Phase, watch: Watch) -> dict[str, float]:
+        """Run one phase of AdamW on random (picture, t, ε).
+
+        Returns the mean of each term of the loss over the last tenth, as ``loss.<phase>.<term>``. Raises FailedRun
+        where the loss is not a number.
+        """
+        sources = self._sources(task, phase.rehearsed)
         draw = torch.Generator().manual_seed(task.seed)
         optimiser = torch.optim.AdamW(phase.groups, weight_decay=0.0)
         share = partial(rate_share, steps=phase.steps, cooldown=self.options.cooldown)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, share)
-        losses = []
+        last: deque[dict[str, Tensor]] = deque(maxlen=max(1, phase.steps // 10))
         for k in range(phase.steps):
-            loss = phase.objective(self._draw(latents, prompt, phase.batch, draw))
+            terms = phase.objective(self._draw(sources, phase.batch, draw))
+            loss = torch.stack(list(terms.values())).sum()
             optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             schedule.step()
-            losses.append(loss.item())
-            watch(Tick(phase.name, k + 1, phase.steps, losses[-1]))
-        return float(np.mean(losses[-max(1, phase.steps // 10) :]))
+            last.append({name: term.detach() for name, term in terms.items()})
+            value = loss.item()
+            watch(Tick(phase.name, k + 1, phase.steps, value))
+            if not math.isfinite(value):
+                raise FailedRun(f"the loss of phase '{phase.name}' is {value} at update {k + 1}; lower the rates.")
+        means = {name: torch.stack([terms[name] for terms in last]).mean().item() for name in last[0]}
+        return {f"loss.{phase.name}.{name}": mean for name, mean in means.items()}
+
+    def penalties(self, step: Step) -> dict[str, Tensor]:
+        """What the consolidations add to the loss of a step, by their names."""
+        found = {c.name: c.penalty(self, step) for c in self.consolidations}
+        return {name: penalty for name, penalty in found.items() if penalty is not None}
+
+    def examples(self, task: Task, passes: int) -> Iterator[Step]:
+        """Single pictures of a task, each ``passes`` times, with a (t, ε) of its own: for per-example gradients."""
+        ((latents, prompt),) = self._sources(task, ())
+        draw = torch.Generator().manual_seed(task.seed + 2)
+        for _ in range(passes):
+            for k in range(len(latents)):
+                yield self._draw([(latents[k : k + 1], prompt)], 1, draw)
 
     def say(self, subject: Subject) -> str:
         """How a prompt speaks of a subject: by its token once it is known, by its noun before."""
@@ -131,19 +171,25 @@ class Learner:
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
-    def _denoising(self, step: Step) -> Tensor:
-        """L_denoise = ‖ε − ε_θ(x_t, prompt)‖² (mean over entries) plus the penalties."""
-        prediction = self.backbone.eps(step.noisy, step.t, [step.prompt] * len(step.t))
-        loss = (prediction - step.noise).square().mean()
-        penalties = (c.penalty(self, step) for c in self.consolidations)
-        return loss + sum(p for p in penalties if p is not None)
+    def _denoising(self, step: Step) -> dict[str, Tensor]:
+        """L_denoise = ‖ε − ε_θ(x_t, prompt)‖² (mean over entries), and the penalties."""
+        prediction = self.backbone.eps(step.noisy, step.t, step.prompts)
+        return {"denoise": (prediction - step.noise).square().mean(), **self.penalties(step)}
 
-    def _draw(self, latents: Tensor, prompt: str, batch: int, draw: torch.Generator) -> Step:
+    def _sources(self, task: Task, rehearsed: Sequence[tuple[Pictures, Subject]]) -> list[Source]:
+        """Latents (k, c, h, w) and prompt of the task, then of each rehearsed concept."""
+        pairs = [(task.pictures, task.subject), *rehearsed]
+        return [(self.backbone.encode(x), Prompt(task.prompt, (s,)).render(self.say)) for x, s in pairs]
+
+    def _draw(self, sources: Sequence[Source], batch: int, draw: torch.Generator) -> Step:
         """Draw pictures, t uniform in [0, 1000) and ε ~ N(0, I), on the CPU for the same numbers on every device."""
-        z = latents[torch.randint(len(latents), (batch,), generator=draw).to(latents.device)]
-        t = torch.randint(1000, (batch,), generator=draw).to(latents.device)
-        noise = torch.randn(z.shape, generator=draw).to(latents.device)
-        return Step(z, noise, t, self.backbone.add_noise(z, noise, t), prompt)
+        device = self.backbone.device
+        which = torch.randint(len(sources), (batch,), generator=draw).tolist()
+        rows = [int(torch.randint(len(sources[w][0]), (), generator=draw)) for w in which]
+        z = torch.stack([sources[w][0][k] for w, k in zip(which, rows, strict=True)])
+        t = torch.randint(1000, (batch,), generator=draw).to(device)
+        noise = torch.randn(z.shape, generator=draw).to(device)
+        return Step(z, noise, t, self.backbone.add_noise(z, noise, t), [sources[w][1] for w in which])
 
     def _new_token(self, task: Task) -> nn.Parameter:
         """Add the token of a task: the embedding of the noun, or noise of the table's own scale."""

@@ -5,9 +5,18 @@ Sources: Diffusion Classifier (Li et al., arXiv 2303.16203); arXiv 2410.00700, A
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from ..benchmark.protocol import Subject, Task
+from .consolidation import Step, predict
+
+if TYPE_CHECKING:
+    from .learner import Learner
 
 
 def errors(noise: Tensor, predictions: Tensor) -> Tensor:
@@ -24,3 +33,27 @@ def logits(errors_: Tensor, temperature: float) -> Tensor:
 def cross_entropy(teacher: Tensor, student: Tensor) -> Tensor:
     """H(P_T, P_S) averaged over images, from logits (n, k) of both."""
     return -(F.softmax(teacher, dim=1) * F.log_softmax(student, dim=1)).sum(1).mean()
+
+
+def contrast(logits_: Tensor, plain: bool = False) -> Tensor:
+    """L_DC = H(y_0, P) − mean_{j≠0} H(y_j, P) averaged over images, from logits (n, k); candidate 0 is the learned one.
+
+    Minimised, it raises the score of the learned concept and lowers those of the others (arXiv 2410.00700, figure 3a).
+    ``plain`` keeps the first term only. With k = 1 both are zero: nothing is contrasted.
+    """
+    log_p = F.log_softmax(logits_, dim=1)
+    own = -log_p[:, 0].mean()
+    return own if plain or logits_.shape[1] == 1 else own + log_p[:, 1:].mean()
+
+
+def candidates(learner: Learner, subject: Subject, most: int, draw: torch.Generator) -> list[Subject]:
+    """cⁿ first, then c⁰ (the bare noun), then earlier concepts drawn at random: ``most`` at most, two at least."""
+    earlier = [s for s in learner.known.values() if s.name != subject.name]
+    chosen = torch.randperm(len(earlier), generator=draw)[: max(0, most - 2)]
+    return [subject, Subject("", subject.noun), *(earlier[k] for k in chosen.tolist())]
+
+
+def candidate_errors(learner: Learner, task: Task, step: Step, subjects: Sequence[Subject]) -> Tensor:
+    """e_i of each picture of a step under the training prompt of each subject, (n, k), from ONE batched call."""
+    text = learner.backbone.embed([task.prompt.format(learner.say(s)) for s in subjects])
+    return errors(step.noise, predict(learner, step, text, None))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from cpbench.benchmark.backbone import Backbone
@@ -42,6 +43,12 @@ def write_suite(folder: Path, **changes: object) -> Path:
     path = folder / "tiny.yaml"
     path.write_text(yaml.safe_dump(content))
     return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """Tiny matrices gain nothing from threads, and lose much where other work waits for the same cores."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture

@@ -39,6 +39,10 @@ def told(folder):
         for cost in record["cost"]:
             for field in ("train_seconds", "seconds_per_picture", "peak_memory_bytes"):
                 del cost[field]
+            measured = [name for name in cost["figures"] if name.startswith(("seconds.", "peak_bytes."))]
+            assert {"seconds.learn", "peak_bytes.learn", "seconds.inspect"} <= set(measured)
+            for name in measured:
+                del cost["figures"][name]
     return records
 
 

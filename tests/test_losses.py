@@ -13,6 +13,10 @@ from cpbench.methods.scores import cross_entropy, errors, logits
 D = torch.float64
 
 
+def total(terms):
+    return torch.stack(list(terms.values())).sum()
+
+
 def test_clora_penalty_by_hand():
     past = {"k": torch.tensor([[1.0, -2.0], [0.0, 3.0]], dtype=D)}
     delta = {"k": torch.tensor([[2.0, 1.0], [5.0, -1.0]], dtype=D)}
@@ -71,7 +75,7 @@ def test_dsc_loss_by_hand():
     p1, p2, ps = (softmax_by_hand([x**2 for x in v], 0.7) for v in values.values())
     entropy = sum(-a * math.log(s) for p in (p1, p2) for a, s in zip(p, ps, strict=True))
     distance = (0.5 - 0.9) ** 2 + (0.2 - 0.7) ** 2
-    assert dsc_loss(noise, first, second, student, options).item() == pytest.approx(
+    assert total(dsc_loss(noise, first, second, student, options)).item() == pytest.approx(
         2 * entropy + 3 * distance, abs=1e-8
     )
 
@@ -80,13 +84,13 @@ def test_dsc_loss_has_no_gradient_where_student_and_both_teachers_agree():
     noise = torch.randn(2, 4, 3, 3, dtype=D)
     same = torch.randn(2, 3, 4, 3, 3, dtype=D)
     student = same.clone().requires_grad_()
-    dsc_loss(noise, same, same, student, DscOptions()).backward()
+    total(dsc_loss(noise, same, same, student, DscOptions())).backward()
     assert student.grad.abs().max() < 1e-12
 
 
 def test_dsc_loss_with_both_weights_zero_is_zero():
     x = [torch.randn(2, 3, 1, 2, 2, dtype=D) for _ in range(3)]
-    assert dsc_loss(torch.zeros(2, 1, 2, 2, dtype=D), *x, DscOptions(score_weight=0, noise_weight=0)).item() == 0
+    assert total(dsc_loss(torch.zeros(2, 1, 2, 2, dtype=D), *x, DscOptions(score_weight=0, noise_weight=0))).item() == 0
 
 
 def test_the_rates_fall_linearly_to_zero_over_the_cooldown_and_never_without_one():

@@ -1,0 +1,67 @@
+"""Merging by its equations: the closed form against its constraint and its neighbours, the rules by hand."""
+
+import numpy as np
+import pytest
+import torch
+
+from conftest import task
+from cpbench.benchmark.protocol import Prompt, unwatched
+from cpbench.methods.merge import average, constrained, greatest
+from cpbench.methods.registry import choose
+
+CAT, CAR = task(1, "cat", "mallow"), task(2, "car", "rumble")
+F64 = torch.float64
+
+
+def drawn(*shape, seed=0):
+    return torch.randn(*shape, dtype=F64, generator=torch.Generator().manual_seed(seed))
+
+
+def test_the_rules_are_computed_by_hand():
+    a, b = {"k": torch.tensor([[1.0, -5.0]])}, {"k": torch.tensor([[3.0, 2.0]])}
+    assert average([a, b])["k"].tolist() == [[2.0, -1.5]]
+    assert greatest([a, b])["k"].tolist() == [[3.0, -5.0]]
+    assert average([a])["k"].tolist() == greatest([a])["k"].tolist() == [[1.0, -5.0]]
+
+
+def test_the_closed_form_meets_its_constraint_and_no_feasible_neighbour_is_better():
+    w0, regular, target, values = drawn(5, 8), drawn(8, 40, seed=1), drawn(8, 3, seed=2), drawn(5, 3, seed=3)
+    w = constrained(w0, regular, target, values)
+    torch.testing.assert_close(w @ target, values, atol=1e-5, rtol=0)
+    cost = (w - w0) @ regular
+    outside = torch.eye(8, dtype=F64) - target @ torch.linalg.pinv(target)
+    for seed in range(20):
+        neighbour = w + 1e-2 * drawn(5, 8, seed=10 + seed) @ outside
+        torch.testing.assert_close(neighbour @ target, values, atol=1e-5, rtol=0)
+        assert ((neighbour - w0) @ regular).square().sum() >= cost.square().sum() - 1e-12
+
+
+def test_the_closed_form_of_one_dimension_is_computed_by_hand():
+    w0, regular = torch.tensor([[2.0]], dtype=F64), torch.tensor([[1.0, 3.0]], dtype=F64)
+    w = constrained(w0, regular, torch.tensor([[4.0]], dtype=F64), torch.tensor([[12.0]], dtype=F64))
+    assert w.item() == pytest.approx(3.0, abs=1e-8)
+
+
+def test_constraints_that_are_met_already_change_nothing():
+    w0, target = drawn(5, 8), drawn(8, 3, seed=2)
+    torch.testing.assert_close(constrained(w0, drawn(8, 40, seed=1), target, w0 @ target), w0, atol=1e-8, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["cd-merge", "lora-merge"])
+def test_merging_one_concept_draws_what_was_learned_and_the_next_starts_from_the_base_model(name, pristine):
+    method = choose(name, {"merge.captions": "20"})[0].make(pristine.copy(), 7)
+    alone = choose("cd" if name == "cd-merge" else "independent", {})[0].make(pristine.copy(), 7)
+    method.learn(CAT, unwatched), alone.learn(CAT, unwatched)
+    change = {k: w.detach() for k, w in alone.adapter.delta().items()}
+    base = method.adapter.base()
+    placed = {k: method.adapter.folded()[k] for k in base}
+    if name == "lora-merge":
+        assert all(torch.allclose(placed[k], change[k], atol=1e-6) for k in change)
+    else:
+        states = method.consolidations[0]._states(method, CAT, CAT.subject)
+        for k, w in change.items():
+            torch.testing.assert_close(placed[k].double() @ states, w.double() @ states, atol=1e-5, rtol=1e-3)
+    method.consolidations[0].begin(method, CAR)
+    assert all((w == 0).all() for w in method.adapter.delta().values())
+    first = pristine.sample(["photo of a dog"], [3])
+    assert np.array_equal(method.generate([Prompt("photo of a {}", (task(3, "dog", "x").subject,))], [3]), first)

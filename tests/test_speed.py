@@ -1,0 +1,55 @@
+"""What the harness adds to the bare cost of the network's own passes; ratios, interleaved in one process."""
+
+import statistics
+import time
+
+import pytest
+import torch
+
+from conftest import task
+from cpbench.benchmark.backbones import load_backbone
+from cpbench.benchmark.protocol import unwatched
+from cpbench.benchmark.spec import load_suite
+from cpbench.methods.registry import choose
+
+
+def seconds(work):
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+@pytest.mark.slow
+def test_a_step_of_dsc_costs_little_more_than_its_forward_and_backward_passes(capsys):
+    suite, n, steps = load_suite("toybox-6"), 4, 5
+    backbone = load_backbone("toybox", suite.sampling)
+    learner = choose("dsc", {"dsc.iterations": str(steps), "dsc.batch": str(n)})[0].make(backbone.copy(), 0)
+    learner.learn(task(1, "cat", "mallow"), unwatched)
+    later = task(2, "car", "rumble")
+    learner.learn(later, unwatched)
+    (dsc,) = learner.consolidations
+    teachers = [learner.adapter.state(), dsc.pool["mallow"]]
+    params = list(learner.adapter.params.values())
+    z, t = torch.randn(3 * n, 16, 8, 8), torch.full((3 * n,), 500)
+
+    def bare():
+        optimiser = torch.optim.AdamW(params, lr=1e-3)
+        for _ in range(steps):
+            with torch.no_grad():
+                text = learner.backbone.embed(["photo of a cat", "photo of a <mallow> cat", "photo of a <rumble> car"])
+                for teacher in teachers:
+                    learner.backbone.eps(z, t, text.repeat(n, 1, 1), teacher)
+            loss = learner.backbone.eps(z, t, text.repeat(n, 1, 1)).square().mean()
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+
+    def whole():
+        dsc._distil(learner, later, unwatched)
+
+    bare(), whole()
+    pairs = [(seconds(whole), seconds(bare)) for _ in range(9)]
+    ratio = statistics.median(a / b for a, b in pairs)
+    with capsys.disabled():
+        print(f"\nDSC step against its bare passes: {ratio:.3f} (median of {len(pairs)} interleaved pairs)")
+    assert ratio <= 1.15
