@@ -1,0 +1,157 @@
+"""The contract finds what is wrong: for each check a method that breaks it, and one command that says so."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+
+from cpbench.benchmark.cli import main
+from cpbench.benchmark.conformance import CHECKS, SUBJECTS, Lab, examine
+from cpbench.methods.registry import choose
+
+SEEN = []
+
+
+def poison(method):
+    state = method.adapter.state
+    method.adapter.state = lambda: {name: w * float("nan") for name, w in state().items()}
+    method.adapter.restore = lambda state: None
+
+
+def learn_nothing(method):
+    learn = method.learn
+
+    def pretended(task, watch):
+        before = method.adapter.state(), dict(method.backbone.tokens)
+        figures = learn(task, watch)
+        method.adapter.restore(before[0])
+        with torch.no_grad():
+            token = method.backbone.tokens[f"<{task.subject.name}>"]
+            token.copy_(method.backbone.word_row(task.subject.noun))
+        method.known.clear()
+        return figures
+
+    method.learn = pretended
+
+
+def forget_to_save(method):
+    method.adapter.state = dict
+    method.adapter.restore = lambda state: None
+
+
+def remember_pictures(method):
+    learn = method.learn
+
+    def sly(task, watch):
+        SEEN.append(task.pictures)
+        if task.number == 2:
+            task.pictures[:] = SEEN[-2]
+        return learn(task, watch)
+
+    method.learn = sly
+
+
+def move_a_frozen_weight(method):
+    learn = method.learn
+
+    def careless(task, watch):
+        figures = learn(task, watch)
+        method.backbone.unet.conv_in.weight.data.add_(1e-3)
+        return figures
+
+    method.learn = careless
+
+
+def touch_the_shared_codec(method):
+    method.backbone.codec.residual = None
+    next(method.backbone.codec.parameters()).data.add_(1e-3)
+
+
+def move_old_tokens(method):
+    learn = method.learn
+
+    def drifting(task, watch):
+        figures = learn(task, watch)
+        for row in method.backbone.tokens.values():
+            row.data.add_(1e-3)
+        return figures
+
+    method.learn = drifting
+
+
+def hide_pictures(method):
+    save = method.save
+
+    def hoarding(folder):
+        save(folder)
+        SEEN.append(folder)
+        from cpbench.benchmark.conformance import small_task
+
+        (folder / "notes.bin").write_bytes(small_task(1, SUBJECTS[0]).pictures.tobytes())
+
+    method.save = hoarding
+
+
+def change_when_inspected(method):
+    def prying(task, watch):
+        for p in method.adapter.params.values():
+            p.data.add_(0.1)
+        return {}
+
+    method.inspect = prying
+
+
+BROKEN = {
+    "finite": poison,
+    "effective": learn_nothing,
+    "reloaded": forget_to_save,
+    "repeatable": remember_pictures,
+    "contained": move_a_frozen_weight,
+    "isolated": touch_the_shared_codec,
+    "faithful": move_old_tokens,
+    "frugal": hide_pictures,
+    "discreet": change_when_inspected,
+}
+
+
+def test_every_check_has_a_method_that_breaks_it():
+    assert set(BROKEN) == {check.__name__ for check in CHECKS}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_check_finds_the_method_that_breaks_it(name, tmp_path):
+    SEEN.clear()
+
+    def make(backbone, seed):
+        method = choose("lora", {})[0].make(backbone, seed)
+        BROKEN[name](method)
+        return method
+
+    with ThreadPoolExecutor(1) as pool:
+        lab = Lab(make, tmp_path, pool)
+        check = next(c for c in CHECKS if c.__name__ == name)
+        assert examine(check, lab)
+
+
+def test_a_method_that_raises_is_told_with_its_error(tmp_path):
+    def make(backbone, seed):
+        raise KeyError("oops")
+
+    assert examine(Lab.finite, Lab(make, tmp_path)) == "KeyError: 'oops'"
+
+
+def test_the_command_says_what_was_checked_and_that_all_is_well(capsys):
+    main_arguments = ["conformance", "ti", "--json"]
+    with pytest.raises(SystemExit) as end:
+        main(main_arguments)
+    rows = json.loads(capsys.readouterr().out)
+    assert not end.value.code
+    assert len(rows) == len(CHECKS) and all(row["good"] for row in rows)
+
+
+def test_the_base_model_has_nothing_to_check(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["conformance", "base"])
+    assert end.value.code == 2
+    assert "never learns" in capsys.readouterr().err
