@@ -1,0 +1,118 @@
+"""``cpbench tune``: the same number of trials for every method, on concepts that no reported suite holds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from .commands import interruptible, quiet_libraries
+from .errors import BadInput
+from .store import home, writable
+
+
+@dataclass(frozen=True)
+class TuneRequest:
+    """The arguments of ``cpbench tune``."""
+
+    methods: str
+    suite: str
+    trials: int
+    length: int
+    threads: int | None
+    out: Path
+    quiet: bool
+
+
+@interruptible()
+def tune(request: TuneRequest) -> None:
+    """Try settings of each method and write all trials with the best, method by method."""
+    from ..methods.registry import choose
+    from ..methods.spaces import space
+
+    if request.trials < 2:
+        raise BadInput(f"--trials {request.trials}: give at least 2, the first is the present default.")
+    console = Console()
+    names = [c.name for c in choose(request.methods, {})]
+    writable(request.out)
+    session = _open(request, console)
+    if not 1 <= request.length <= len(session.suite.concepts):
+        raise BadInput(f"--length {request.length}: {session.suite.name} has {len(session.suite.concepts)} concepts.")
+    for name in names:
+        if space(name):
+            trials = _try_all(name, request, session, console)
+            path = _write(name, request, session, trials)
+            console.print(f"{name}: best {trials[best(trials)]['settings'] or 'the default'}; all trials in {path}")
+        else:
+            console.print(f"{name}: nothing of its own to tune")
+
+
+def best(trials: Sequence[Mapping[str, Any]]) -> int:
+    """The trial of greatest value; the first of equals, so that the default stays unless another is better."""
+    return int(np.argmax([t["value"] for t in trials]))
+
+
+def _open(request: TuneRequest, console: Console) -> Any:
+    from .session import open_session, set_threads
+    from .spec import load_suite
+
+    set_threads(request.threads)
+    suite = load_suite(request.suite)
+    with quiet_libraries():
+        return open_session(
+            suite, home(), backbone=None, device="auto", dtype="float32", warn=lambda text: console.print(text)
+        )
+
+
+def _try_all(name: str, request: TuneRequest, session: Any, console: Console) -> list[dict[str, Any]]:
+    """The trials of a method with their values; one that fails has the value 0 and says why."""
+    from ..methods.registry import choose
+    from ..methods.spaces import trials
+    from .view import watching
+
+    settings = trials(name, request.trials)
+    chosen = [choose(name, s)[0] for s in settings]
+    order = tuple(range(request.length))
+    plans = session.plan(chosen, [order], [0], "end")
+    units = session.missing(plans)
+    batch = session.suite.training.batch
+    with quiet_libraries(), watching(units, console, batch=batch, quiet=request.quiet) as view:
+        errors = session.do(units, view).errors
+    found = []
+    for setting, plan in zip(settings, plans, strict=True):
+        error = next((errors[u.key] for u in plan.units() if u.key in errors), None)
+        value = 0.0 if error else _value(session, plan)
+        found.append({"settings": setting, "value": value} | ({"error": error} if error else {}))
+    return found
+
+
+def _value(session: Any, plan: Any) -> float:
+    """Identity of all concepts after the last task."""
+    rows = [s for s in session.scores(plan) if s.source == "model" and s.metric == "identity"]
+    concepts = sorted({s.j for s in rows})
+    return float(np.mean([np.mean([s.value for s in rows if s.j == j]) for j in concepts]))
+
+
+def _write(name: str, request: TuneRequest, session: Any, trials: list[dict[str, Any]]) -> Path:
+    from ..methods.registry import choose
+    from ..methods.spaces import space
+
+    (chosen,) = choose(name, {})
+    content = {
+        "method": name,
+        "objective": "identity of all concepts after the last task, mean over concepts",
+        "suite": {"name": session.suite.name, "hash": session.suite.hash, "length": request.length, "seed": 0},
+        "weights": session.backbone.weights,
+        "defaults": chosen.options,
+        "space": {key: [r.low, r.high, "whole" if r.whole else "log"] for key, r in space(name).items()},
+        "trials": trials,
+        "chosen": trials[best(trials)]["settings"],
+    }
+    path = request.out / f"{name}.json"
+    path.write_text(json.dumps(content, indent=1) + "\n")
+    return path

@@ -1,0 +1,103 @@
+"""Tuning is fair: the same number of trials for all, inside stated bounds, on concepts that are reported nowhere."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conftest import write_suite
+from cpbench.benchmark.cli import main
+from cpbench.benchmark.spec import load_suite, suite_names
+from cpbench.benchmark.tuning import best
+from cpbench.methods import catalog
+from cpbench.methods.catalog import CATALOGUE, PLAIN, configure
+from cpbench.methods.spaces import Range, space, trials
+
+TUNABLE = [name for name in CATALOGUE if space(name)]
+COMMITTED = sorted((Path(catalog.__file__).parent / "tuned").glob("*.json"))
+
+
+@given(st.floats(0, 1), st.sampled_from([Range(1e-4, 1e2), Range(3, 8, whole=True)]))
+def test_a_value_lies_between_its_bounds(share, r):
+    assert r.low <= float(r.at(share)) * (1 + 1e-2) and float(r.at(share)) <= r.high * (1 + 1e-2)
+
+
+def test_the_middle_of_a_range_is_its_geometric_mean():
+    assert Range(1e-2, 1e2).at(0.5) == "1"
+    assert Range(1, 16, whole=True).at(0.5) == "4"
+
+
+@pytest.mark.parametrize("name", TUNABLE)
+def test_every_trial_is_one_that_the_method_can_be_given(name):
+    tried = trials(name, 6)
+    assert len(tried) == 6 and tried[0] == {}
+    assert len({json.dumps(t) for t in tried}) == 6
+    for settings in tried:
+        configure(name, settings)
+        assert all(space(name)[key].low <= float(v) * 1.01 for key, v in settings.items())
+
+
+def test_what_has_no_effect_is_not_searched():
+    assert "ewc.temperature" not in space("ewc") and "ewc.temperature" in space("ewc-dc")
+    assert "dsc.temperature" not in space("lwf") and "dsc.noise_weight" in space("lwf")
+    assert space("base") == space("joint") == {}
+
+
+def test_rows_inherit_the_rates_of_the_plain_row_of_their_adapter(monkeypatch):
+    found = {"lora": {"learner.rate": "0.5"}, "vera": {"learner.rate": "0.7"}, "clora": {"clora.strength": "3"}}
+    monkeypatch.setattr(catalog, "chosen_by_tuning", lambda name: found.get(name, {}))
+    rates = {name: row.options()["learner"].rate for name, row in CATALOGUE.items() if row.adapter in ("lora", "vera")}
+    assert {CATALOGUE[n].adapter: r for n, r in rates.items()} == {"lora": 0.5, "vera": 0.7}
+    assert CATALOGUE["clora"].options()["clora"].strength == 3
+    assert CATALOGUE["vera-clora"].options()["clora"].strength != 3, "strengths are not inherited"
+
+
+def test_the_best_trial_is_the_first_of_equals():
+    assert best([{"value": 0.2}, {"value": 0.5}, {"value": 0.5}]) == 1
+
+
+def test_tuning_writes_every_trial_with_the_space_and_the_best(tmp_path, capsys):
+    suite = write_suite(tmp_path)
+    with pytest.raises(SystemExit) as end:
+        arguments = ["--suite", str(suite), "--trials", "2", "--length", "1", "--out", str(tmp_path / "out"), "--quiet"]
+        main(["tune", "--methods", "lora,joint", *arguments])
+    assert not end.value.code
+    content = json.loads((tmp_path / "out" / "lora.json").read_text())
+    assert [set(t) for t in content["trials"]] == [{"settings", "value"}] * 2
+    assert content["chosen"] == content["trials"][best(content["trials"])]["settings"]
+    assert set(content["space"]) == set(space("lora"))
+    assert "nothing of its own to tune" in capsys.readouterr().out
+    assert not (tmp_path / "out" / "joint.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"), [(("--trials", "1"), "give at least 2"), (("--length", "9"), "has 6 concepts")]
+)
+def test_bad_numbers_are_refused(more, sentence, tmp_path, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["tune", "--methods", "lora", "--out", str(tmp_path), *more])
+    assert end.value.code == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_no_concept_of_the_tuning_suite_is_in_another_suite():
+    tuned = {c.toybox for c in load_suite("toybox-tune").concepts}
+    others = {c.toybox for name in suite_names() if name != "toybox-tune" for c in load_suite(name).concepts}
+    assert not tuned & others
+
+
+@pytest.mark.parametrize("file", COMMITTED, ids=lambda f: f.stem)
+def test_committed_trials_are_of_the_shipped_suite_and_as_many_as_everyone_elses(file):
+    content = json.loads(file.read_text())
+    suite = load_suite("toybox-tune")
+    assert content["suite"]["hash"] == suite.hash
+    assert content["chosen"] == content["trials"][best(content["trials"])]["settings"]
+    assert set(content["space"]) == set(space(content["method"]))
+    assert len(content["trials"]) == len(json.loads(COMMITTED[0].read_text())["trials"])
+
+
+def test_every_adapter_has_its_plain_row():
+    assert {CATALOGUE[name].adapter for name in PLAIN.values()} == set(catalog.ADAPTERS)
+    assert all(not CATALOGUE[name].consolidations for name in PLAIN.values())
