@@ -66,19 +66,20 @@ def run(
 def report(
     results: Annotated[Path, typer.Option(help="Folder of the result records.")] = Path("results"),
     out: Annotated[Path, typer.Option(help="Folder for tables and plots.")] = Path("report"),
+    only: Annotated[str | None, typer.Option(help="One plot alone: matrix, curves, shrinkage or fisher.")] = None,
 ) -> None:
     """Write tables (Markdown, CSV), plots and sample sheets from the records.
 
-    Example: cpbench report --results results --out report
+    Example: cpbench report --results results --out report --only shrinkage
     """
     from . import commands
 
-    commands.report(results, out)
+    commands.report(results, out, only)
 
 
 @app.command("list")
 def list_(
-    what: Annotated[str, typer.Argument(help="methods, suites, backbones, metrics or runs.")] = "methods",
+    what: Annotated[str, typer.Argument(help="methods, options, suites, backbones, metrics or runs.")] = "methods",
     results: Annotated[Path, typer.Option(help="Folder of the result records (for runs).")] = Path("results"),
     as_json: Json = False,
 ) -> None:
@@ -104,6 +105,41 @@ def show(
     from . import queries
 
     queries.show(run_id, results, as_json)
+
+
+@app.command()
+def tune(
+    methods: Annotated[str, typer.Option(help="Names separated by commas, or 'all'.")],
+    suite: Annotated[str, typer.Option(help="A suite whose concepts are reported nowhere.")] = "toybox-tune",
+    trials: Annotated[int, typer.Option(help="Settings to try of each method, the default among them.")] = 8,
+    length: Annotated[int, typer.Option(help="How many concepts of the suite are learned in a trial.")] = 3,
+    threads: Annotated[int | None, typer.Option(help="CPU threads; all cores when not given.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the trials, one JSON a method.")] = Path("methods/tuned"),
+    quiet: Quiet = False,
+) -> None:
+    """Search the options of each method, with as many trials for one as for another.
+
+    Example: cpbench tune --methods clora,dsc --trials 8
+    """
+    from .tuning import TuneRequest
+    from .tuning import tune as search
+
+    search(TuneRequest(methods, suite, trials, length, threads, out, quiet))
+
+
+@app.command()
+def conformance(
+    name: Annotated[str, typer.Argument(help="A method, one of another package included.")],
+    settings: Annotated[list[str] | None, typer.Option("--set", help="An option, e.g. dsc.temperature=0.05.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Check that a method keeps the contract: saved, reloaded, repeatable, and touching nothing that it may not.
+
+    Example: cpbench conformance dsc
+    """
+    from . import queries
+
+    queries.conformance(name, settings or [], as_json)
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,14 +33,6 @@ class RunRequest:
     dry_run: bool
     quiet: bool
 
-    def options(self) -> dict[str, str]:
-        """The ``--set`` arguments by key; raises BadInput for one without '='."""
-        pairs = [text.partition("=") for text in self.settings]
-        for key, equals, _ in pairs:
-            if not equals or "." not in key:
-                raise BadInput(f"--set {key}: write it as section.option=value, e.g. dsc.temperature=0.05.")
-        return {key: value for key, _, value in pairs}
-
     def check(self) -> None:
         """Raise BadInput for a number or word that no run can use."""
         if self.seeds < 1:
@@ -49,6 +41,15 @@ class RunRequest:
             raise BadInput(f"--threads {self.threads}: give at least 1.")
         if self.protocol not in ("final", "full"):
             raise BadInput(f"--protocol {self.protocol}: choose final or full.")
+
+
+def parse_settings(texts: Sequence[str]) -> dict[str, str]:
+    """The ``--set`` arguments by key; raises BadInput for one without '='."""
+    pairs = [text.partition("=") for text in texts]
+    for key, equals, _ in pairs:
+        if not equals or "." not in key:
+            raise BadInput(f"--set {key}: write it as section.option=value, e.g. dsc.temperature=0.05.")
+    return {key: value for key, _, value in pairs}
 
 
 @contextmanager
@@ -69,7 +70,7 @@ def run(request: RunRequest) -> None:
 
     console = Console()
     request.check()
-    chosen = choose(request.methods, request.options())
+    chosen = choose(request.methods, parse_settings(request.settings))
     suite = load_suite(request.suite)
     orders = suite.orders(request.orders)
     folder = home()
@@ -129,15 +130,19 @@ def leaderboard(console: Console, results: list[Result]) -> None:
         wide.print(to_terminal(boards(results), wide.width))
 
 
-def report(results: Path, out: Path) -> None:
-    """Write the report, and say which files it is made of."""
-    from ..reports.write import write_report
+def report(results: Path, out: Path, only: str | None) -> None:
+    """Write the report, or one kind of plot alone, and say which files it is made of."""
+    from ..reports.write import write_plot, write_report
     from .store import home, writable
 
     console = Console()
     writable(out)
     units = home() / "units"
-    for path in write_report(results, out, lambda key: sorted((units / key).glob("*.png"))):
+    if only is None:
+        paths = write_report(results, out, lambda key: sorted((units / key).glob("*.png")))
+    else:
+        paths = write_plot(results, out, only)
+    for path in paths:
         console.print(str(path), highlight=False, soft_wrap=True)
 
 

@@ -1,4 +1,4 @@
-"""Commands that only look: list, show, doctor."""
+"""Commands that only look: list, show, conformance, doctor."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .commands import quiet_libraries
 from .errors import BadInput, FailedRun, unknown
 from .results import iterate_results
 
-LISTS = ("methods", "suites", "backbones", "metrics", "runs")
+LISTS = ("methods", "options", "suites", "backbones", "metrics", "runs")
 
 
 def list_(what: str, results: Path, as_json: bool) -> None:
@@ -44,6 +44,8 @@ def _rows(what: str, results: Path) -> Iterator[dict[str, Any]]:
 
         for row in CATALOGUE.values():
             yield {"method": row.name, "what it is": row.sentence, "paper": row.paper or "-"}
+    elif what == "options":
+        yield from _options()
     elif what == "suites":
         for suite in map(load_suite, suite_names()):
             yield {"suite": suite.name, "concepts": len(suite.concepts), "about": suite.title}
@@ -62,6 +64,22 @@ def _rows(what: str, results: Path) -> Iterator[dict[str, Any]]:
             yield {"run": r.id, "method": r.method, "suite": r.suite, "order": " ".join(r.order), "seed": r.seed}
 
 
+def _options() -> Iterator[dict[str, Any]]:
+    """Every option with its value, the bounds within which it is tuned, and the methods that have it so."""
+    from ..methods.catalog import CATALOGUE, plain
+    from ..methods.spaces import space
+
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for name, row in CATALOGUE.items():
+        for section, options in plain(row.options()).items():
+            for option, value in options.items():
+                key = f"{section}.{option}"
+                bounds = f"{r.low:g} to {r.high:g}" if (r := space(name).get(key)) else "-"
+                found.setdefault((key, str(value), bounds), []).append(name)
+    for (key, value, bounds), names in sorted(found.items()):
+        yield {"option": key, "value": value, "tuned within": bounds, "methods": " ".join(names)}
+
+
 def show(run_id: str, results: Path, as_json: bool) -> None:
     """Print one run: what it was, its matrix, its cost."""
     from ..reports.tables import matrix_table
@@ -78,6 +96,32 @@ def show(run_id: str, results: Path, as_json: bool) -> None:
     console.print(f"{r.method} on {r.suite} (version {r.suite_version}), seed {r.seed}, {r.device}, {r.dtype}")
     console.print(f"options: {json.dumps(r.options)}", highlight=False)
     console.print(matrix_table(found[0]))
+
+
+def conformance(name: str, settings: list[str], as_json: bool) -> None:
+    """Check the contract of a method on the tiny model."""
+    import tempfile
+
+    from ..methods.registry import choose
+    from .commands import parse_settings
+    from .conformance import CHECKS, Lab, examine
+
+    (chosen,) = choose(name, parse_settings(settings))
+    if chosen.make is None:
+        raise BadInput(f"method '{name}' never learns: there is nothing to check.")
+    rows = []
+    with tempfile.TemporaryDirectory() as folder, quiet_libraries():
+        lab = Lab(chosen.make, Path(folder))
+        for check in CHECKS:
+            fault = examine(check, lab)
+            rows.append({"check": str(check.__doc__).strip(), "good": fault is None, "fault": fault})
+            if not as_json:
+                mark = "[green]ok[/]" if fault is None else "[red]no[/]"
+                Console().print(mark, rows[-1]["check"], f"[red]{fault}[/]" if fault else "")
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1))
+    if not all(row["good"] for row in rows):
+        raise FailedRun(f"method '{name}' breaks the contract; see the lines marked 'no'.")
 
 
 def doctor(as_json: bool) -> None:

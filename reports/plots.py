@@ -21,7 +21,8 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 MARKERS = "osD^vPX"
 
 
-def _scale(metric: str) -> tuple[float, str]:
+def label_of(metric: str) -> tuple[float, str]:
+    """The factor a metric is shown with, and its axis label with unit and direction."""
     return (100, f"{metric} (%, higher is better)") if metric in PERCENT else (1, f"{metric} (higher is better)")
 
 
@@ -42,7 +43,7 @@ def mean_matrix(results: Sequence[Result], metric: str) -> Matrix:
 
 def heat_maps(runs: Mapping[str, Sequence[Result]], metric: str) -> Figure:
     """One heat map of R a method; rows: after task, columns: the concept taught k-th."""
-    factor, label = _scale(metric)
+    factor, label = label_of(metric)
     across = min(3, len(runs))
     down = -(-len(runs) // across)
     figure = Figure(figsize=(3.6 * across + 0.9, 3.6 * down + 0.5), layout="constrained")
@@ -80,7 +81,7 @@ def _heat_map(ax: Any, r: Matrix, title: str, top: float) -> Any:
 
 def curves(runs: Mapping[str, Sequence[Result]], metric: str) -> Figure:
     """The metric of each concept right after learning (solid) and at the end (dashed), by its place in the order."""
-    factor, label = _scale(metric)
+    factor, label = label_of(metric)
     figure = Figure(figsize=(7.2, 4.4), layout="constrained")
     ax: Any = figure.subplots()
     learners = {name: results for name, results in runs.items() if any(r.cost for r in results)}

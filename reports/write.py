@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from matplotlib.figure import Figure
 from PIL import Image
 
-from ..benchmark.errors import BadInput
+from ..benchmark.errors import BadInput, unknown
 from ..benchmark.results import Result, iterate_results
 from ..benchmark.spec import load_suite, suite_names
+from .internals import shrinkage, spectra
 from .plots import curves, heat_maps, save
 from .sheet import SheetRow, sample_sheet
 from .tables import to_csv, to_markdown
@@ -31,8 +33,7 @@ def write_report(results: Path, out: Path, pictures: Pictures) -> list[Path]:
     text = to_markdown(found) + ("\nFailed runs:\n\n" + "\n".join(failed) + "\n" if failed else "")
     paths = [_write(out / "leaderboard.md", text), _write(out / "leaderboard.csv", to_csv(found))]
     for k, board in enumerate(found, 1):
-        suite = board.results[0].run.suite
-        paths += _draw(board, out, f"{suite}{f'-{k}' if len(found) > 1 else ''}", pictures)
+        paths += _draw(board, out, _name(board, k, len(found)), pictures)
     return paths
 
 
@@ -41,14 +42,41 @@ def _write(path: Path, text: str) -> Path:
     return path
 
 
+PLOTS: dict[str, Callable[[Board], Figure | None]] = {
+    "matrix": lambda board: heat_maps(by_method(board.results), board.headline),
+    "curves": lambda board: curves(by_method(board.results), board.headline),
+    "shrinkage": lambda board: shrinkage(board.results, board.headline),
+    "fisher": lambda board: spectra(by_method(board.results)),
+}
+"""What can be drawn of a board, by name; None where its runs have not logged what it takes."""
+
+
+def write_plot(results: Path, out: Path, kind: str) -> list[Path]:
+    """Write one kind of plot of all boards; raises BadInput for an unknown kind, or where there is nothing to draw."""
+    if kind not in PLOTS:
+        raise unknown("plot", kind, PLOTS)
+    found = boards([r for _, r in iterate_results(results) if r.status == "ok"])
+    out.mkdir(parents=True, exist_ok=True)
+    drawn = [(PLOTS[kind](board), _name(board, k, len(found))) for k, board in enumerate(found, 1)]
+    paths = [save(figure, out / f"{kind}-{name}.png") for figure, name in drawn if figure]
+    if not paths:
+        raise BadInput(f"{results} holds no runs that '{kind}' could show{_NEEDS.get(kind, '')}.")
+    return paths
+
+
+_NEEDS = {"shrinkage": "; run clora with several values of --set clora.strength"}
+
+
+def _name(board: Board, k: int, n: int) -> str:
+    suite = board.results[0].run.suite
+    return f"{suite}-{k}" if n > 1 else suite
+
+
 def _draw(board: Board, out: Path, name: str, pictures: Pictures) -> list[Path]:
     """The plots of one board, and one sample sheet a method."""
-    runs = by_method(board.results)
-    paths = [
-        save(heat_maps(runs, board.headline), out / f"matrix-{name}.png"),
-        save(curves(runs, board.headline), out / f"curves-{name}.png"),
-    ]
-    for method, own in runs.items():
+    figures = {kind: plot(board) for kind, plot in PLOTS.items()}
+    paths = [save(figure, out / f"{kind}-{name}.png") for kind, figure in figures.items() if figure]
+    for method, own in by_method(board.results).items():
         if sheet := sheet_of(min(own, key=_first), pictures):
             path = out / f"samples-{name}-{_slug(method)}.png"
             sheet.save(path)

@@ -29,7 +29,7 @@ def scores(r, n):
         yield row("mmd", 0, j, 0.001, source="real", n=n)
 
 
-def spent(task):
+def spent(task, figures=()):
     return {
         "task": task,
         "train_seconds": 10.0 * task,
@@ -37,12 +37,12 @@ def spent(task):
         "trainable_parameters": 64320,
         "stored_bytes": 200_000 * task,
         "seconds_per_picture": 0.02,
-        "figures": {},
+        "figures": dict(figures),
     }
 
 
-def record(method="clora", r=FORGETS, *, n=8, status="ok", options=None, **changes):
-    """A whole record; ``changes`` replace fields of its run."""
+def record(method="clora", r=FORGETS, *, n=8, status="ok", options=None, figures=(), **changes):
+    """A whole record; ``changes`` replace fields of its run, ``figures`` are those of every task."""
     run = {
         "suite": "tiny-3",
         "suite_version": 2,
@@ -64,7 +64,7 @@ def record(method="clora", r=FORGETS, *, n=8, status="ok", options=None, **chang
         "schema": 1,
         "run": run | changes,
         "scores": list(scores(r, n)) if status == "ok" else [],
-        "cost": [spent(task) for task in (1, 2, 3)] if method != "base" else [],
+        "cost": [spent(task, figures) for task in (1, 2, 3)] if method != "base" else [],
         "environment": {},
         "units": units | {f"real/{name}": f"r-{name}" for name in ORDER},
         "status": status,
