@@ -31,7 +31,7 @@ class EwcOptions:
     ``plain`` takes only the cross-entropy with the learned concept.
     """
 
-    strength: float = 1.0
+    strength: float = 1e-3
     decay: float = 1.0
     passes: int = 10
     score_weight: float = 0.0

@@ -46,7 +46,7 @@ OWN = {
         "dsc.rate": Range(3e-4, 1e-2),
     },
     "ewc": {
-        "ewc.strength": Range(1e-2, 1e4),
+        "ewc.strength": Range(1e-6, 1),
         "ewc.score_weight": Range(0.1, 10),
         "ewc.temperature": Range(0.01, 1),
         "ewc.candidates": Range(3, 8, whole=True),
