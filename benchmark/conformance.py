@@ -133,7 +133,8 @@ class Lab:
         """What is saved and loaded draws the same pictures, in a new process too."""
         folder = self.taught.folders[-1]
         here = draw_loaded(self.make, folder)
-        pool = self.elsewhere or ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+        threads = (torch.get_num_threads(),)  # another number would round otherwise
+        pool = self.elsewhere or ProcessPoolExecutor(1, get_context("spawn"), torch.set_num_threads, threads)
         there = pool.submit(draw_loaded, self.make, folder).result()
         if pool is not self.elsewhere:
             pool.shutdown()

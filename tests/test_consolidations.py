@@ -166,8 +166,9 @@ def test_protecting_weights_that_are_not_there_is_refused_with_the_reason(pristi
 
 def test_lwf_is_dsc_without_scores(pristine):
     drawn = []
+    same = {"dsc.iterations": "3", "dsc.noise_weight": "1", "dsc.rate": "1e-3"}
     for name, settings in (("lwf", {}), ("dsc", {"dsc.score_weight": "0"})):
-        method = make(name, pristine.copy(), **{"dsc.iterations": "3"} | settings)
+        method = make(name, pristine.copy(), **same | settings)
         for t in (CAT, CAR):
             method.learn(t, unwatched)
         drawn.append(method.generate([Prompt("photo of a {}", (CAT.subject,))], [1]))
