@@ -3,6 +3,10 @@
 A trained state depends only on what came before it: key_0 = H(budget, backbone, method with all options, seed),
 key_i = H(key_{i-1}, content of concept i). Orders that share a prefix share its training; pictures and scores
 have keys of their own, so a new metric trains nothing.
+
+Random streams follow from the run's seed and the concepts learned so far, never from method, options or order of
+execution: methods and settings see the same pictures, t and ε at the same update (common random numbers), so what is
+compared by order and seed is a paired difference.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from .protocol import Method
 from .results import Run
 from .spec import Concept, Suite, digest
 
-REVISION = 2  # raised with every change of code that moves a number: old units are then not found any more
+REVISION = 3  # raised with every change of code that moves a number: old units are then not found any more
 
 
 class Choice(Protocol):
@@ -173,10 +177,10 @@ class Planner:
         suite = self.suite
         budget = [suite.training.model_dump(), suite.prompts.train, suite.sampling.size]
         model = [self.weights, self.dtype, method.name, dict(method.options), seed]
-        key, parent, trains = digest([REVISION, budget, model]), None, []
+        key, stream, parent, trains = digest([REVISION, budget, model]), digest(seed), None, []
         for number, concept in enumerate(concepts, 1):
-            key = digest([key, self._content(concept)])
-            trains.append(Train(key, method, concept, number, parent, int(key, 16) % 2**31))
+            key, stream = (digest([start, self._content(concept)]) for start in (key, stream))
+            trains.append(Train(key, method, concept, number, parent, int(stream, 16) % 2**31))
             parent = key
         return tuple(trains)
 

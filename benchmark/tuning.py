@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from .chain import REVISION
 from .commands import interruptible, quiet_libraries
 from .errors import BadInput
 from .store import home, writable
@@ -108,6 +109,7 @@ def _write(name: str, request: TuneRequest, session: Any, trials: list[dict[str,
         "objective": "identity of all concepts after the last task, mean over concepts",
         "suite": {"name": session.suite.name, "hash": session.suite.hash, "length": request.length, "seed": 0},
         "weights": session.backbone.weights,
+        "revision": REVISION,
         "defaults": chosen.options,
         "space": {key: [r.low, r.high, "whole" if r.whole else "log"] for key, r in space(name).items()},
         "trials": trials,

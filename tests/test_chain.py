@@ -1,10 +1,8 @@
 """Keys and plans: what is shared, and what changes what."""
 
-import dataclasses
-
 import pytest
 
-from cpbench.benchmark.chain import Draw, Measure, Planner, Train, gather
+from cpbench.benchmark.chain import Measure, Planner, Train, gather
 from cpbench.methods.registry import choose
 
 
@@ -83,10 +81,15 @@ def test_the_full_protocol_measures_every_cell(suite, lora):
     assert set(plan.cells) == {(i, j) for i in range(3) for j in (1, 2)}
 
 
-def test_the_seed_of_a_task_follows_from_its_past_alone(suite, lora):
-    plan = planner(suite).run(lora, (0, 1), 0)
-    assert all(t.seed == int(t.key, 16) % 2**31 for t in plan.trains)
-    assert all(isinstance(d, Draw) and dataclasses.is_dataclass(d) for d in plan.draws.values())
+def test_methods_and_settings_share_their_random_streams_and_orders_and_seeds_do_not(suite, lora):
+    def seeds(method, order, seed):
+        return [t.seed for t in planner(suite).run(method, order, seed).trains]
+
+    other, set_otherwise = choose("clora", {})[0], choose("lora", {"lora.rank": "4"})[0]
+    first = seeds(lora, (0, 1), 0)
+    assert seeds(other, (0, 1), 0) == seeds(set_otherwise, (0, 1), 0) == first
+    assert len({*first, *seeds(lora, (1, 0), 0), *seeds(lora, (0, 1), 1)}) == 6
+    assert seeds(lora, (0,), 0) == first[:1]
 
 
 def test_the_ceiling_is_scored_again_for_another_autoencoder_where_real_pictures_pass_through_it(suite, lora):
