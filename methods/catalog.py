@@ -146,7 +146,7 @@ CATALOGUE: dict[str, Row] = {
             "joint",
             "lora",
             ("replay",),
-            "Trains on all pictures so far, from the base model: an upper bound.",
+            "Trains on all pictures so far, from the base model, n times the updates at task n: an upper bound.",
             "",
             _JOINT,
         ),

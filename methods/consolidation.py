@@ -55,6 +55,10 @@ class Consolidation:
     def begin(self, learner: Learner, task: Task) -> None:
         """Called before a task is learned; without more, the adapter goes on from where the last task left it."""
 
+    def updates(self, task: Task) -> int:
+        """How many updates a task gets: those of the suite; only joint training, which starts afresh, needs more."""
+        return task.steps
+
     def rehearsed(self, learner: Learner) -> list[tuple[Pictures, Subject]]:
         """Pictures of earlier concepts to train on beside those of the task; only replay has any."""
         return []

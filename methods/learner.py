@@ -70,7 +70,8 @@ class Learner:
         if self.adapter.params:
             groups.append({"params": list(self.adapter.params.values()), "lr": self.options.rate})
         rehearsed = [pair for c in self.consolidations for pair in c.rehearsed(self)]
-        phase = Phase("learn", self._denoising, groups, task.steps, task.batch, rehearsed)
+        updates = max((c.updates(task) for c in self.consolidations), default=task.steps)
+        phase = Phase("learn", self._denoising, groups, updates, task.batch, rehearsed)
         figures = self.optimise(task, phase, watch) | changes(self.adapter.delta())
         row.requires_grad_(False)
         for consolidation in self.consolidations:

@@ -40,6 +40,10 @@ class Replay(Consolidation):
         if self.options.afresh:
             learner.adapter.reset(task.seed)
 
+    def updates(self, task: Task) -> int:
+        """Afresh as many as sequential training has made by now, else no bound from above could be expected."""
+        return task.steps * task.number if self.options.afresh else task.steps
+
     def rehearsed(self, learner: Learner) -> list[tuple[Pictures, Subject]]:
         """The kept pictures of each earlier concept."""
         return [(pictures.cpu().numpy(), learner.known[name]) for name, pictures in self.kept.items()]

@@ -117,6 +117,16 @@ def test_replay_draws_every_concept_about_equally_often(pristine):
     assert shares == pytest.approx([0.5, 0.5], abs=0.1)
 
 
+def test_joint_makes_afresh_the_updates_of_all_tasks_so_far_and_the_others_only_their_own(pristine):
+    for name, made in (("joint", [CAT.steps, 2 * CAT.steps]), ("replay", [CAT.steps] * 2), ("lora", [CAT.steps] * 2)):
+        method, steps = make(name, pristine.copy()), []
+        for learned in (CAT, CAR):
+            ticks = []
+            method.learn(learned, ticks.append)
+            steps.append(sum(t.phase == "learn" for t in ticks))
+        assert steps == made
+
+
 def test_without_pictures_of_the_past_nothing_is_rehearsed(pristine):
     for name in ("lora", "dsc", "ewc", "lora-merge", "olora"):
         method = make(name, pristine.copy(), **({"ewc.passes": "1"} if name == "ewc" else {}))
