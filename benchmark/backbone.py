@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
+from numpy.typing import NDArray
 from tokenizers import AddedToken
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from .errors import BadInput
-from .protocol import Pictures
+from .protocol import Pictures, Question, Subject
 from .spec import Sampling
 
 Params = Mapping[str, Tensor]
@@ -157,6 +158,25 @@ class Backbone:
         """The noisy latents x_t = √ᾱ_t z + √(1 - ᾱ_t) ε."""
         noisy: Tensor = self.scheduler.add_noise(z, noise, t)
         return noisy
+
+    @torch.no_grad()
+    def explain(
+        self,
+        pictures: Pictures,
+        questions: Sequence[Question],
+        say: Callable[[Subject], str] = lambda subject: subject.noun,
+        params: Params | None = None,
+    ) -> NDArray[np.float64]:
+        """How badly each question's prompt explains the noise in its picture, (len(questions),): mean squared error."""
+        z, n = self.encode(pictures), self.sampling.batch
+        parts = []
+        for some in (questions[k : k + n] for k in range(0, len(questions), n)):
+            noise = torch.stack([self._noise(q.seed) for q in some]).to(self.device)
+            t = torch.tensor([q.t for q in some], device=self.device)
+            noisy = self.add_noise(z[[q.picture for q in some]], noise, t)
+            error = self.eps(noisy, t, [q.prompt.render(say) for q in some], params) - noise
+            parts.append(error.square().mean((1, 2, 3)).double().cpu().numpy())
+        return np.concatenate(parts)
 
     # --- sampling -------------------------------------------------------------------------------------------------
 

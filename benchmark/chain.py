@@ -11,113 +11,42 @@ compared by order and seed is a paired difference.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 
 from . import data
-from .protocol import Method
+from .classify import PICTURES, ROUNDS, TRIALS
+from .profiles import Profile
 from .results import Run
 from .spec import Concept, Suite, digest
+from .units import Choice, Classify, Draw, Measure, Real, Train, Unit
 
 REVISION = 3  # raised with every change of code that moves a number: old units are then not found any more
 
 
-class Choice(Protocol):
-    """A method as the registry hands it over; ``make`` is None for the base model, which never learns."""
-
-    @property
-    def name(self) -> str:
-        """Its name in the catalogue or among the plug-ins."""
-        ...
-
-    @property
-    def options(self) -> Mapping[str, Any]:
-        """All options after defaults, as plain data."""
-        ...
-
-    @property
-    def make(self) -> Callable[[Any, int], Method] | None:
-        """The factory: (backbone of its own, seed) to a method."""
-        ...
-
-
 @dataclass(frozen=True)
-class Train:
-    """Learn ``concept`` as task ``number``, on top of the state ``parent``."""
+class Look:
+    """Pictures of ``subjects`` after ``i`` tasks; ``j`` is the place of the later one in the order, 0 for the prior.
 
-    key: str
-    method: Choice
-    concept: Concept
-    number: int
-    parent: str | None
-    seed: int
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """Keys that must be there first."""
-        return (self.parent,) if self.parent else ()
-
-
-@dataclass(frozen=True)
-class Draw:
-    """Draw pictures of ``concept`` with the model in ``state``; the base model where it is None.
-
-    ``prompts`` and ``per_prompt`` are the suite's for a measured cell, fewer for a glimpse (shown, not measured).
+    ``measure`` is None for a glimpse, which is shown and not measured.
     """
 
-    key: str
-    method: Choice | None
-    concept: Concept
-    number: int
-    state: str | None
-    prompts: tuple[str, ...]
-    per_prompt: int
-    seed: int
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """Keys that must be there first."""
-        return (self.state,) if self.state else ()
-
-
-@dataclass(frozen=True)
-class Real:
-    """Real held-out pictures of ``concept``, for ceilings and sample sheets."""
-
-    key: str
-    concept: Concept
-    needs: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Measure:
-    """Score the pictures in ``pictures`` as pictures of ``concept``."""
-
-    key: str
-    pictures: str
-    concept: Concept
-    real: bool
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """Keys that must be there first."""
-        return (self.pictures,)
-
-
-Unit = Train | Draw | Real | Measure
+    i: int
+    j: int
+    draw: Draw
+    measure: Measure | None
 
 
 @dataclass(frozen=True)
 class RunPlan:
-    """One run and the units its record is made of; cells are (i, j) as in the matrix."""
+    """One run and the units its record is made of."""
 
     run: Run
     trains: tuple[Train, ...]
-    draws: Mapping[tuple[int, int], Draw]
-    cells: Mapping[tuple[int, int], Measure]
+    looks: tuple[Look, ...]
     reals: tuple[Real, ...]
     ceilings: tuple[Measure, ...]
+    classified: tuple[Classify, ...]
 
     def units(self) -> Iterable[Unit]:
         """All units in an order in which they can be done: task after task, floors and ceilings first."""
@@ -125,10 +54,9 @@ class RunPlan:
         yield from self.ceilings
         for i in range(len(self.run.order) + 1):
             yield from (t for t in self.trains if t.number == i)
-            for cell in (c for c in self.draws if c[0] == i):
-                yield self.draws[cell]
-                if cell in self.cells:
-                    yield self.cells[cell]
+            for look in (x for x in self.looks if x.i == i):
+                yield from (u for u in (look.draw, look.measure) if u is not None)
+            yield from (c for c in self.classified if c.number == i)
 
 
 @dataclass(frozen=True)
@@ -139,6 +67,7 @@ class Planner:
     """
 
     suite: Suite
+    profile: Profile
     backbone: str
     weights: str
     device: str
@@ -151,16 +80,51 @@ class Planner:
         """The plan of one method on one order of the suite's concepts with one seed."""
         concepts = [self.suite.concepts[k] for k in order]
         trains = self._trains(method, concepts, seed) if method.make else ()
-        draws = {
-            (i, j): self._draw(method, concept, i, trains[i - 1].key if i and trains else None, seed, measured)
-            for i in range(len(concepts) + 1)
-            for j, concept in enumerate(concepts, 1)
-            if (measured := self._measured(i, j, len(concepts))) or self._glimpsed(i, j)
-        }
-        cells = {c: self._measure(d.key, d.concept) for c, d in draws.items() if self._measured(*c, len(concepts))}
-        reals = tuple(self._real(concept) for concept in concepts if concept.toybox is not None)
-        ceilings = tuple(self._measure(r.key, r.concept, real=True) for r in reals)
-        return RunPlan(self._record(method, concepts, seed), trains, draws, cells, reals, ceilings)
+        states: list[str | None] = [None, *(t.key for t in trains)] if trains else [None] * (len(concepts) + 1)
+        looks = (*self._cells(method, concepts, states, seed), *self._others(method, concepts, states, seed))
+        held = [(c,) for c in concepts] + [pair for pair, _ in self._pairs(concepts)]
+        reals = tuple(self._real(who) for who in held if len(who) == 1 or all(c.toybox is not None for c in who))
+        ceilings = tuple(self._measure(r.key, r.subjects, real=True) for r in reals)
+        classified = tuple(self._classify(method, concepts, i, state) for i, state in enumerate(states))
+        asked = "dc_accuracy" in self.profile.metrics and self.protocol != "end"
+        return RunPlan(
+            self._record(method, concepts, seed), trains, looks, reals, ceilings, classified if asked else ()
+        )
+
+    def _cells(self, method: Choice, concepts: list[Concept], states: list[str | None], seed: int) -> Iterator[Look]:
+        """The matrix: every concept after every task that the protocol asks for, and glimpses of the rest below."""
+        last, learned = len(concepts), dict[int, str]()
+        for i, state in enumerate(states):
+            for j, concept in enumerate(concepts, 1):
+                measured = self._measured(i, j, last)
+                if not (measured or self._glimpsed(i, j)):
+                    continue
+                draw = self._draw(method, concept, i, state, seed, measured)
+                learned |= {j: draw.key} if i == j else {}
+                before = learned.get(j) if i > j and state else None
+                yield Look(i, j, draw, self._measure(draw.key, (concept,), before=before) if measured else None)
+
+    def _others(self, method: Choice, concepts: list[Concept], states: list[str | None], seed: int) -> Iterator[Look]:
+        """The prior, against the base model's pictures of the same prompts and noises, and pairs of concepts."""
+        if self.protocol == "end":
+            return
+        reference = self._look(method, (), 0, None, seed).key
+        for i in (i for i in range(len(states)) if self._measured(i, 0, len(concepts))):
+            if self.suite.prompts.prior:
+                draw = self._look(method, (), i, states[i], seed)
+                yield Look(i, 0, draw, self._measure(draw.key, (), before=reference) if i else None)
+            for pair, j in self._pairs(concepts):
+                if i == 0 or i >= j:
+                    draw = self._look(method, pair, i, states[i], seed)
+                    yield Look(i, j, draw, self._measure(draw.key, pair))
+
+    def _pairs(self, concepts: list[Concept]) -> list[tuple[tuple[Concept, Concept], int]]:
+        """Neighbours in the suite's own order, the last with the first, and when both are known in this order."""
+        names = [c.name for c in concepts]
+        inside = [c for c in self.suite.concepts if c.name in names]
+        ring = list(zip(inside, [*inside[1:], inside[0]], strict=True))[: len(inside) if len(inside) > 2 else 1]
+        pairs = ring if self.suite.prompts.pairs and len(inside) > 1 and self.protocol != "end" else []
+        return [(pair, 1 + max(names.index(c.name) for c in pair)) for pair in pairs]
 
     def _measured(self, i: int, j: int, last: int) -> bool:
         return {"full": True, "final": i in (0, j, last), "end": i == last}[self.protocol]
@@ -200,17 +164,37 @@ class Planner:
             suite.sampling.model_dump(),
             seed,
         ]
-        return Draw(digest(inputs), method if state else None, concept, i, state, prompts, count, seed)
+        return Draw(digest(inputs), method if state else None, (concept,), i, state, prompts, count, seed)
 
-    def _real(self, concept: Concept) -> Real:
-        return Real(digest([REVISION, "real", self._content(concept), self.suite.evaluation.references]), concept)
+    def _look(self, method: Choice, who: tuple[Concept, ...], i: int, state: str | None, seed: int) -> Draw:
+        """Pictures of a pair of concepts, or of none."""
+        suite = self.suite
+        prompts = suite.prompts.pairs if who else suite.prompts.prior
+        count, model = suite.evaluation.per_prompt, state or [self.weights, self.dtype]
+        names = [[c.name, c.noun] for c in who]
+        key = digest([REVISION, "look", model, names, prompts, count, suite.sampling.model_dump(), seed])
+        return Draw(key, method if state else None, who, i, state, prompts, count, seed)
 
-    def _measure(self, pictures: str, concept: Concept, *, real: bool = False) -> Measure:
-        evaluation = self.suite.evaluation
-        codec = self.weights if evaluation.autoencoded else None  # what real pictures are seen through
-        how = [evaluation.model_dump(), dict(self.extractors), codec]
-        inputs = [REVISION, "score", pictures, self._content(concept), *how]
-        return Measure(digest(inputs), pictures, concept, real)
+    def _real(self, who: tuple[Concept, ...]) -> Real:
+        contents = [self._content(c) for c in who]
+        what = contents[0] if len(who) == 1 else contents
+        return Real(digest([REVISION, "real", what, self.suite.evaluation.references]), who)
+
+    def _measure(
+        self, pictures: str, who: tuple[Concept, ...], *, real: bool = False, before: str | None = None
+    ) -> Measure:
+        codec = self.weights if self.profile.autoencoded else None  # what real pictures are seen through
+        how = [self.suite.evaluation.model_dump(), asdict(self.profile), dict(self.extractors), codec]
+        inputs = [REVISION, "score", pictures, before, [self._content(c) for c in who], *how]
+        return Measure(digest(inputs), pictures, who, real, before)
+
+    def _classify(self, method: Choice, concepts: list[Concept], i: int, state: str | None) -> Classify:
+        """Among the concepts learned so far; the base model, among all by their nouns."""
+        among = tuple(concepts[:i] if state else concepts)
+        who = sorted([c.name, c.noun, self._content(c)] for c in among)
+        model = state or [self.weights, self.dtype]
+        inputs = [REVISION, "classify", model, who, self.suite.prompts.train, PICTURES, ROUNDS, TRIALS]
+        return Classify(digest(inputs), method if state else None, among, i, state)
 
     def _record(self, method: Choice, concepts: list[Concept], seed: int) -> Run:
         suite = self.suite
@@ -225,7 +209,7 @@ class Planner:
             order=[c.name for c in concepts],
             seed=seed,
             protocol="full" if self.protocol == "full" else "final",
-            profile=suite.evaluation.profile,
+            profile=self.profile.name,
             extractors=dict(self.extractors),
             device=self.device,
             dtype=self.dtype,

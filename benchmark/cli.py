@@ -77,9 +77,37 @@ def report(
     commands.report(results, out, only)
 
 
+@app.command()
+def score(
+    runs: Annotated[
+        list[str] | None, typer.Argument(help="Ids of runs, or their first characters; all if none.")
+    ] = None,
+    profile: Annotated[str | None, typer.Option(help="See 'cpbench list profiles'; the suite's own if none.")] = None,
+    metrics: Annotated[str, typer.Option(help="More metrics, separated by commas (see 'cpbench list metrics').")] = "",
+    suite: Annotated[str | None, typer.Option(help="The spec of the runs, where it is not one of cpbench's.")] = None,
+    results: Annotated[Path, typer.Option(help="Folder of the result records.")] = Path("results"),
+    out: Annotated[Path | None, typer.Option(help="Folder of the new records; beside the old if none.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    threads: Annotated[int | None, typer.Option(help="CPU threads; all cores when not given.")] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Score the kept pictures of runs under another profile or with more metrics; nothing is trained.
+
+    Example: cpbench score --profile custom-diffusion
+    """
+    from .rescore import ScoreRequest
+    from .rescore import score as again
+
+    more = tuple(m.strip() for m in metrics.split(",") if m.strip())
+    request = ScoreRequest(tuple(runs or ()), profile, more, suite, results, out or results, device, threads, quiet)
+    again(request)
+
+
 @app.command("list")
 def list_(
-    what: Annotated[str, typer.Argument(help="methods, options, suites, backbones, metrics or runs.")] = "methods",
+    what: Annotated[
+        str, typer.Argument(help="methods, options, suites, backbones, profiles, metrics or runs.")
+    ] = "methods",
     results: Annotated[Path, typer.Option(help="Folder of the result records (for runs).")] = Path("results"),
     as_json: Json = False,
 ) -> None:

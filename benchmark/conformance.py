@@ -32,7 +32,7 @@ _PROMPTS = [Prompt("photo of a {}", (s,)) for s in SUBJECTS]
 
 def small_task(number: int, subject: Subject, steps: int = 3) -> Task:
     """A task of two pictures of an individual of the toybox world."""
-    pictures = np.stack(portraits(unusual_individual(subject.noun, 40 + number), 2, number))
+    pictures = np.stack(portraits([unusual_individual(subject.noun, 40 + number)], 2, number))
     return Task(number, subject, pictures, "photo of a {}", steps, 2, seed=number)
 
 
@@ -173,6 +173,13 @@ class Lab:
         said = bool(getattr(self.taught.method, "keeps_pictures", False))
         return None if kept == said else f"pictures are {'' if kept else 'not '}in its state; keeps_pictures is {said}"
 
+    def versatile(self) -> str | None:
+        """It draws prompts about nothing it has learned, and about two concepts at once."""
+        prompts = [Prompt("photo of a red cup", ()), Prompt("photo of a {} and a {}", SUBJECTS)]
+        drawn = self.taught.method.generate(prompts, [1, 2])
+        size = (len(prompts), *self.taught.drawn.shape[1:])
+        return None if (drawn.shape, drawn.dtype) == (size, np.uint8) else f"drew {drawn.dtype} {drawn.shape}"
+
     def discreet(self) -> str | None:
         """Being inspected changes nothing."""
         method = self.taught.method
@@ -198,5 +205,6 @@ CHECKS: tuple[Callable[[Lab], str | None], ...] = (
     Lab.isolated,
     Lab.faithful,
     Lab.frugal,
+    Lab.versatile,
     Lab.discreet,
 )

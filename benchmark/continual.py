@@ -2,7 +2,11 @@
 
 ``R`` has shape (T + 1, T): row 0 is the base model before any task; tasks are rows 1 to T, and column j is the
 concept of task j + 1. Cells never measured are NaN and are left out of every mean. ``higher`` says which
-direction is better; every summary except :func:`backward_transfer` and the averages is positive when worse.
+direction is better; every summary except the transfers and the averages is positive when worse.
+
+Forgetting has no one definition: avalanche takes the value right after learning (:func:`forgetting_last`), Chaudhry et
+al. the best before the end (:func:`forgetting_max`), mammoth the best including the end, which is never negative
+(:func:`forgetting_clipped`), and others count the last task in (:func:`forgetting_all`). Name the one you report.
 """
 
 from __future__ import annotations
@@ -52,6 +56,33 @@ def forgetting_max(r: Matrix, *, higher: bool) -> float:
 def _best(values: Matrix) -> float:
     seen = values[~np.isnan(values)]
     return float(seen.max()) if seen.size else float("nan")
+
+
+def forgetting_clipped(r: Matrix, *, higher: bool) -> float:
+    """mean_{j<T} (best_{j<=l<=T} R[l, j] - R[T, j]), never negative (as in mammoth, without its padding by zeros)."""
+    s = _sign(higher) * r
+    return _mean(np.array([_best(s[j + 1 :, j]) - s[-1, j] for j in range(r.shape[1] - 1)]))
+
+
+def forgetting_all(r: Matrix, *, higher: bool) -> float:
+    """mean_{j<=T} (R[j, j] - R[T, j]): :func:`forgetting_last` with the zero of the last task averaged in."""
+    return _mean(_sign(higher) * (learned(r) - r[-1]))
+
+
+def forward_transfer(r: Matrix, *, higher: bool) -> float:
+    """mean_{j>1} (R[j-1, j] - R[0, j]): what earlier tasks gave a concept before its own (Lopez-Paz, 2017).
+
+    + is better. Needs the full protocol; NaN without it.
+    """
+    return _mean(_sign(higher) * np.array([r[j, j] - r[0, j] for j in range(1, r.shape[1])]))
+
+
+def intransigence(r: Matrix, alone: Matrix, *, higher: bool) -> float:
+    """mean_j (alone[j, j] - R[j, j]): what is not learned for the sake of the past (Chaudhry et al., 2018).
+
+    ``alone`` is the matrix of the same concepts each learned from the base model (method ``independent``).
+    """
+    return _mean(_sign(higher) * (learned(alone) - learned(r)))
 
 
 def backward_transfer(r: Matrix, *, higher: bool) -> float:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import os
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from .errors import BadInput
+from .pictures import read_picture, shown
 from .protocol import Pictures, Subject
 from .spec import Concept, Suite, digest
 from .toybox.world import CLASSES, portraits, unusual_individual
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
-_TRAIN, _REFERENCE = 1, 2  # disjoint streams of the renderer
+_TRAIN, _REFERENCE, _HELD_OUT = 1, 2, 3  # disjoint streams of the renderer
+Subjects = tuple[Concept, ...]
 _LOOKALIKE = 900_000  # seeds of distractors; no concept of a suite may reach them
 
 
@@ -29,29 +30,47 @@ def training_pictures(suite: Suite, concept: Concept) -> Pictures:
     """The pictures to learn from, (n, size, size, 3); raises BadInput for a folder that cannot be used."""
     if concept.folder is not None:
         return _folder(suite, concept)[: suite.training.pictures]
-    return _drawn(_identity(concept), suite.training.pictures, _TRAIN)
+    return _drawn((_identity(concept),), suite.training.pictures, _TRAIN)
 
 
 def reference_pictures(suite: Suite, concept: Concept) -> Pictures:
     """Real pictures to compare with: fresh renderings, or all pictures of the folder."""
     if concept.folder is not None:
         return _folder(suite, concept)
-    return _drawn(_identity(concept), suite.evaluation.references, _REFERENCE)
+    return _drawn((_identity(concept),), suite.evaluation.references, _REFERENCE)
 
 
-def lookalike_pictures(suite: Suite, concept: Concept) -> list[Pictures]:
-    """References of other individuals of the same class, one array each; empty for folders."""
-    if concept.toybox is None:
+def pair_pictures(suite: Suite, who: Subjects) -> Pictures | None:
+    """Real pictures of two concepts side by side; None for folders, which have none."""
+    if any(c.toybox is None for c in who):
+        return None
+    return _drawn(tuple(map(_identity, who)), suite.evaluation.references, _REFERENCE)
+
+
+def lookalike_pictures(suite: Suite, who: Subjects) -> list[Pictures]:
+    """References of other individuals of the same class, one array each; empty for folders.
+
+    Of a pair, one of the two is replaced in turn.
+    """
+    if any(c.toybox is None for c in who):
         return []
+    cast = [_identity(c) for c in who]
     seeds = range(_LOOKALIKE, _LOOKALIKE + suite.evaluation.distractors)
-    return [_drawn((concept.noun, seed), suite.evaluation.references, _REFERENCE) for seed in seeds]
+    others = [
+        tuple((n, seed) if k == at % len(cast) else (n, own) for k, (n, own) in enumerate(cast))
+        for at, seed in enumerate(seeds)
+    ]
+    return [_drawn(other, suite.evaluation.references, _REFERENCE) for other in others]
 
 
-def held_out_pictures(suite: Suite, concept: Concept) -> Pictures:
-    """Real pictures in neither of the other two sets, for ceilings; empty for folders."""
-    if concept.toybox is None:
-        return _folder(suite, concept)[:0]
-    return _drawn(_identity(concept), suite.evaluation.references, 3)
+def held_out_pictures(suite: Suite, who: Subjects) -> Pictures | None:
+    """Real pictures for ceilings, in neither of the other two sets; a folder has no others than its own.
+
+    None for a pair of which one is a folder.
+    """
+    if all(c.toybox is not None for c in who):
+        return _drawn(tuple(map(_identity, who)), suite.evaluation.references, _HELD_OUT)
+    return _folder(suite, who[0]) if len(who) == 1 else None
 
 
 def content(suite: Suite, concept: Concept) -> str:
@@ -80,35 +99,34 @@ def _identity(concept: Concept) -> tuple[str, int]:
     return concept.noun, concept.toybox
 
 
-@lru_cache(maxsize=512)
-def _drawn(identity: tuple[str, int], n: int, stream: int) -> Pictures:
-    noun, seed = identity
-    pictures = np.stack(portraits(unusual_individual(noun, seed), n, seed * 10 + stream))
+@lru_cache(maxsize=1024)
+def _drawn(cast: tuple[tuple[str, int], ...], n: int, stream: int) -> Pictures:
+    """Renderings of one individual or of two together, told by class and seed."""
+    seed = sum(own * 1_000_003**k for k, (_, own) in enumerate(cast))
+    pictures = np.stack(portraits([unusual_individual(*one) for one in cast], n, seed * 10 + stream))
     pictures.setflags(write=False)
     return pictures
 
 
 def _folder(suite: Suite, concept: Concept) -> Pictures:
     folder = suite.root / str(concept.folder)
-    if not folder.resolve().is_relative_to(suite.root.resolve()):
+    if not _inside(folder, suite.root):
         raise BadInput(f"concept '{concept.name}': folder {folder} leads out of the folder of the spec.")
-    files = sorted(_pictures_in(folder)) if folder.is_dir() else []
+    try:
+        files = _pictures_in(folder) if folder.is_dir() else []
+    except OSError as error:
+        raise BadInput(f"concept '{concept.name}': {folder} cannot be listed ({error.strerror}); allow it.") from None
     if not files:
         raise BadInput(f"concept '{concept.name}': {folder} holds no pictures ({', '.join(sorted(SUFFIXES))}).")
+    if astray := [file for file in files if not _inside(file, suite.root)]:
+        raise BadInput(f"{shown(astray[0])}: leads out of the folder of the spec; put a copy in its place.")
     return np.stack([read_picture(file, suite.sampling.size) for file in files])
 
 
-def _pictures_in(folder: Path) -> Iterable[Path]:
-    return (f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES)
+def _inside(path: Path, root: Path) -> bool:
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))  # resolve() raises on a loop of links
 
 
-def read_picture(file: Path, size: int) -> Pictures:
-    """One picture, upright, RGB, cut to its central square and resized: uint8 (size, size, 3)."""
-    try:
-        with Image.open(file) as image:
-            upright = ImageOps.exif_transpose(image).convert("RGBA")
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise BadInput(f"{file}: not a readable picture ({error}); replace or remove it.") from None
-    white = Image.new("RGBA", upright.size, (255, 255, 255, 255))
-    flat = Image.alpha_composite(white, upright).convert("RGB")
-    return np.asarray(ImageOps.fit(flat, (size, size), Image.Resampling.BICUBIC))
+def _pictures_in(folder: Path) -> list[Path]:
+    """What looks like a picture, by name; hidden files are the system's (`._cat.png` of macOS)."""
+    return sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES and not f.name.startswith("."))

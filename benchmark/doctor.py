@@ -58,10 +58,12 @@ def _toybox() -> str:
 def _extractor() -> str:
     import torch
 
-    from .features import load_aligner, load_extractor
+    from .aligners import load_aligner
+    from .extractors import load_extractor
 
-    extractor = load_extractor("effnet-lite0", torch.device("cpu"))
-    return f"effnet-lite0 {extractor.key[:8]}, toybox-clip {load_aligner('toybox-clip')[1][:8]}"
+    cpu = torch.device("cpu")
+    seen, told = load_extractor("effnet-lite0", cpu).key, load_aligner("toybox-clip", cpu)[1]
+    return f"effnet-lite0 {seen[:8]}, toybox-clip {told[:8]}"
 
 
 def checks() -> list[Check]:

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from .chain import Draw, Measure, Train, Unit
 from .errors import CpbenchError
 from .protocol import Tick
 from .runner import Runner
+from .units import Unit
 
 
 @dataclass(frozen=True)
@@ -38,19 +38,6 @@ class Outcome:
     errors: dict[str, str] = field(default_factory=dict)
 
 
-def describe(unit: Unit) -> str:
-    """A unit in a few words."""
-    match unit:
-        case Train():
-            return f"{unit.method.name}: learn {unit.concept.name} (task {unit.number})"
-        case Draw():
-            return f"{unit.method.name if unit.method else 'base'}: draw {unit.concept.name} after task {unit.number}"
-        case Measure():
-            return f"score {unit.concept.name}"
-        case _:
-            return f"real pictures of {unit.concept.name}"
-
-
 def execute(units: Mapping[str, Unit], runner: Runner, tell: Callable[[Event], None]) -> Outcome:
     """Do all units that are not there yet, in their order."""
     outcome = Outcome()
@@ -77,5 +64,5 @@ def _try(unit: Unit, runner: Runner, tell: Callable[[Event], None]) -> str | Non
             raise
         return str(error)
     except (RuntimeError, ValueError, ArithmeticError, MemoryError, OSError) as error:
-        return f"{describe(unit)}: {type(error).__name__}: {error}"
+        return f"{unit.title}: {type(error).__name__}: {error}"
     return None

@@ -78,7 +78,7 @@ class Method(Protocol):
         ...
 
     def generate(self, prompts: Sequence[Prompt], seeds: Sequence[int]) -> Pictures:
-        """Draw one picture for each pair of prompt and seed."""
+        """Draw one picture for each pair of prompt and seed; a prompt has one subject, two, or none."""
         ...
 
     def save(self, folder: Path) -> None:
@@ -100,4 +100,23 @@ class Inspectable(Protocol):
 
     def inspect(self, task: Task, watch: Watch) -> dict[str, float]:
         """Figures about the state after a task (name to value); changes nothing."""
+        ...
+
+
+@dataclass(frozen=True)
+class Question:
+    """How well a prompt explains a picture: its index, the prompt, the timestep t, and the seed of the noise ε."""
+
+    picture: int
+    prompt: Prompt
+    t: int
+    seed: int
+
+
+@runtime_checkable
+class Explaining(Protocol):
+    """A diffusion model that can tell its own noise error, and so classify pictures (arXiv 2303.16203)."""
+
+    def explain(self, pictures: Pictures, questions: Sequence[Question]) -> NDArray[np.float64]:
+        """Mean (ε − ε_θ(x_t, prompt))² of each question, (len(questions),), under the weights of its subject."""
         ...

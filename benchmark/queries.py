@@ -15,7 +15,7 @@ from .commands import quiet_libraries
 from .errors import BadInput, FailedRun, unknown
 from .results import iterate_results
 
-LISTS = ("methods", "options", "suites", "backbones", "metrics", "runs")
+LISTS = ("methods", "options", "suites", "backbones", "profiles", "metrics", "runs")
 
 
 def list_(what: str, results: Path, as_json: bool) -> None:
@@ -54,10 +54,15 @@ def _rows(what: str, results: Path) -> Iterator[dict[str, Any]]:
         yield {"backbone": "tiny", "what it is": "random weights, for tests"}
         yield {"backbone": "a folder or hub id", "what it is": "any Stable Diffusion 1.x or 2.x in diffusers' layout"}
     elif what == "metrics":
-        from .metrics import HIGHER_IS_BETTER
+        from .cell import METRICS
 
-        for name, higher in HIGHER_IS_BETTER.items():
-            yield {"metric": name, "better": "higher" if higher else "lower"}
+        for m in METRICS.values():
+            yield {"metric": m.name, "better": "higher" if m.higher_is_better else "lower", "what it is": m.sentence}
+    elif what == "profiles":
+        from .profiles import PROFILES
+
+        for p in PROFILES.values():
+            yield {"profile": p.name, "what it is": p.sentence, "extractors": ", ".join(p.extractors)}
     else:
         for _, result in iterate_results(results):
             r = result.run

@@ -47,19 +47,24 @@ class Score(_Record):
     """One number of the long matrix.
 
     ``i`` tasks were learned (0: the base model) when pictures of the ``j``-th concept of the order (from 1) were
-    drawn. ``source`` is ``model``, or ``real`` for the ceiling: held-out real pictures in the place of drawn ones
-    (then ``i`` is 0). ``prompt`` is the index of the evaluation prompt, or None where a value is of the whole cell.
+    drawn. ``j`` is 0 for pictures of the prior (nothing personalised), and the place of the later concept for a pair,
+    whose ``concept`` is "first+second". ``source`` is ``model``, or ``real`` for the ceiling: held-out real pictures in
+    the place of drawn ones (then ``i`` is 0). ``prompt`` is the index of the evaluation prompt, or None where a value
+    is of the whole cell; ``se`` is then its standard error over prompts and pictures. ``other`` is the concept that
+    pictures were taken for (``dc_confusion`` only).
     """
 
     source: Literal["model", "real"]
     i: int = Field(ge=0)
-    j: int = Field(ge=1)
+    j: int = Field(ge=0)
     concept: str
     prompt: int | None
     metric: str
     value: float
     n: int
     higher_is_better: bool
+    se: float | None = None
+    other: str | None = None
 
 
 class TaskCost(_Record):

@@ -14,12 +14,13 @@ from PIL import Image
 
 from . import data
 from .backbone import Backbone
-from .chain import Draw, Measure, Real, Train, Unit
+from .classify import PICTURES, classify, confusion
 from .phases import Phases
-from .protocol import Inspectable, Method, Pictures, Prompt, Task, Tick, Watch
-from .scoring import Scorer
+from .protocol import Explaining, Inspectable, Method, Pictures, Prompt, Task, Tick, Watch
+from .scoring import Scorer, Seen
 from .spec import Suite, digest
 from .store import Store, stored_bytes
+from .units import Classify, Draw, Measure, Real, Train, Unit, called
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Runner:
 
     def do(self, unit: Unit, watch: Watch) -> Path:
         """Do a unit unless it is there; its folder in the store."""
-        inputs = {"kind": type(unit).__name__.lower(), "concept": unit.concept.name, "needs": list(unit.needs)}
+        inputs = {"kind": type(unit).__name__.lower(), "what": unit.title, "needs": list(unit.needs)}
         return self.store.put(unit.key, inputs, lambda folder: self._work(unit, folder, watch))
 
     def _work(self, unit: Unit, folder: Path, watch: Watch) -> dict[str, Any]:
@@ -43,10 +44,14 @@ class Runner:
             case Draw():
                 return self._draw(unit, folder, watch)
             case Real():
-                write_pictures(folder, data.held_out_pictures(self.suite, unit.concept))
+                real = data.held_out_pictures(self.suite, unit.subjects)
+                assert real is not None  # else it is not planned
+                write_pictures(folder, real)
                 return {}
             case Measure():
                 return self._measure(unit, folder, watch)
+            case Classify():
+                return self._classify(unit, folder, watch)
 
     def _train(self, unit: Train, folder: Path, watch: Watch) -> dict[str, Any]:
         suite = self.suite
@@ -85,10 +90,10 @@ class Runner:
         return method
 
     def _draw(self, unit: Draw, folder: Path, watch: Watch) -> dict[str, Any]:
-        who = (data.subject(unit.concept),)
+        who, name = tuple(map(data.subject, unit.subjects)), called(unit.subjects)
         cells = [(p, k) for p in range(len(unit.prompts)) for k in range(unit.per_prompt)]
         prompts = [Prompt(unit.prompts[p], who) for p, _ in cells]
-        seeds = [int(digest([unit.seed, unit.concept.name, unit.prompts[p], k]), 16) % 2**31 for p, k in cells]
+        seeds = [int(digest([unit.seed, name, unit.prompts[p], k]), 16) % 2**31 for p, k in cells]
         watch(Tick("draw", 0, len(cells)))
         generate = self._generator(unit)
         start = time.perf_counter()
@@ -104,12 +109,29 @@ class Runner:
         return self._method(unit.method.make, 0, unit.state).generate
 
     def _measure(self, unit: Measure, folder: Path, watch: Watch) -> dict[str, Any]:
-        pictures = read_pictures(self.store.folder / unit.pictures)
-        watch(Tick("score", 0, len(pictures)))
-        of_prompt = self.store.meta(unit.pictures)["measured"].get("prompt_of_picture")
-        rows = self.scorer.rows(unit.concept, pictures, of_prompt)
-        (folder / "scores.json").write_text(json.dumps(rows))
-        watch(Tick("score", len(pictures), len(pictures)))
+        seen, before = self._seen(unit.pictures), self._seen(unit.before) if unit.before else None
+        watch(Tick("score", 0, len(seen.pictures)))
+        (folder / "scores.json").write_text(json.dumps(self.scorer.rows(unit, seen, before)))
+        watch(Tick("score", len(seen.pictures), len(seen.pictures)))
+        return {}
+
+    def _seen(self, key: str) -> Seen:
+        pictures = read_pictures(self.store.folder / key)
+        return Seen(pictures, self.store.meta(key)["measured"].get("prompt_of_picture"))
+
+    def _classify(self, unit: Classify, folder: Path, watch: Watch) -> dict[str, Any]:
+        """The confusion of the concepts, or an empty table for a method that cannot tell its noise error."""
+        model: Any = self._method(unit.method.make, 0, unit.state) if unit.state and unit.method else self.backbone
+        table = []
+        if isinstance(model, Explaining):
+            real = [data.held_out_pictures(self.suite, (c,)) for c in unit.concepts]
+            held = [pictures[:PICTURES] for pictures in real if pictures is not None]
+            truth = [k for k, pictures in enumerate(held) for _ in pictures]
+            prompts = [Prompt(self.suite.prompts.train, (data.subject(c),)) for c in unit.concepts]
+            watch(Tick("classify", 0, len(truth)))
+            table = confusion(truth, classify(model.explain, np.concatenate(held), prompts), len(held)).tolist()
+            watch(Tick("classify", len(truth), len(truth)))
+        (folder / "confusion.json").write_text(json.dumps(table))
         return {}
 
 

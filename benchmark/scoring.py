@@ -1,17 +1,20 @@
-"""Scores of a cell: pictures of one concept against its real ones, its look-alikes and its prompts."""
+"""Scores of pictures: gathers what a cell is compared with, and asks the metrics of a profile."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from . import data, metrics
+from . import data
+from .cell import Cell, Kind, rows
 from .metrics import Features
+from .profiles import Profile
 from .protocol import Pictures, Prompt
 from .spec import Concept, Suite
+from .units import Measure
 
 
 class Aligner(Protocol):
@@ -27,48 +30,83 @@ class Aligner(Protocol):
 
 
 @dataclass(frozen=True)
-class Scorer:
-    """Scores pictures of the concepts of one suite, from the features of drawn and those of real pictures."""
+class Eyes:
+    """One extractor: features (n, d) of drawn pictures, and of real ones as they are compared with them."""
 
-    suite: Suite
     drawn: Callable[[Pictures], Features]
     real: Callable[[Pictures], Features]
-    aligner: Aligner | None
-
-    def rows(self, concept: Concept, pictures: Pictures, prompts: list[int] | None) -> list[dict[str, Any]]:
-        """Rows (metric, prompt, value, n) for pictures (n, h, w, 3); ``prompts[k]`` is the prompt of picture k.
-
-        Without ``prompts`` the pictures are real ones: their scores are the ceiling, and no text is compared.
-        """
-        drawn = self.real(pictures) if prompts is None else self.drawn(pictures)
-        real = self.real(data.reference_pictures(self.suite, concept))
-        rows = [
-            _row(name, None, f(drawn, real), len(drawn)) for name, f in (("mmd", metrics.mmd), ("kid", metrics.kid))
-        ]
-        for name, values in self._per_picture(concept, drawn, real, prompts):
-            rows += _by_prompt(name, values, prompts)
-        return rows
-
-    def _per_picture(
-        self, concept: Concept, drawn: Features, real: Features, prompts: list[int] | None
-    ) -> Iterator[tuple[str, Features]]:
-        yield "image_align", metrics.image_align(drawn, real)
-        if lookalikes := data.lookalike_pictures(self.suite, concept):
-            yield "identity", metrics.identity(drawn, [real, *(self.real(p) for p in lookalikes)])
-        if prompts is not None and self.aligner is not None:
-            who = (data.subject(concept),)
-            texts = [Prompt(t, who).render(lambda s: s.noun) for t in self.suite.prompts.evaluation]
-            yield "text_align", metrics.text_align(self.aligner.image(drawn), self.aligner.text(texts)[prompts])
 
 
-def _row(metric: str, prompt: int | None, value: float, n: int) -> dict[str, Any]:
-    better = metrics.HIGHER_IS_BETTER[metric]
-    return {"metric": metric, "prompt": prompt, "value": value, "n": n, "higher_is_better": better}
+@dataclass(frozen=True)
+class Seen:
+    """Pictures from the store with the index of the prompt of each; None for real ones."""
+
+    pictures: Pictures
+    prompts: list[int] | None
 
 
-def _by_prompt(metric: str, values: Features, prompts: list[int] | None) -> list[dict[str, Any]]:
-    """One row a prompt with the mean over its pictures; one row in all for real pictures."""
-    if prompts is None:
-        return [_row(metric, None, float(values.mean()), len(values))]
-    of = np.array(prompts)
-    return [_row(metric, p, float(values[of == p].mean()), int((of == p).sum())) for p in sorted(set(prompts))]
+@dataclass(frozen=True)
+class Scorer:
+    """Scores pictures of a suite under a profile; ``eyes`` by extractor, ``aligner`` with the extractor it reads."""
+
+    suite: Suite
+    profile: Profile
+    eyes: Mapping[str, Eyes]
+    aligner: tuple[str, Aligner] | None
+
+    def rows(self, unit: Measure, seen: Seen, before: Seen | None) -> list[dict[str, Any]]:
+        """Rows (metric, prompt, value, n, se) of the pictures of a unit; ``before``: those it tells the drift from."""
+        cells: dict[str, Cell] = {}
+        found: list[dict[str, Any]] = []
+        for name in self.profile.metrics:
+            extractor = name.partition("@")[2] or self.profile.extractor
+            if extractor not in cells:
+                cells[extractor] = self.cell(extractor, unit, seen, before)
+            found += rows(name, cells[extractor], self.profile)
+        return found
+
+    def cell(self, extractor: str, unit: Measure, seen: Seen, before: Seen | None) -> Cell:
+        """What the metrics see of a unit through one extractor."""
+        eyes, who = self.eyes[extractor], unit.subjects
+        look = eyes.real if unit.real else eyes.drawn
+        prompts = None if seen.prompts is None else np.array(seen.prompts)
+        drawn = look(seen.pictures)
+        embedded, texts = self._aligned(who, seen) if prompts is not None and len(who) == 1 else (None, None)
+        real, rivals = self._compared(eyes, who)
+        return Cell(
+            kind=_kind(who),
+            pictures=seen.pictures,
+            prompts=prompts,
+            drawn=drawn,
+            real=real,
+            rivals=rivals,
+            each=tuple(eyes.real(data.reference_pictures(self.suite, c)) for c in who),
+            training=eyes.real(data.training_pictures(self.suite, who[0])) if len(who) == 1 else None,
+            before=None if before is None else eyes.drawn(before.pictures),
+            embedded=embedded,
+            texts=texts,
+            same=unit.real and len(who) == 1 and who[0].folder is not None,
+        )
+
+    def _compared(self, eyes: Eyes, who: tuple[Concept, ...]) -> tuple[Features | None, tuple[Features, ...]]:
+        """Real pictures of the same subjects, and those of their look-alikes."""
+        if not who:
+            return None, ()
+        real = data.reference_pictures(self.suite, who[0]) if len(who) == 1 else data.pair_pictures(self.suite, who)
+        return None if real is None else eyes.real(real), tuple(
+            map(eyes.real, data.lookalike_pictures(self.suite, who))
+        )
+
+    def _aligned(self, who: tuple[Concept, ...], seen: Seen) -> tuple[Features | None, Features | None]:
+        """Pictures and their prompts in one space, each subject said by its noun."""
+        if self.aligner is None or seen.prompts is None:
+            return None, None
+        extractor, aligner = self.aligner
+        subjects = tuple(data.subject(c) for c in who)
+        texts = [Prompt(t, subjects).render(lambda s: s.noun) for t in self.suite.prompts.evaluation]
+        return aligner.image(self.eyes[extractor].drawn(seen.pictures)), aligner.text(texts)[seen.prompts]
+
+
+def _kind(who: tuple[Concept, ...]) -> Kind:
+    kinds: tuple[Kind, ...] = ("prior", "concept", "pair")
+    return kinds[len(who)]

@@ -59,16 +59,27 @@ class Concept(_Frozen):
 
 
 class Prompts(_Frozen):
-    """Templates with one ``{}`` where the concept goes: one to train with, several to look with."""
+    """Templates with one ``{}`` where the concept goes: one to train with, several to look with.
+
+    ``pairs`` have two, for two concepts in one picture; ``prior`` have none: they are about things that are never
+    personalised, and tell what learning did to the rest of the model.
+    """
 
     train: str
     evaluation: tuple[str, ...] = Field(min_length=1)
+    pairs: tuple[str, ...] = ()
+    prior: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _placeholders(self) -> Prompts:
-        for prompt in (self.train, *self.evaluation):
-            if prompt.count(PLACEHOLDER) != 1:
-                raise ValueError(f"prompt '{prompt}' must hold the placeholder {{}} exactly once")
+        for n, words, prompts in (
+            (1, "exactly once", (self.train, *self.evaluation)),
+            (2, "exactly twice", self.pairs),
+            (0, "nowhere", self.prior),
+        ):
+            for prompt in prompts:
+                if prompt.count(PLACEHOLDER) != n:
+                    raise ValueError(f"prompt '{prompt}' must hold the placeholder {{}} {words}")
         return self
 
 
@@ -94,16 +105,13 @@ class Evaluation(_Frozen):
     """What a cell of the matrix is measured on.
 
     ``per_prompt`` pictures a prompt, against ``references`` real ones; ``distractors`` other individuals of the
-    class for identity (embedded world only). ``aligner`` compares pictures with prompts. ``autoencoded``: real
-    pictures are compared as the backbone's autoencoder gives them back, the best that any method on it can draw.
+    class for identity (embedded world only). ``profile`` is the one that the suite is scored under unless another is
+    asked for.
     """
 
     per_prompt: Count
-    references: Count
+    references: Annotated[int, Field(ge=2)]
     distractors: Annotated[int, Field(ge=0)]
-    extractor: str
-    aligner: str | None = None
-    autoencoded: bool = False
     profile: str
 
 

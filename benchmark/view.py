@@ -13,11 +13,17 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from .chain import Unit
-from .execute import Ended, Event, Started, describe
+from .execute import Ended, Event, Started
 from .protocol import Tick
+from .units import Unit
 
-_GUESS = {"Train": 30.0, "Draw": 8.0, "Measure": 3.0, "Real": 1.0}  # seconds, until the first of a kind is measured
+_GUESS = {
+    "Train": 30.0,
+    "Draw": 8.0,
+    "Measure": 1.0,
+    "Real": 1.0,
+    "Classify": 2.0,
+}  # seconds, until the first of a kind is measured
 
 
 class Forecast:
@@ -67,7 +73,7 @@ class LiveView:
         match event:
             case Started(unit):
                 self.start = time.monotonic()
-                self.bars.reset(self.unit, description=describe(unit), total=1)
+                self.bars.reset(self.unit, description=unit.title, total=1)
             case Tick():
                 self.bars.update(self.unit, completed=event.step, total=event.steps)
                 self.line = Text(f"{self._rate(event)}about {clock(self.forecast.seconds())} left", style="dim")
@@ -94,9 +100,7 @@ class PlainView:
             self.done += 1
             self.forecast.ended(event.unit, event.seconds)
             fate = event.error or f"{event.seconds:.1f} s, about {clock(self.forecast.seconds())} left"
-            self.console.print(
-                f"[{self.done}/{self.total}] {describe(event.unit)}: {fate}", markup=False, highlight=False
-            )
+            self.console.print(f"[{self.done}/{self.total}] {event.unit.title}: {fate}", markup=False, highlight=False)
 
 
 def clock(seconds: float) -> str:

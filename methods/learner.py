@@ -12,12 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ..benchmark.backbone import Backbone, Params
 from ..benchmark.errors import BadInput, FailedRun
-from ..benchmark.protocol import Pictures, Prompt, Subject, Task, Tick, Watch
+from ..benchmark.protocol import Pictures, Prompt, Question, Subject, Task, Tick, Watch
 from .adapters import Adapter
 from .consolidation import Consolidation, Phase, Step, changes
 from .inspection import inspect
@@ -84,15 +85,18 @@ class Learner:
 
     def generate(self, prompts: Sequence[Prompt], seeds: Sequence[int]) -> Pictures:
         """Draw the prompts; a consolidation may choose other adapter weights for the first subject of a prompt."""
-        names = [p.subjects[0].name for p in prompts]
         pictures: dict[int, Pictures] = {}
-        for name in dict.fromkeys(names):
-            rows = [k for k, other in enumerate(names) if other == name]
+        for rows, params in self._by_weights(prompts):
             texts = [prompts[k].render(self.say) for k in rows]
-            params = self._override(prompts[rows[0]].subjects[0])
-            drawn = self.backbone.sample(texts, [seeds[k] for k in rows], params)
-            pictures |= dict(zip(rows, drawn, strict=True))
+            pictures |= dict(zip(rows, self.backbone.sample(texts, [seeds[k] for k in rows], params), strict=True))
         return np.stack([pictures[k] for k in range(len(prompts))])
+
+    def explain(self, pictures: Pictures, questions: Sequence[Question]) -> NDArray[np.float64]:
+        """The noise error of each question, under the weights that its prompt is drawn with."""
+        found = np.empty(len(questions))
+        for rows, params in self._by_weights([q.prompt for q in questions]):
+            found[rows] = self.backbone.explain(pictures, [questions[k] for k in rows], self.say, params)
+        return found
 
     def save(self, folder: Path) -> None:
         """Write adapter, tokens and consolidations as safetensors, and the list of what was learned as JSON."""
@@ -200,6 +204,14 @@ class Learner:
             row = scale * torch.randn(row.shape, generator=torch.Generator().manual_seed(task.seed))
         self.known[task.subject.name] = task.subject
         return self.backbone.add_token(_token(task.subject), row)
+
+    def _by_weights(self, prompts: Sequence[Prompt]) -> list[tuple[list[int], Params | None]]:
+        """Prompts (by index) that go through the same weights, and these; None: the present ones."""
+        groups: dict[str, tuple[list[int], Params | None]] = {}
+        for k, prompt in enumerate(prompts):
+            params = self._override(prompt.subjects[0]) if prompt.subjects else None
+            groups.setdefault("" if params is None else prompt.subjects[0].name, ([], params))[0].append(k)
+        return list(groups.values())
 
     def _override(self, subject: Subject) -> Params | None:
         return next((o for c in self.consolidations if (o := c.override(subject)) is not None), None)

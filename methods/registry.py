@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -72,3 +72,15 @@ def _choose_plugin(name: str) -> Chosen:
     except Exception as error:  # a plug-in may break in any way; only its own user is told
         raise CpbenchError(f"method '{name}' ({plugins[name].value}) cannot be loaded: {error!r}.") from error
     return Chosen(name, {"factory": plugins[name].value}, factory)
+
+
+def recorded(name: str, options: Mapping[str, Any]) -> Chosen:
+    """The method of a record, with the options that it ran with; raises BadInput where it no longer has them."""
+    if name not in CATALOGUE:
+        return _choose_plugin(name)
+    present = CATALOGUE[name].options()
+    try:
+        own = {section: replace(present[section], **values) for section, values in options.items()}
+    except (KeyError, TypeError):
+        raise BadInput(f"method '{name}' no longer has the options of the record; run it again.") from None
+    return Chosen(name, plain(own), partial(build, name, own) if CATALOGUE[name].adapter else None)

@@ -1,33 +1,99 @@
-"""Estimates with intervals over runs."""
+"""Estimates with intervals over runs, and where their spread comes from.
+
+Intervals are Student's. A percentile bootstrap over as few runs as a benchmark can afford is too short: over six normal
+values, 86 % of its 95 % intervals hold the mean (``tests/test_stats.py``).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import bootstrap
+from numpy.typing import NDArray
+from scipy.stats import t as student
+
+LEVEL = 0.95
+LEAST = 3
+"""Runs below which no interval is given: it would be too wide to read, or none at all."""
+
+Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over ``n`` runs, with a 95 % interval where there are at least three."""
+    """A mean over ``n`` runs, with its interval (:data:`LEVEL`) where there are enough."""
 
     value: float
     interval: tuple[float, float] | None
     n: int
 
 
-def estimate(values: Sequence[float]) -> Estimate:
-    """The mean of runs (NaN left out) with its bootstrap interval; none below three runs, where it would mislead."""
-    seen = np.array([v for v in values if not np.isnan(v)])
-    if not seen.size:
+def estimate(values: Sequence[float], strata: Sequence[Hashable] | None = None) -> Estimate:
+    """The mean of runs (NaN left out) with its interval.
+
+    ``strata`` are the task orders of the runs. Where each order has several seeds, the interval is that of the mean
+    over these orders, by the spread of seeds within them; else it is over the runs as they are.
+    """
+    labels = list(strata) if strata is not None else [None] * len(values)
+    groups: dict[Hashable, list[float]] = defaultdict(list)
+    for value, label in zip(values, labels, strict=True):
+        if not np.isnan(value):
+            groups[label].append(value)
+    seen = [np.array(g) for g in groups.values()]
+    n = sum(map(len, seen))
+    if not n:
         return Estimate(float("nan"), None, 0)
-    mean = float(seen.mean())
-    if seen.size < 3:
-        return Estimate(mean, None, int(seen.size))
-    if np.ptp(seen) == 0:
-        return Estimate(mean, (mean, mean), int(seen.size))
-    found = bootstrap((seen,), np.mean, n_resamples=9999, method="percentile", rng=np.random.default_rng(0))
-    low, high = found.confidence_interval
-    return Estimate(mean, (float(low), float(high)), int(seen.size))
+    if min(map(len, seen)) < 2:
+        seen = [np.concatenate(seen)]
+    mean = float(np.concatenate(seen).mean())
+    return Estimate(mean, _interval(mean, seen) if n >= LEAST else None, n)
+
+
+def _interval(mean: float, groups: Sequence[Values]) -> tuple[float, float]:
+    """Mean -+ t s / sqrt(n), s² the variance pooled within groups; n - (number of groups) degrees of freedom."""
+    n, free = sum(map(len, groups)), sum(len(g) - 1 for g in groups)
+    half = float(student.ppf(0.5 + LEVEL / 2, free)) * float(np.sqrt(pooled_variance(groups) / n))
+    return mean - half, mean + half
+
+
+def pooled_variance(groups: Sequence[Values]) -> float:
+    """The variance within groups: squared distances to their own means, over n - (number of groups); NaN where 0."""
+    free = sum(len(g) - 1 for g in groups)
+    return float(sum(np.square(g - g.mean()).sum() for g in groups)) / free if free else float("nan")
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Standard deviations of a score by source; NaN where the runs cannot tell it.
+
+    ``order``: between task orders. ``training``: between seeds of training on one order. ``sampling``: between draws
+    of pictures from one and the same model.
+    """
+
+    order: float
+    training: float
+    sampling: float
+
+
+def spread(values: Sequence[float], orders: Sequence[Hashable], sampling: Sequence[float]) -> Spread:
+    """Variance components by the method of moments (one-way analysis of variance), negative ones set to zero.
+
+    ``sampling`` are the standard errors of the values by the pictures that were drawn. Runs of one order differ by
+    training and sampling, orders by that and their own effect: Var(mean of order) = order² + within / (runs an order).
+    """
+    grouped: dict[Hashable, list[float]] = defaultdict(list)
+    for value, order in zip(values, orders, strict=True):
+        grouped[order].append(value)
+    groups = [np.array(g) for g in grouped.values()]
+    drawn = float(np.mean(np.square(sampling))) if len(sampling) else float("nan")
+    within = pooled_variance(groups)
+    means = np.array([g.mean() for g in groups])
+    share = float(np.mean([1 / len(g) for g in groups])) if groups else float("nan")
+    between = float(means.var(ddof=1)) - within * share if len(means) > 1 else float("nan")
+    return Spread(_root(between), _root(within - drawn), _root(drawn))
+
+
+def _root(variance: float) -> float:
+    return float(np.sqrt(max(variance, 0.0))) if not np.isnan(variance) else float("nan")

@@ -80,7 +80,8 @@ def note(board: Board) -> str:
     few = " Fewer than three runs have no interval." if min(runs.values()) < 3 else ""
     shared = "; ".join(f"{k} {v}" for k, v in board.conditions.items())
     return (
-        f"{shared}. Runs (orders times seeds): {counts}; brackets are 95 % bootstrap intervals over them.{few} "
+        f"{shared}. Runs (orders times seeds): {counts}; brackets are 95 % intervals "
+        f"(Student's; over seeds within orders where each order has several).{few} "
         f"Average: {board.headline} of all concepts after the last task; plasticity: of each right after its own task; "
         f"forgetting: mean over all concepts but the last of (right after its task - at the end); "
         f"text: cosine of pictures and prompts."

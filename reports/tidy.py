@@ -39,11 +39,16 @@ class Board:
     results: tuple[Result, ...]
 
 
+def order_of(result: Result) -> tuple[str, ...]:
+    """The concepts of a run in the order in which they were taught."""
+    return tuple(result.run.order)
+
+
 def matrix(result: Result, metric: str) -> Matrix:
     """R of shape (T + 1, T): row i after task i, row 0 the base model; NaN where nothing was measured."""
     cells: dict[tuple[int, int], list[float]] = defaultdict(list)
     for score in result.scores:
-        if score.source == "model" and score.metric == metric:
+        if score.source == "model" and score.metric == metric and score.j:
             cells[score.i, score.j].append(score.value)
     tasks = len(result.run.order)
     r = np.full((tasks + 1, tasks), np.nan)
@@ -136,7 +141,8 @@ def _values(runs: list[Result], main: str) -> dict[str, Estimate]:
         "stored_bytes": [float(result.cost[-1].stored_bytes) if result.cost else 0.0 for result in runs],
         "trainable": [float(result.cost[-1].trainable_parameters) if result.cost else 0.0 for result in runs],
     }
-    return {name: estimate(values) for name, values in columns.items()}
+    orders = [order_of(result) for result in runs]
+    return {name: estimate(values, orders) for name, values in columns.items()}
 
 
 def _mean(values: list[float]) -> float:

@@ -11,6 +11,7 @@ from PIL import Image
 from ..benchmark.errors import BadInput, unknown
 from ..benchmark.results import Result, iterate_results
 from ..benchmark.spec import load_suite, suite_names
+from . import summaries
 from .internals import shrinkage, spectra
 from .plots import curves, heat_maps, save
 from .sheet import SheetRow, sample_sheet
@@ -32,6 +33,7 @@ def write_report(results: Path, out: Path, pictures: Pictures) -> list[Path]:
     out.mkdir(parents=True, exist_ok=True)
     text = to_markdown(found) + ("\nFailed runs:\n\n" + "\n".join(failed) + "\n" if failed else "")
     paths = [_write(out / "leaderboard.md", text), _write(out / "leaderboard.csv", to_csv(found))]
+    paths.append(_write(out / "summaries.csv", summaries.to_csv(found)))
     for k, board in enumerate(found, 1):
         paths += _draw(board, out, _name(board, k, len(found)), pictures)
     return paths

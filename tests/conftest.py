@@ -24,16 +24,15 @@ TINY = {
         {"name": "mallow", "noun": "cat", "toybox": 11},
         {"name": "rumble", "noun": "car", "toybox": 12},
     ],
-    "prompts": {"train": "photo of a {}", "evaluation": ["photo of a {}", "a photo of a {} at night"]},
+    "prompts": {
+        "train": "photo of a {}",
+        "evaluation": ["photo of a {}", "a photo of a {} at night"],
+        "pairs": ["photo of a {} and a {}"],
+        "prior": ["photo of a red cup"],
+    },
     "training": {"steps": 3, "batch": 2, "pictures": 2},
     "sampling": {"sampler": "dpm++", "steps": 2, "guidance": 2.0, "batch": 8, "size": 64},
-    "evaluation": {
-        "per_prompt": 2,
-        "references": 4,
-        "distractors": 2,
-        "extractor": "effnet-lite0",
-        "profile": "toybox",
-    },
+    "evaluation": {"per_prompt": 2, "references": 4, "distractors": 2, "profile": "toybox"},
 }
 
 
@@ -80,5 +79,5 @@ def task(number: int, noun: str, name: str, steps: int = 3) -> Task:
     """A small task of the toybox world."""
     import numpy as np
 
-    pictures = np.stack(portraits(unusual_individual(noun, 40 + number), 2, number))
+    pictures = np.stack(portraits([unusual_individual(noun, 40 + number)], 2, number))
     return Task(number, Subject(name, noun), pictures, "photo of a {}", steps, 2, seed=number)

@@ -93,6 +93,11 @@ def hide_pictures(method):
     method.save = hoarding
 
 
+def draw_single_concepts_only(method):
+    generate = method.generate
+    method.generate = lambda prompts, seeds: generate([p for p in prompts if len(p.subjects) == 1], seeds)
+
+
 def change_when_inspected(method):
     def prying(task, watch):
         for p in method.adapter.params.values():
@@ -111,6 +116,7 @@ BROKEN = {
     "isolated": touch_the_shared_codec,
     "faithful": move_old_tokens,
     "frugal": hide_pictures,
+    "versatile": draw_single_concepts_only,
     "discreet": change_when_inspected,
 }
 

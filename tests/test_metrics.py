@@ -79,3 +79,76 @@ def test_whitening_equals_the_inverse_square_root_of_the_shrunk_covariance(n, d)
 def test_too_few_pictures_are_refused_instead_of_scored_nan(bad):
     with pytest.raises(ValueError, match="features must be"):
         metrics.mmd(bad, features(5, 4))
+
+
+@pytest.mark.parametrize(("name", "degree"), [("drift_mmd", 2), ("drift_kid", 3)])
+def test_the_drift_is_the_mean_over_pairs_of_pairs_by_hand(name, degree):
+    x, y = features(6), features(6, seed=1, shift=0.3)
+    k = {
+        (a, b): polynomial_kernel(u, v, degree=degree, coef0=1)
+        for a, u in (("x", x), ("y", y))
+        for b, v in (("x", x), ("y", y))
+    }
+    h = [
+        k["x", "x"][i, j] + k["y", "y"][i, j] - k["x", "y"][i, j] - k["x", "y"][j, i]
+        for i in range(6)
+        for j in range(6)
+        if i != j
+    ]
+    assert getattr(metrics, name)(x, y) == pytest.approx(np.mean(h), abs=1e-10)
+    assert getattr(metrics, name)(x, x) == 0, (
+        "nothing has drifted; an estimate for independent samples would be below 0"
+    )
+    with pytest.raises(ValueError, match="as many"):
+        getattr(metrics, name)(x, y[:4])
+
+
+def test_the_drift_equals_mmd_on_average_where_pairs_are_independent():
+    pairs = [(features(6, seed=k), features(6, seed=k + 9000, shift=0.5)) for k in range(1500)]
+    gaps = [metrics.drift_mmd(x, y) - metrics.mmd(x, y) for x, y in pairs]
+    assert abs(np.mean(gaps)) < 4 * np.std(gaps) / np.sqrt(len(gaps))
+
+
+def test_image_align_of_pictures_with_themselves_leaves_out_the_self_pairs():
+    x = features(5)
+    u = x / np.linalg.norm(x, axis=1, keepdims=True)
+    others = [np.mean([u[i] @ u[j] for j in range(5) if j != i]) for i in range(5)]
+    np.testing.assert_allclose(metrics.image_align(x, x, same=True), others)
+
+
+def test_diversity_is_the_mean_distance_to_the_other_pictures_of_a_prompt():
+    x = np.array([[1.0, 0], [0, 1], [1, 0], [1, 0], [0, 1]])
+    np.testing.assert_allclose(metrics.diversity(x, [0, 0, 1, 1, 1]), [1, 1, 0.5, 0.5, 1])
+    assert np.isnan(metrics.diversity(x, [0, 0, 1, 1, 2])[4]), "alone in its prompt"
+
+
+def test_copying_flags_training_pictures_and_about_one_in_twenty_fresh_ones():
+    training, real = features(5, 64), features(400, 64, seed=1)
+    assert metrics.copying(training + 1e-3, training, real).all()
+    fresh = metrics.copying(features(4000, 64, seed=2), training, real)
+    assert fresh.mean() == pytest.approx(0.05, abs=0.02)
+
+
+def test_a_real_picture_that_is_a_training_picture_does_not_raise_the_level_of_copying():
+    training = features(5, 64)
+    own_folder = np.concatenate([training, features(3, 64, seed=3)])
+    assert metrics.copying(training + 1e-3, training, own_folder).all()
+
+
+def test_the_frechet_distance_is_that_of_the_formula_and_zero_between_equals():
+    x, y = features(50, 6), features(70, 6, seed=1, shift=0.4)
+    c, d = np.cov(x, rowvar=False), np.cov(y, rowvar=False)
+    by_formula = np.square(x.mean(0) - y.mean(0)).sum() + np.trace(c + d - 2 * sqrtm(c @ d).real)
+    assert metrics.frechet(x, y) == pytest.approx(by_formula, rel=1e-6)
+    assert metrics.frechet(x, x) == pytest.approx(0, abs=1e-6)
+
+
+def test_unit_norm_features_flatten_the_cubic_kernel_which_is_why_kid_sees_raw_ones():
+    x, y = features(40, 256), features(40, 256, seed=1, shift=0.5)
+    assert metrics.kid(x, y) > 100 * metrics.kid(metrics.unit(x), metrics.unit(y))
+
+
+def test_kid_is_the_full_sample_and_free_to_be_negative():
+    values = [metrics.kid(features(5, seed=k), features(5, seed=k + 500)) for k in range(200)]
+    assert 0.2 < np.mean(np.array(values) < 0) < 0.8
+    assert metrics.kid(features(5), features(5, seed=1)) == metrics.kid(features(5), features(5, seed=1))

@@ -1,12 +1,16 @@
 """What is compared with what: drawn with real pictures, real ones as the autoencoder gives them back."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from cpbench.benchmark import data
+from cpbench.benchmark import data, metrics
+from cpbench.benchmark.profiles import load_profile
 from cpbench.benchmark.protocol import Pictures
-from cpbench.benchmark.scoring import Scorer
+from cpbench.benchmark.scoring import Eyes, Scorer, Seen
 from cpbench.benchmark.session import open_session
+from cpbench.benchmark.units import Measure
 
 
 def means(pictures: Pictures):
@@ -25,30 +29,63 @@ class Words:
         return np.array([[1.0, 0.0] if "night" in t else [0.0, 1.0] for t in texts])
 
 
-def scorer(suite, **changes):
-    return Scorer(**({"suite": suite, "drawn": means, "real": means, "aligner": Words()} | changes))
+EYES, ALIGNER = Eyes(means, means), ("effnet-lite0", Words())
+
+
+def scorer(suite, eyes=EYES, aligner=ALIGNER, **changes):
+    return Scorer(suite, replace(load_profile("toybox"), **changes), {"effnet-lite0": eyes}, aligner)
+
+
+def rows(scorer, subjects, pictures, prompts, before=None):
+    unit = Measure("k", "p", tuple(subjects), prompts is None)
+    return scorer.rows(unit, Seen(pictures, prompts), before)
 
 
 def values(rows, metric):
     return {row["prompt"]: row["value"] for row in rows if row["metric"] == metric}
 
 
-def test_a_drawn_picture_is_compared_with_the_prompt_it_was_drawn_from(suite):
-    concept = suite.concepts[0]
-    rows = scorer(suite).rows(concept, data.held_out_pictures(suite, concept), [0, 0, 1, 1])
-    assert values(rows, "text_align") == {0: 0.0, 1: 1.0}, "the second prompt of the tiny suite says 'at night'"
-    assert {row["n"] for row in rows if row["metric"] == "text_align"} == {2}
+@pytest.fixture
+def concept(suite):
+    return suite.concepts[0]
 
 
-def test_real_pictures_have_no_prompt_and_no_text_is_compared_without_an_aligner(suite):
-    concept = suite.concepts[0]
-    real = data.held_out_pictures(suite, concept)
-    assert values(scorer(suite).rows(concept, real, None), "text_align") == {}
-    assert values(scorer(suite, aligner=None).rows(concept, real, [0] * 4), "text_align") == {}
+@pytest.fixture
+def real(suite, concept):
+    return data.held_out_pictures(suite, (concept,))
 
 
-def test_real_pictures_go_through_the_real_path_and_drawn_ones_do_not(suite):
-    concept, seen = suite.concepts[0], {"drawn": 0, "real": 0}
+def test_a_drawn_picture_is_compared_with_the_prompt_it_was_drawn_from(suite, concept, real):
+    found = rows(scorer(suite), [concept], real, [0, 0, 1, 1])
+    assert values(found, "text_align") == {0: 0.0, 1: 1.0}, "the second prompt of the tiny suite says 'at night'"
+    assert {row["n"] for row in found if row["metric"] == "text_align"} == {2}
+
+
+def test_real_pictures_have_no_prompt_and_no_text_is_compared_without_an_aligner(suite, concept, real):
+    assert values(rows(scorer(suite), [concept], real, None), "text_align") == {}
+    assert values(rows(scorer(suite, aligner=None), [concept], real, [0] * 4), "text_align") == {}
+
+
+def test_the_scale_of_a_profile_multiplies_cosines_and_nothing_else(suite, concept, real):
+    plain = rows(scorer(suite), [concept], real, [0, 0, 1, 1])
+    scaled = rows(scorer(suite, align_scale=100.0, text_scale=2.5), [concept], real, [0, 0, 1, 1])
+    assert values(scaled, "text_align")[1] == 250
+    assert values(scaled, "image_align")[0] == pytest.approx(100 * values(plain, "image_align")[0])
+    assert values(scaled, "mmd") == values(plain, "mmd")
+
+
+@pytest.mark.parametrize(("positive", "expected"), [(False, -1.0), (True, 0.0)])
+def test_a_negative_text_score_is_zero_where_the_profile_says_so(suite, concept, real, positive, expected):
+    class Opposed(Words):
+        def text(self, texts):
+            return np.tile([-1.0, 0.0], (len(texts), 1))
+
+    made = scorer(suite, aligner=("effnet-lite0", Opposed()), positive=positive)
+    assert values(rows(made, [concept], real, [0] * 4), "text_align") == {0: expected}
+
+
+def test_real_pictures_go_through_the_real_path_and_drawn_ones_do_not(suite, concept, real):
+    seen = {"drawn": 0, "real": 0}
 
     def counted(which):
         def features(pictures):
@@ -57,21 +94,72 @@ def test_real_pictures_go_through_the_real_path_and_drawn_ones_do_not(suite):
 
         return features
 
-    made = scorer(suite, drawn=counted("drawn"), real=counted("real"))
-    pictures = data.held_out_pictures(suite, concept)
-    made.rows(concept, pictures, [0] * 4)
-    assert seen == {"drawn": 4, "real": 4 * 3}, "references and two look-alikes"
-    made.rows(concept, pictures, None)
-    assert seen == {"drawn": 4, "real": 4 * 7}
+    made = scorer(suite, Eyes(counted("drawn"), counted("real")), aligner=None)
+    rows(made, [concept], real, [0] * 4)
+    assert seen["drawn"] == 4
+    rows(made, [concept], real, None)
+    assert seen["drawn"] == 4
+
+
+def test_the_drift_is_zero_between_the_same_pictures_and_not_measured_without_earlier_ones(suite, concept):
+    a, b = (data.reference_pictures(suite, c) for c in suite.concepts)
+    assert values(rows(scorer(suite), [concept], a, [0, 0, 1, 1]), "drift_mmd") == {}
+    (far,) = values(rows(scorer(suite), [concept], a, [0, 0, 1, 1], Seen(b, [0, 0, 1, 1])), "drift_mmd").values()
+    (near,) = values(rows(scorer(suite), [concept], a, [0, 0, 1, 1], Seen(a, [0, 0, 1, 1])), "drift_mmd").values()
+    assert near == 0 != far
+
+
+def test_pictures_of_the_prior_have_only_their_drift(suite, concept):
+    a = data.reference_pictures(suite, concept)
+    found = rows(scorer(suite), [], a, [0, 0, 0, 0], Seen(a[::-1], [0] * 4))
+    assert {row["metric"] for row in found} == {"drift_mmd", "drift_kid"}
+
+
+def test_pictures_of_a_pair_are_judged_as_a_pair(suite):
+    pair = suite.concepts[:2]
+    held, alone = data.held_out_pictures(suite, pair), data.held_out_pictures(suite, pair[:1])
+    together = rows(scorer(suite), pair, held, None)
+    assert {row["metric"] for row in together} == {"multi_concept", "multi_align"}
+    groups = [data.pair_pictures(suite, pair), *data.lookalike_pictures(suite, pair)]
+    by_hand = metrics.identity(means(held), list(map(means, groups))).mean()
+    assert values(together, "multi_concept") == {None: by_hand}
+    worse = values(rows(scorer(suite), pair, alone, None), "multi_align")[None]
+    assert worse != values(together, "multi_align")[None]
+
+
+def test_a_value_of_the_whole_cell_has_the_standard_error_of_leaving_out_a_prompt(suite, concept):
+    pictures = data.reference_pictures(suite, suite.concepts[1])
+    one = rows(scorer(suite), [concept], pictures, [0, 0, 1, 1])
+    (mmd,) = [row for row in one if row["metric"] == "mmd"]
+    halves = []
+    for half in (pictures[:2], pictures[2:]):
+        halves.append(values(rows(scorer(suite), [concept], half, [0, 0]), "mmd")[None])
+    assert mmd["se"] == pytest.approx(abs(halves[0] - halves[1]) / 2), "of two halves, by hand"
+
+
+def test_pictures_of_a_folder_are_their_own_ceiling_and_none_is_compared_with_itself(suite, tmp_path):
+    from PIL import Image
+
+    folder = tmp_path / "cat"
+    folder.mkdir()
+    for k, picture in enumerate(data.reference_pictures(suite, suite.concepts[0])):
+        Image.fromarray(picture).save(folder / f"{k}.png")
+    concept = suite.concepts[0].model_copy(update={"toybox": None, "folder": "cat"})
+    suite = suite.model_copy(update={"root": tmp_path, "concepts": (concept,)})
+    own = data.held_out_pictures(suite, (concept,))
+    (align,) = values(rows(scorer(suite), [concept], own, None), "image_align").values()
+    f = means(own)
+    f /= np.linalg.norm(f, axis=1, keepdims=True)
+    assert align == pytest.approx(np.mean([f[i] @ f[j] for i in range(4) for j in range(4) if i != j]))
+    assert data.pair_pictures(suite, (concept, concept)) is None
 
 
 @pytest.mark.parametrize("autoencoded", [True, False])
 def test_references_are_compared_as_the_autoencoder_gives_them_back(suite, tmp_path, autoencoded):
-    evaluation = suite.evaluation.model_copy(update={"autoencoded": autoencoded})
-    suite = suite.model_copy(update={"evaluation": evaluation})
-    session = open_session(suite, tmp_path, backbone=None, device="cpu", dtype="float32", warn=print)
-    real = data.reference_pictures(suite, suite.concepts[0])
+    profile = replace(load_profile("toybox"), autoencoded=autoencoded)
+    session = open_session(suite, tmp_path, profile=profile, backbone=None, device="cpu", dtype="float32", warn=print)
+    eyes, real = session.scorer.eyes["effnet-lite0"], data.reference_pictures(suite, suite.concepts[0])
     expected = session.backbone.reconstruct(real) if autoencoded else real
-    np.testing.assert_array_equal(session.scorer.real(real), session.scorer.drawn(expected))
-    cached = np.array_equal(session.scorer.real(real), session.scorer.drawn(real))
+    np.testing.assert_array_equal(eyes.real(real), eyes.drawn(expected))
+    cached = np.array_equal(eyes.real(real), eyes.drawn(real))
     assert cached is not autoencoded, "both ways keep their features apart"

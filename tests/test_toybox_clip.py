@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from cpbench.benchmark.errors import BadInput, Damaged
-from cpbench.benchmark.features import load_extractor
+from cpbench.benchmark.extractors import load_extractor
 from cpbench.benchmark.toybox import quality
 from cpbench.benchmark.toybox.captions import random_scene
 from cpbench.benchmark.toybox.clip import FEATURES, build_clip, preference, read_about, read_clip, rivals, write_clip

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cpbench.benchmark.features import load_extractor
+from cpbench.benchmark.extractors import load_extractor
 from cpbench.benchmark.protocol import Tick
 from cpbench.benchmark.toybox import card, quality
 from cpbench.benchmark.toybox.parts import TINY, build_parts

@@ -36,8 +36,8 @@ def test_a_scene_for_evaluation_names_all_that_is_asked_about():
 
 @pytest.mark.parametrize("noun", CLASSES)
 def test_an_individual_keeps_its_looks_and_differs_from_its_look_alikes(noun):
-    one, other = (np.stack(portraits(unusual_individual(noun, s), 8, 1)).astype(float) for s in (1, 2))
-    again = np.stack(portraits(unusual_individual(noun, 1), 8, 1)).astype(float)
+    one, other = (np.stack(portraits([unusual_individual(noun, s)], 8, 1)).astype(float) for s in (1, 2))
+    again = np.stack(portraits([unusual_individual(noun, 1)], 8, 1)).astype(float)
     assert np.array_equal(one, again)
     assert np.abs(one - other).mean() > 5
 
@@ -46,7 +46,7 @@ def test_training_and_reference_pictures_of_a_concept_never_coincide(suite):
     from cpbench.benchmark.data import held_out_pictures, reference_pictures, training_pictures
 
     concept = suite.concepts[0]
-    sets = [f(suite, concept) for f in (training_pictures, reference_pictures, held_out_pictures)]
+    sets = [training_pictures(suite, concept), reference_pictures(suite, concept), held_out_pictures(suite, (concept,))]
     seen = [p.tobytes() for pictures in sets for p in pictures]
     assert len(seen) == len(set(seen))
 

@@ -9,9 +9,11 @@ import numpy as np
 from .figures import Colour
 from .places import PLACES
 from .world import (
+    BESIDE,
     CLASSES,
     COLOURS,
     PATTERNS,
+    SIDES,
     Individual,
     Picture,
     Pose,
@@ -74,7 +76,7 @@ def _cast(rng: np.random.Generator) -> list[tuple[Individual, Pose]]:
     """One subject in the middle, or two smaller ones side by side, the first on the left."""
     if rng.random() >= _TWO_SUBJECTS:
         return [(common_individual(rng), random_pose(rng))]
-    return [(common_individual(rng), random_pose(rng, x, 0.2)) for x in (0.27, 0.73)]
+    return [(common_individual(rng), random_pose(rng, x, BESIDE)) for x in SIDES]
 
 
 def random_scene(seed: int, *, alone: bool = False) -> Scene:

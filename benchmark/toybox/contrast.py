@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..features import load_extractor
+from ..extractors import load_extractor
 from ..metrics import Features, whitening
 from . import quality
 from .captions import OPENINGS

@@ -18,7 +18,7 @@ from scipy.stats import binomtest
 from torch import Tensor
 
 from ..backbone import Backbone, hash_weights
-from ..features import load_extractor
+from ..extractors import load_extractor
 from ..metrics import Features, Whiten, whitening
 from ..protocol import Pictures, Tick, Watch, unwatched
 from ..spec import Sampling

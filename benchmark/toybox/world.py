@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import colorsys
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -40,6 +41,7 @@ ACCESSORY_COLOURS: dict[str, tuple[Colour, Colour]] = {
 Picture = NDArray[np.uint8]
 _OVER = 3  # drawn at 192 x 192 and reduced: smooth edges for 3 ms a picture
 _RADIUS = 0.31  # of the frame, for a subject that stands alone
+SIDES, BESIDE = (0.27, 0.73), 0.2  # where two subjects stand, and their radius
 
 
 @dataclass(frozen=True)
@@ -219,15 +221,16 @@ def unusual_individual(noun: str, seed: int) -> Individual:
     )
 
 
-def portrait(one: Individual, seed: int, place: str | None = None) -> Picture:
-    """Draw an individual alone, at a random pose, in ``place`` or a random one; uint8 (64, 64, 3)."""
+def portrait(cast: Sequence[Individual], seed: int, place: str) -> Picture:
+    """Draw one individual in the middle, or two smaller ones side by side, in ``place``; uint8 (64, 64, 3)."""
     rng = np.random.default_rng([seed, 77])
-    where = str(rng.choice(list(PLACES)))
-    return render(place or where, [(one, random_pose(rng))], rng)
+    rng.choice(len(PLACES))  # a place was once drawn here, and the pictures of all concepts follow from what comes next
+    poses = [random_pose(rng)] if len(cast) == 1 else [random_pose(rng, x, BESIDE) for x in SIDES]
+    return render(place, list(zip(cast, poses, strict=True)), rng)
 
 
-def portraits(one: Individual, n: int, seed: int) -> list[Picture]:
-    """Draw ``n`` portraits that go through the places in turn, from a start that the seed chooses."""
+def portraits(cast: Sequence[Individual], n: int, seed: int) -> list[Picture]:
+    """Draw ``n`` portraits of one or two that go through the places in turn, from a start that the seed chooses."""
     places = list(PLACES)
     order = np.random.default_rng([seed, 78]).permutation(len(places))
-    return [portrait(one, seed * 10_000 + k, places[order[k % len(places)]]) for k in range(n)]
+    return [portrait(cast, seed * 10_000 + k, places[order[k % len(places)]]) for k in range(n)]

@@ -1,0 +1,144 @@
+"""The units of work: each is done once, under a key that tells all of its inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from .protocol import Method
+from .spec import Concept
+
+
+class Choice(Protocol):
+    """A method as the registry hands it over; ``make`` is None for the base model, which never learns."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the catalogue or among the plug-ins."""
+        ...
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """All options after defaults, as plain data."""
+        ...
+
+    @property
+    def make(self) -> Callable[[Any, int], Method] | None:
+        """The factory: (backbone of its own, seed) to a method."""
+        ...
+
+
+def called(subjects: tuple[Concept, ...]) -> str:
+    """What pictures show, in a word: a concept, a pair of them, or none that is ever personalised."""
+    return "+".join(c.name for c in subjects) or "prior"
+
+
+@dataclass(frozen=True)
+class Train:
+    """Learn ``concept`` as task ``number``, on top of the state ``parent``."""
+
+    key: str
+    method: Choice
+    concept: Concept
+    number: int
+    parent: str | None
+    seed: int
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Keys that must be there first."""
+        return (self.parent,) if self.parent else ()
+
+    @property
+    def title(self) -> str:
+        """The unit in a few words."""
+        return f"{self.method.name}: learn {self.concept.name} (task {self.number})"
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Draw pictures of ``subjects`` (one, a pair, or none) with the model in ``state``; the base model where None.
+
+    ``prompts`` and ``per_prompt`` are the suite's for a measured cell, fewer for a glimpse (shown, not measured).
+    """
+
+    key: str
+    method: Choice | None
+    subjects: tuple[Concept, ...]
+    number: int
+    state: str | None
+    prompts: tuple[str, ...]
+    per_prompt: int
+    seed: int
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Keys that must be there first."""
+        return (self.state,) if self.state else ()
+
+    @property
+    def title(self) -> str:
+        """The unit in a few words."""
+        who = self.method.name if self.method else "base"
+        return f"{who}: draw {called(self.subjects)} after task {self.number}"
+
+
+@dataclass(frozen=True)
+class Real:
+    """Real held-out pictures of ``subjects``, for ceilings and sample sheets."""
+
+    key: str
+    subjects: tuple[Concept, ...]
+    needs: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The unit in a few words."""
+        return f"real pictures of {called(self.subjects)}"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Score ``pictures`` as pictures of ``subjects``; ``before``: earlier ones to tell the drift from."""
+
+    key: str
+    pictures: str
+    subjects: tuple[Concept, ...]
+    real: bool
+    before: str | None = None
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Keys that must be there first."""
+        return (self.pictures, self.before) if self.before else (self.pictures,)
+
+    @property
+    def title(self) -> str:
+        """The unit in a few words."""
+        return f"score {called(self.subjects)}"
+
+
+@dataclass(frozen=True)
+class Classify:
+    """Let the model in ``state`` classify real pictures among ``concepts``; the base model does it by their nouns."""
+
+    key: str
+    method: Choice | None
+    concepts: tuple[Concept, ...]
+    number: int
+    state: str | None
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Keys that must be there first."""
+        return (self.state,) if self.state else ()
+
+    @property
+    def title(self) -> str:
+        """The unit in a few words."""
+        who = self.method.name if self.method else "base"
+        return f"{who}: classify real pictures after task {self.number}"
+
+
+Unit = Train | Draw | Real | Measure | Classify

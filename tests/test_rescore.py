@@ -1,0 +1,111 @@
+"""``cpbench score``: other profiles and metrics for kept pictures, and nothing trained."""
+
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from cpbench.benchmark import cell, profiles
+from cpbench.benchmark.cell import Metric
+from cpbench.benchmark.cli import main
+from cpbench.benchmark.results import iterate_results
+
+PLAIN = replace(
+    profiles.PROFILES["toybox"], name="plain", metrics=("mmd", "image_align@toybox-clip"), autoencoded=False
+)
+
+
+def cpbench(capsys, *arguments):
+    """Exit status, output and errors of a command run in this process."""
+    status = 0
+    try:
+        main([str(a) for a in arguments])
+    except SystemExit as end:
+        status = end.code or 0
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+@pytest.fixture
+def ran(capsys, suite_file, tmp_path, monkeypatch):
+    """The folder of the records of a finished run; the store lies beside it."""
+    monkeypatch.setitem(profiles.PROFILES, "plain", PLAIN)
+    run = ("run", "--methods", "base,lora", "--suite", suite_file, "--out", tmp_path / "out", "--threads", 1)
+    assert cpbench(capsys, *run)[0] == 0
+    return tmp_path / "out"
+
+
+def score(capsys, suite_file, results, *more):
+    return cpbench(capsys, "score", *more, "--suite", suite_file, "--results", results, "--threads", 1)
+
+
+def records(folder):
+    return {(r.run.method, r.run.profile): r for _, r in iterate_results(folder)}
+
+
+def test_another_profile_gives_records_beside_the_old_and_trains_nothing(capsys, suite_file, ran):
+    before = records(ran)
+    status, out, err = score(capsys, suite_file, ran, "--profile", "plain")
+    assert (status, err) == (0, "")
+    assert "learn" not in out and "draw" not in out
+    after = records(ran)
+    assert set(after) == {(m, p) for m in ("base", "lora") for p in ("toybox", "plain")}
+    assert all(after[key] == before[key] for key in before)
+    new = after["lora", "plain"]
+    assert {s.metric for s in new.scores} == {"mmd", "image_align@toybox-clip"}
+    assert new.cost == before["lora", "toybox"].cost and set(new.run.extractors) == {"effnet-lite0", "toybox-clip"}
+
+
+def test_one_more_metric_is_added_to_the_record_and_survives_a_run_without_it(capsys, suite_file, ran, monkeypatch):
+    before = records(ran)["lora", "toybox"]
+    red = Metric("red", True, lambda seen, profile: seen.pictures[..., 0].mean(axis=(1, 2)) / 255, "how red")
+    monkeypatch.setitem(cell.METRICS, "red", red)
+    assert score(capsys, suite_file, ran, before.run.id[:6], "--metrics", "red")[0] == 0
+    after = records(ran)["lora", "toybox"]
+    assert [s for s in after.scores if s.metric != "red"] == before.scores
+    assert {(s.i, s.j) for s in after.scores if s.metric == "red"} >= {(1, 1), (2, 1), (2, 2)}
+    run = ("run", "--methods", "lora", "--suite", suite_file, "--out", ran, "--threads", 1)
+    assert cpbench(capsys, *run)[0] == 0
+    assert records(ran)["lora", "toybox"].scores == after.scores
+
+
+def test_scores_do_not_depend_on_what_was_scored_before_in_which_order_or_anew(capsys, suite_file, ran, tmp_path):
+    texts = {p.name: p.read_text() for p, _ in iterate_results(ran)}
+    for folder in (tmp_path / "home" / "features", *_measured(tmp_path / "home" / "units")):
+        shutil.rmtree(folder)
+    ids = sorted(r.run.id for r in records(ran).values())
+    for one in ids[::-1]:
+        assert score(capsys, suite_file, ran, one, "--out", tmp_path / "anew")[0] == 0
+    for path, result in iterate_results(tmp_path / "anew"):
+        old = type(result).model_validate_json(texts[path.name])
+        assert old.scores == result.scores and old.run == result.run
+
+
+def _measured(units):
+    return [f.parent for f in units.glob("*/scores.json")]
+
+
+def test_a_run_whose_pictures_are_gone_is_told_by_its_name(capsys, suite_file, ran, tmp_path):
+    shutil.rmtree(tmp_path / "home" / "units")
+    status, _, err = score(capsys, suite_file, ran, "--profile", "plain")
+    assert status == 2 and "is not kept in" in err and "cpbench run" in err
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (("--profile", "plian"), "did you mean plain"),
+        (("--metrics", "mdm"), "unknown metric 'mdm'"),
+        (("zzz",), "begins with 'zzz'"),
+        (("--profile", "dreambooth"), "'hf download timm/vit_small_patch16_224.dino model.safetensors'"),
+    ],
+)
+def test_bad_input_is_one_sentence(capsys, suite_file, ran, monkeypatch, tmp_path, more, says):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    status, _, err = score(capsys, suite_file, ran, *more)
+    assert status == 2 and says in err and err.count("\n") == 1
+
+
+def test_without_records_it_says_so(capsys, suite_file, tmp_path):
+    status, _, err = score(capsys, suite_file, tmp_path)
+    assert status == 2 and "holds no records" in err
