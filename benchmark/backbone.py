@@ -125,9 +125,14 @@ class Backbone:
         return np.ascontiguousarray(x.cpu().numpy())
 
     def reconstruct(self, pictures: Pictures) -> Pictures:
-        """Pictures (n, h, w, 3) as the autoencoder gives them back, in the batches of sampling."""
+        """Pictures (n, h, w, 3) as the autoencoder gives them back.
+
+        In the batches of sampling, the last one filled up: another size would round otherwise.
+        """
         n = self.sampling.batch
-        return np.concatenate([self.decode(self.encode(pictures[k : k + n])) for k in range(0, len(pictures), n)])
+        full = np.concatenate([pictures, np.zeros((-len(pictures) % n, *pictures.shape[1:]), np.uint8)])
+        parts = [self.decode(self.encode(full[k : k + n])) for k in range(0, len(full), n)]
+        return np.concatenate(parts)[: len(pictures)]
 
     def embed(self, prompts: Sequence[str], params: Params | None = None) -> Tensor:
         """Text states (n, length, width); equal prompts are encoded once."""

@@ -177,8 +177,8 @@ class Lab:
         """It draws prompts about nothing it has learned, and about two concepts at once."""
         prompts = [Prompt("photo of a red cup", ()), Prompt("photo of a {} and a {}", SUBJECTS)]
         drawn = self.taught.method.generate(prompts, [1, 2])
-        size = (len(prompts), *self.taught.drawn.shape[1:])
-        return None if (drawn.shape, drawn.dtype) == (size, np.uint8) else f"drew {drawn.dtype} {drawn.shape}"
+        right = drawn.dtype == np.uint8 and drawn.shape == (len(prompts), *self.taught.drawn.shape[1:])
+        return None if right else f"for two prompts it drew {drawn.dtype} {drawn.shape}"
 
     def discreet(self) -> str | None:
         """Being inspected changes nothing."""

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from ..benchmark.results import Result
 from .stats import Estimate
-from .tidy import PERCENT, Board, Line, headline, matrix
+from .tidy import PERCENT, Board, Line, copying, headline, matrix
 
 
 def _size(value: float) -> str:
@@ -79,12 +79,14 @@ def note(board: Board) -> str:
     counts = ", ".join(f"{name} {n}" for name, n in runs.items())
     few = " Fewer than three runs have no interval." if min(runs.values()) < 3 else ""
     shared = "; ".join(f"{k} {v}" for k, v in board.conditions.items())
+    near = copying(board)
+    copies = f" Nearer to the real pictures than real ones are, so perhaps copies: {', '.join(near)}." if near else ""
     return (
         f"{shared}. Runs (orders times seeds): {counts}; brackets are 95 % intervals "
         f"(Student's; over seeds within orders where each order has several).{few} "
         f"Average: {board.headline} of all concepts after the last task; plasticity: of each right after its own task; "
         f"forgetting: mean over all concepts but the last of (right after its task - at the end); "
-        f"text: cosine of pictures and prompts."
+        f"text: cosine of pictures and prompts.{copies}"
     )
 
 

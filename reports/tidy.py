@@ -127,6 +127,16 @@ def _board(shared: dict[str, str], results: list[Result]) -> Board:
     return Board(shared, main, len(results[0].run.order), (*lines, *_bounds(results, main)), tuple(results))
 
 
+def copying(board: Board) -> list[str]:
+    """Methods whose pictures are on average more like the real ones than other real ones are."""
+    level = _bound(ceiling, list(board.results), "image_align").value
+    runs = by_method(board.results)
+    means = {
+        name: estimate([continual.average(matrix(r, "image_align")) for r in own]).value for name, own in runs.items()
+    }
+    return [name for name, mean in means.items() if mean > level]
+
+
 def _values(runs: list[Result], main: str) -> dict[str, Estimate]:
     """The columns of one method, each estimated over its runs (orders times seeds)."""
     r = [matrix(result, main) for result in runs]

@@ -207,3 +207,67 @@ def test_inception_without_torch_fidelity_says_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "torch_fidelity.feature_extractor_inceptionv3", None)
     with pytest.raises(BadInput, match=r"pip install 'cpbench\[fid\]'"):
         load_extractor("inception", CPU)
+
+
+def test_the_frechet_distance_is_that_of_torch_fidelity_on_the_same_features():
+    theirs = pytest.importorskip("torch_fidelity.metric_fid", reason="needs cpbench[fid]")
+    from cpbench.benchmark.metrics import frechet
+
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(60, 16)), rng.normal(0.3, 1.2, (80, 16))
+    stats = [theirs.fid_features_to_statistics(torch.from_numpy(f)) for f in (x, y)]
+    expected = theirs.fid_statistics_to_metric(*stats, False)["frechet_inception_distance"]
+    assert frechet(x, y) == pytest.approx(expected, rel=1e-6)
+
+
+def test_fid_is_that_of_torch_fidelity_on_the_same_pictures(tmp_path):
+    fidelity = pytest.importorskip("torch_fidelity", reason="needs cpbench[fid]")
+    from cpbench.benchmark.metrics import frechet
+
+    try:
+        inception = load_extractor("inception", CPU)
+    except BadInput as missing:
+        pytest.skip(str(missing))
+    sets = [pictures(40, seed) for seed in (0, 1)]
+    for k, some in enumerate(sets):
+        (tmp_path / str(k)).mkdir()
+        for n, picture in enumerate(some):
+            Image.fromarray(picture).save(tmp_path / str(k) / f"{n}.png")
+    expected = fidelity.calculate_metrics(
+        input1=str(tmp_path / "0"), input2=str(tmp_path / "1"), fid=True, cuda=False, verbose=False, cache=False
+    )["frechet_inception_distance"]
+    assert frechet(*(inception(some) for some in sets)) == pytest.approx(expected, rel=1e-4)
+
+
+def test_lpips_diversity_is_the_mean_of_torchmetrics_lpips_over_pairs(cache, monkeypatch):
+    from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
+    from torchvision.models import alexnet
+
+    from cpbench.benchmark import lpips
+
+    lpips._network.cache_clear()
+    file = Path(torch.hub.get_dir()) / "checkpoints" / lpips.ALEXNET
+    file.parent.mkdir(parents=True)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        torch.save(alexnet(weights=None).state_dict(), file)
+    with pytest.raises(Damaged, match="wrong checksum"):
+        lpips.lpips_diversity(pictures(2), [0, 0])
+    monkeypatch.setattr(lpips, "torch_file", lambda *a: file)
+    x = pictures(4)
+    found = lpips.lpips_diversity(x, [0, 0, 0, 1])
+    theirs = LearnedPerceptualImagePatchSimilarity(net_type="alex")
+    scaled = torch.from_numpy(x).permute(0, 3, 1, 2).float() / 127.5 - 1
+    pair = {(a, b): theirs(scaled[a : a + 1], scaled[b : b + 1]).item() for a, b in ((0, 1), (0, 2), (1, 2))}
+    assert found[0] == pytest.approx((pair[0, 1] + pair[0, 2]) / 2, rel=1e-4)
+    assert found[2] == pytest.approx((pair[0, 2] + pair[1, 2]) / 2, rel=1e-4)
+    assert np.isnan(found[3])
+    lpips._network.cache_clear()
+
+
+def test_lpips_without_weights_says_how_to_fetch_them(cache):
+    from cpbench.benchmark import lpips
+
+    lpips._network.cache_clear()
+    with pytest.raises(BadInput, match=r"LPIPS needs weights .*'curl -L --create-dirs -o \S+alexnet"):
+        lpips.lpips_diversity(pictures(2), [0, 0])
