@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,10 @@ class Extractor:
 
     def _batch(self, x: Tensor) -> Features:
         full = torch.cat([x, x.new_zeros((_BATCH - len(x), *x.shape[1:]))]).to(self.device)
-        features: Features = self.network(full)[: len(x)].double().cpu().numpy()
+        # Full float32 whatever the caller runs under; TF32 in convolutions is cuDNN's default.
+        full_precision = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+        with torch.autocast(self.device.type, enabled=False), full_precision:
+            features: Features = self.network(full)[: len(x)].double().cpu().numpy()
         return features
 
 
@@ -221,4 +224,5 @@ def load_extractor(name: str, device: torch.device) -> Extractor:
     """An extractor by name; raises BadInput for an unknown one, or with a command where its weights are missing."""
     if name not in EXTRACTORS:
         raise unknown("extractor", name, EXTRACTORS)
-    return EXTRACTORS[name](name, device)
+    extractor = EXTRACTORS[name](name, device)
+    return replace(extractor, key=digest([extractor.key, _BATCH]))  # the batch moves the last bits

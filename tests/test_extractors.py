@@ -271,3 +271,10 @@ def test_lpips_without_weights_says_how_to_fetch_them(cache):
     lpips._network.cache_clear()
     with pytest.raises(BadInput, match=r"LPIPS needs weights .*'curl -L --create-dirs -o \S+alexnet"):
         lpips.lpips_diversity(pictures(2), [0, 0])
+
+
+def test_features_are_of_full_precision_whatever_the_caller_runs_under():
+    extractor, shown = load_extractor("effnet-lite0", CPU), pictures(2)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        under = extractor(shown)
+    np.testing.assert_array_equal(under, extractor(shown))
