@@ -11,52 +11,21 @@ compared by order and seed is a paired difference.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any, TypeVar
 
 from . import data
 from .classify import PICTURES, ROUNDS, TRIALS
+from .plan import Look, RunPlan
 from .profiles import Profile
 from .results import Run
 from .spec import Concept, Suite, digest
-from .units import Choice, Classify, Draw, Measure, Real, Train, Unit
+from .units import Choice, Classify, Draw, Measure, Real, Train
 
+_T = TypeVar("_T")
 REVISION = 3  # raised with every change of code that moves a number: old units are then not found any more
-
-
-@dataclass(frozen=True)
-class Look:
-    """Pictures of ``subjects`` after ``i`` tasks; ``j`` is the place of the later one in the order, 0 for the prior.
-
-    ``measure`` is None for a glimpse, which is shown and not measured.
-    """
-
-    i: int
-    j: int
-    draw: Draw
-    measure: Measure | None
-
-
-@dataclass(frozen=True)
-class RunPlan:
-    """One run and the units its record is made of."""
-
-    run: Run
-    trains: tuple[Train, ...]
-    looks: tuple[Look, ...]
-    reals: tuple[Real, ...]
-    ceilings: tuple[Measure, ...]
-    classified: tuple[Classify, ...]
-
-    def units(self) -> Iterable[Unit]:
-        """All units in an order in which they can be done: task after task, floors and ceilings first."""
-        yield from self.reals
-        yield from self.ceilings
-        for i in range(len(self.run.order) + 1):
-            yield from (t for t in self.trains if t.number == i)
-            for look in (x for x in self.looks if x.i == i):
-                yield from (u for u in (look.draw, look.measure) if u is not None)
-            yield from (c for c in self.classified if c.number == i)
 
 
 @dataclass(frozen=True)
@@ -74,12 +43,19 @@ class Planner:
     dtype: str
     extractors: Mapping[str, str]
     protocol: str = "final"
-    contents: dict[str, str] = field(default_factory=dict)
+    known: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    def _once(self, key: Hashable, make: Callable[[], _T]) -> _T:
+        """What is made for a key, once: runs of a sweep have most of their units in common."""
+        if key not in self.known:
+            self.known[key] = make()
+        found: _T = self.known[key]
+        return found
 
     def run(self, method: Choice, order: tuple[int, ...], seed: int) -> RunPlan:
         """The plan of one method on one order of the suite's concepts with one seed."""
         concepts = [self.suite.concepts[k] for k in order]
-        trains = self._trains(method, concepts, seed) if method.make else ()
+        trains = self.trains(method, order, seed) if method.make else ()
         states: list[str | None] = [None, *(t.key for t in trains)] if trains else [None] * (len(concepts) + 1)
         looks = (*self._cells(method, concepts, states, seed), *self._others(method, concepts, states, seed))
         held = [(c,) for c in concepts] + [pair for pair, _ in self._pairs(concepts)]
@@ -90,6 +66,16 @@ class Planner:
         return RunPlan(
             self._record(method, concepts, seed), trains, looks, reals, ceilings, classified if asked else ()
         )
+
+    def trains(self, method: Choice, order: tuple[int, ...], seed: int) -> tuple[Train, ...]:
+        """The chain of trained states of one method on one order with one seed."""
+        model = [self.weights, self.dtype, method.name, dict(method.options), seed]
+        key, stream, parent, trains = digest([REVISION, self._budget, model]), digest(seed), None, []
+        for number, concept in enumerate((self.suite.concepts[k] for k in order), 1):
+            key, stream = self._link(key, concept), self._link(stream, concept)
+            trains.append(Train(key, method, concept, number, parent, int(stream, 16) % 2**31))
+            parent = key
+        return tuple(trains)
 
     def _cells(self, method: Choice, concepts: list[Concept], states: list[str | None], seed: int) -> Iterator[Look]:
         """The matrix: every concept after every task that the protocol asks for, and glimpses of the rest below."""
@@ -133,47 +119,56 @@ class Planner:
         return j <= i and self.protocol != "end"
 
     def _content(self, concept: Concept) -> str:
-        if concept.name not in self.contents:
-            self.contents[concept.name] = data.content(self.suite, concept)
-        return self.contents[concept.name]
+        return self._once(("content", concept.name), lambda: data.content(self.suite, concept))
 
-    def _trains(self, method: Choice, concepts: list[Concept], seed: int) -> tuple[Train, ...]:
-        suite = self.suite
-        budget = [suite.training.model_dump(), suite.prompts.train, suite.sampling.size]
-        model = [self.weights, self.dtype, method.name, dict(method.options), seed]
-        key, stream, parent, trains = digest([REVISION, budget, model]), digest(seed), None, []
-        for number, concept in enumerate(concepts, 1):
-            key, stream = (digest([start, self._content(concept)]) for start in (key, stream))
-            trains.append(Train(key, method, concept, number, parent, int(stream, 16) % 2**31))
-            parent = key
-        return tuple(trains)
+    @cached_property
+    def _budget(self) -> list[Any]:
+        return [self.suite.training.model_dump(), self.suite.prompts.train, self.suite.sampling.size]
+
+    @cached_property
+    def _sampling(self) -> dict[str, Any]:
+        return self.suite.sampling.model_dump()
+
+    @cached_property
+    def _scoring(self) -> list[Any]:
+        """How pictures are scored; where real ones pass through the model's autoencoder, it is part of that."""
+        codec = self.weights if self.profile.autoencoded else None
+        return [self.suite.evaluation.model_dump(), asdict(self.profile), dict(self.extractors), codec]
+
+    @cached_property
+    def _suite_hash(self) -> str:
+        return self.suite.hash
+
+    def _link(self, before: str, concept: Concept) -> str:
+        """The next link of a chain."""
+        return self._once(("link", before, concept.name), lambda: digest([before, self._content(concept)]))
 
     def _draw(self, method: Choice, concept: Concept, i: int, state: str | None, seed: int, measured: bool) -> Draw:
-        suite = self.suite
-        prompts = suite.prompts.evaluation if measured else suite.prompts.evaluation[:2]
-        count = suite.evaluation.per_prompt if measured else 1
-        model = state or [self.weights, self.dtype]
-        inputs = [
-            REVISION,
-            "draw",
-            model,
-            concept.name,
-            concept.noun,
-            prompts,
-            count,
-            suite.sampling.model_dump(),
-            seed,
-        ]
-        return Draw(digest(inputs), method if state else None, (concept,), i, state, prompts, count, seed)
+        """Pictures of one concept: for a measured cell all of the suite's prompts, for a glimpse the first two."""
+        prompts = self.suite.prompts.evaluation if measured else self.suite.prompts.evaluation[:2]
+        count = self.suite.evaluation.per_prompt if measured else 1
+
+        def make() -> Draw:
+            what = ["draw", self._model(state), concept.name, concept.noun, prompts, count]
+            key = digest([REVISION, *what, self._sampling, seed])
+            return Draw(key, method if state else None, (concept,), i if state else 0, state, prompts, count, seed)
+
+        return self._once(("draw", state, concept.name, seed, measured), make)
 
     def _look(self, method: Choice, who: tuple[Concept, ...], i: int, state: str | None, seed: int) -> Draw:
         """Pictures of a pair of concepts, or of none."""
-        suite = self.suite
-        prompts = suite.prompts.pairs if who else suite.prompts.prior
-        count, model = suite.evaluation.per_prompt, state or [self.weights, self.dtype]
-        names = [[c.name, c.noun] for c in who]
-        key = digest([REVISION, "look", model, names, prompts, count, suite.sampling.model_dump(), seed])
-        return Draw(key, method if state else None, who, i, state, prompts, count, seed)
+        prompts = self.suite.prompts.pairs if who else self.suite.prompts.prior
+        names, count = tuple((c.name, c.noun) for c in who), self.suite.evaluation.per_prompt
+
+        def make() -> Draw:
+            key = digest([REVISION, "look", self._model(state), names, prompts, count, self._sampling, seed])
+            return Draw(key, method if state else None, who, i if state else 0, state, prompts, count, seed)
+
+        return self._once(("look", state, names, seed), make)
+
+    def _model(self, state: str | None) -> Any:
+        """What a key says of the model that draws: a trained state, or the base model."""
+        return state or [self.weights, self.dtype]
 
     def _real(self, who: tuple[Concept, ...]) -> Real:
         contents = [self._content(c) for c in who]
@@ -183,25 +178,29 @@ class Planner:
     def _measure(
         self, pictures: str, who: tuple[Concept, ...], *, real: bool = False, before: str | None = None
     ) -> Measure:
-        codec = self.weights if self.profile.autoencoded else None  # what real pictures are seen through
-        how = [self.suite.evaluation.model_dump(), asdict(self.profile), dict(self.extractors), codec]
-        inputs = [REVISION, "score", pictures, before, [self._content(c) for c in who], *how]
-        return Measure(digest(inputs), pictures, who, real, before)
+        def make() -> Measure:
+            inputs = [REVISION, "score", pictures, before, [self._content(c) for c in who], *self._scoring]
+            return Measure(digest(inputs), pictures, who, real, before)
+
+        return self._once(("score", pictures, before, tuple(c.name for c in who)), make)
 
     def _classify(self, method: Choice, concepts: list[Concept], i: int, state: str | None) -> Classify:
         """Among the concepts learned so far; the base model, among all by their nouns."""
         among = tuple(concepts[:i] if state else concepts)
-        who = sorted([c.name, c.noun, self._content(c)] for c in among)
-        model = state or [self.weights, self.dtype]
-        inputs = [REVISION, "classify", model, who, self.suite.prompts.train, PICTURES, ROUNDS, TRIALS]
-        return Classify(digest(inputs), method if state else None, among, i, state)
+
+        def make() -> Classify:
+            who = sorted([c.name, c.noun, self._content(c)] for c in among)
+            inputs = [REVISION, "classify", self._model(state), who, self.suite.prompts.train, PICTURES, ROUNDS, TRIALS]
+            return Classify(digest(inputs), method if state else None, among, i if state else 0, state)
+
+        return self._once(("classify", state, frozenset(c.name for c in among)), make)
 
     def _record(self, method: Choice, concepts: list[Concept], seed: int) -> Run:
         suite = self.suite
         return Run(
             suite=suite.name,
             suite_version=suite.version,
-            suite_hash=suite.hash,
+            suite_hash=self._suite_hash,
             backbone=self.backbone,
             weights=self.weights,
             method=method.name,
@@ -214,8 +213,3 @@ class Planner:
             device=self.device,
             dtype=self.dtype,
         )
-
-
-def gather(plans: Iterable[RunPlan]) -> dict[str, Unit]:
-    """The units of all runs by key, each once, in an order in which they can be done."""
-    return {unit.key: unit for plan in plans for unit in plan.units()}

@@ -20,34 +20,59 @@ app = typer.Typer(
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Out = Annotated[Path, typer.Option(help="Folder of the result records.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
+Threads = Annotated[
+    int | None, typer.Option(help="CPU threads of a process; one when not given, for the same numbers everywhere.")
+]
+Jobs = Annotated[int, typer.Option(help="Processes on this machine; one a GPU where there are any.")]
 
 
 @app.command()
 def run(
     methods: Annotated[str, typer.Option(help="Names separated by commas, or 'all' (see 'cpbench list methods').")],
     suite: Annotated[str, typer.Option(help="A suite by name, or the path of its YAML file.")] = "toybox-6",
-    orders: Annotated[int, typer.Option(help="How many task orders: as given, reversed, then random ones.")] = 1,
+    orders: Annotated[
+        str,
+        typer.Option(
+            help="A number of task orders (as given, reversed, then drawn from seed 20410), 'all', or a list like "
+            "'2,1,3/3,2,1' of places or names."
+        ),
+    ] = "1",
+    lengths: Annotated[
+        str | None, typer.Option(help="How many concepts of each order to learn, e.g. 2,4,6; all when not given.")
+    ] = None,
     seeds: Annotated[int, typer.Option(help="How many seeds of training and sampling.")] = 1,
     protocol: Annotated[str, typer.Option(help="Cells to measure: 'final' or 'full'.")] = "final",
     backbone: Annotated[str | None, typer.Option(help="toybox, a diffusers folder, or a hub id.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
     settings: Annotated[list[str] | None, typer.Option("--set", help="An option, e.g. dsc.temperature=0.05.")] = None,
-    threads: Annotated[int | None, typer.Option(help="CPU threads; all cores when not given.")] = None,
+    threads: Threads = None,
+    jobs: Jobs = 1,
+    executor: Annotated[str, typer.Option(help="'local' or 'ray'.")] = "local",
+    address: Annotated[
+        str | None, typer.Option(help="Of the Ray cluster, e.g. 'auto'; one of this machine alone when not given.")
+    ] = None,
+    max_hours: Annotated[
+        float | None, typer.Option("--max-hours", help="Begin no unit after so many hours; exit status 75.")
+    ] = None,
     out: Out = Path("results"),
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and do nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan with what it will take; do nothing.")] = (
+        False
+    ),
     quiet: Quiet = False,
 ) -> None:
     """Run methods on a suite, write result records, and print the leaderboard.
 
-    Example: cpbench run --methods dsc,clora --suite toybox-6 --orders 2
+    Example: cpbench run --methods dsc,clora --suite toybox-6 --orders 2 --jobs 2
     """
-    from . import commands
+    from .running import RunRequest
+    from .running import run as sweep
 
-    request = commands.RunRequest(
+    request = RunRequest(
         methods=methods,
         suite=suite,
         orders=orders,
+        lengths=lengths,
         seeds=seeds,
         protocol=protocol,
         backbone=backbone,
@@ -55,11 +80,15 @@ def run(
         dtype=dtype,
         settings=tuple(settings or ()),
         threads=threads,
+        executor=executor,
+        jobs=jobs,
+        address=address,
+        max_hours=max_hours,
         out=out,
         dry_run=dry_run,
         quiet=quiet,
     )
-    commands.run(request)
+    sweep(request)
 
 
 @app.command()
@@ -88,7 +117,7 @@ def score(
     results: Annotated[Path, typer.Option(help="Folder of the result records.")] = Path("results"),
     out: Annotated[Path | None, typer.Option(help="Folder of the new records; beside the old if none.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    threads: Annotated[int | None, typer.Option(help="CPU threads; all cores when not given.")] = None,
+    threads: Threads = None,
     quiet: Quiet = False,
 ) -> None:
     """Score the kept pictures of runs under another profile or with more metrics; nothing is trained.
@@ -141,7 +170,7 @@ def tune(
     suite: Annotated[str, typer.Option(help="A suite whose concepts are reported nowhere.")] = "toybox-tune",
     trials: Annotated[int, typer.Option(help="Settings to try of each method, the default among them.")] = 8,
     length: Annotated[int, typer.Option(help="How many concepts of the suite are learned in a trial.")] = 3,
-    threads: Annotated[int | None, typer.Option(help="CPU threads; all cores when not given.")] = None,
+    threads: Threads = None,
     out: Annotated[Path, typer.Option(help="Folder of the trials, one JSON a method.")] = Path("methods/tuned"),
     quiet: Quiet = False,
 ) -> None:

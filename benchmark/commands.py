@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,34 +13,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from .errors import BadInput, FailedRun, Interrupted
 from .results import Result, read_result
-
-
-@dataclass(frozen=True)
-class RunRequest:
-    """The arguments of ``cpbench run``."""
-
-    methods: str
-    suite: str
-    orders: int
-    seeds: int
-    protocol: str
-    backbone: str | None
-    device: str
-    dtype: str
-    settings: tuple[str, ...]
-    threads: int | None
-    out: Path
-    dry_run: bool
-    quiet: bool
-
-    def check(self) -> None:
-        """Raise BadInput for a number or word that no run can use."""
-        if self.seeds < 1:
-            raise BadInput(f"--seeds {self.seeds}: give at least 1.")
-        if self.threads is not None and self.threads < 1:
-            raise BadInput(f"--threads {self.threads}: give at least 1.")
-        if self.protocol not in ("final", "full"):
-            raise BadInput(f"--protocol {self.protocol}: choose final or full.")
 
 
 def parse_settings(texts: Sequence[str]) -> dict[str, str]:
@@ -54,70 +26,29 @@ def parse_settings(texts: Sequence[str]) -> dict[str, str]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Turn Ctrl-C into a sentence, before typer ends the process without one."""
+    """Turn Ctrl-C and SIGTERM into a sentence, before typer ends the process without one."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
     try:
         yield
     except KeyboardInterrupt:
         raise Interrupted("interrupted; nothing finished is lost, the same command continues.") from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
-@interruptible()
-def run(request: RunRequest) -> None:
-    """Run methods on a suite; everything that can be wrong with the request is found before anything is loaded."""
-    from ..methods.registry import choose
-    from .spec import load_suite
-    from .store import home, writable
-
-    console = Console()
-    request.check()
-    chosen = choose(request.methods, parse_settings(request.settings))
-    suite = load_suite(request.suite)
-    orders = suite.orders(request.orders)
-    folder = home()
-    writable(request.out)
-    with quiet_libraries(), console.status("loading the model") if console.is_terminal else nullcontext():
-        from .session import open_session, set_threads
-
-        set_threads(request.threads)
-        session = open_session(
-            suite,
-            folder,
-            backbone=request.backbone,
-            device=request.device,
-            dtype=request.dtype,
-            warn=lambda text: console.print(text, style="yellow", markup=False),
-        )
-    plans = session.plan(chosen, orders, range(request.seeds), request.protocol)
-    units = session.missing(plans)
-    _say_plan(console, request, plans, units, folder)
-    if not request.dry_run:
-        _work(console, request, session, plans, units)
-
-
-def _work(console: Console, request: RunRequest, session: Any, plans: Any, units: Any) -> None:
-    from .view import watching
-
-    batch = session.suite.training.batch
-    with quiet_libraries(), watching(units, console, batch=batch, quiet=request.quiet) as view:
-        paths = session.run(plans, units, request.out, view)
+def tell_results(console: Console, paths: Sequence[Path], out: Path) -> None:
+    """Print the leaderboard of some records; raises FailedRun where some of them failed."""
     results = [read_result(path) for path in paths]
     leaderboard(console, [r for r in results if r.status == "ok"])
-    console.print(f"{len(paths)} records in {request.out}; 'cpbench report --results {request.out}' draws them.")
+    console.print(
+        f"{len(paths)} records in {out}; 'cpbench report --results {out}' draws them.", highlight=False, soft_wrap=True
+    )
     if failed := [r for r in results if r.status == "error"]:
         raise FailedRun(f"{len(failed)} of {len(results)} runs failed; the first: {failed[0].error}")
-
-
-def _say_plan(console: Console, request: RunRequest, plans: Any, units: Any, folder: Path) -> None:
-    from .chain import gather
-
-    wanted = sum(1 for plan in plans for _ in plan.units())
-    distinct = len(gather(plans))
-    console.print(
-        f"{len(plans)} runs of {wanted} units: {wanted - distinct} shared, {distinct - len(units)} found, "
-        f"{len(units)} to do. Units in {folder}, records in {request.out}.",
-        highlight=False,
-        soft_wrap=True,
-    )
 
 
 def leaderboard(console: Console, results: list[Result]) -> None:
@@ -166,20 +97,3 @@ def pretrain(out: Path | None, updates: int | None, quiet: bool) -> None:
                 tasks[step.stage] = bars.add_task(step.stage, total=step.updates, loss=0.0)
             bars.update(tasks[step.stage], completed=step.step, loss=step.loss)
     Console().print(f"weights in {folder / 'weights'}", highlight=False, soft_wrap=True)
-
-
-@contextmanager
-def quiet_libraries() -> Iterator[None]:
-    """Keep the notes of the model libraries from the screen; errors still show."""
-    import warnings
-
-    import diffusers
-    import transformers
-
-    diffusers.logging.set_verbosity_error()
-    transformers.logging.set_verbosity_error()
-    diffusers.logging.disable_progress_bar()
-    transformers.logging.disable_progress_bar()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield

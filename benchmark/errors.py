@@ -4,6 +4,10 @@ CpbenchError
 ├── BadInput        the user gave something that cannot work        exit status 2
 ├── Damaged         a file is not what its checksum says             exit status 2
 ├── FailedRun       work was tried and did not succeed               exit status 1
+├── Lost            a unit was there, and is gone or damaged         exit status 1
+├── Busy            a unit is under way in another process           exit status 1
+├── Regression      results moved                                    exit status 3
+├── TimeOver        --max-hours are over; the same command goes on   exit status 75
 └── Interrupted     the user stopped it                              exit status 130
 """
 
@@ -33,6 +37,26 @@ class Damaged(CpbenchError):
 
 class FailedRun(CpbenchError):
     """A run that was tried and failed."""
+
+
+class Lost(CpbenchError):
+    """A finished unit that is gone, or whose files are damaged: it is done again."""
+
+
+class Busy(CpbenchError):
+    """A unit that another process is doing."""
+
+
+class Regression(CpbenchError):
+    """Results differ from the stored ones by more than is allowed."""
+
+    status = 3
+
+
+class TimeOver(CpbenchError):
+    """The time that was given is over: what is finished is kept."""
+
+    status = 75  # EX_TEMPFAIL of sysexits.h: try again
 
 
 class Interrupted(CpbenchError):

@@ -1,15 +1,22 @@
-"""Runs a plan in this process: units in order, each once; an error costs only the units that depend on it."""
+"""Does the units of a plan in topological order; an error costs only the units that depend on it."""
 
 from __future__ import annotations
 
+import errno
+import heapq
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
+from typing import Literal, Protocol
 
-from .errors import CpbenchError
+from .errors import BadInput, Busy, CpbenchError, FailedRun, Lost
 from .protocol import Tick
 from .runner import Runner
 from .units import Unit
+
+Fate = Literal["done", "failed", "busy", "lost", "refused", "full"]
 
 
 @dataclass(frozen=True)
@@ -20,49 +27,170 @@ class Started:
 
 
 @dataclass(frozen=True)
+class Progress:
+    """Progress inside a unit."""
+
+    unit: Unit
+    tick: Tick
+
+
+@dataclass(frozen=True)
 class Ended:
-    """A unit ended, after so many seconds; ``error`` says why it failed or was left out."""
+    """A unit ended, after so many seconds. ``error`` says why, unless it is done.
+
+    ``busy``: another process is doing it; ``lost``: something that it needs is gone or damaged; ``refused`` (bad
+    input) and ``full`` (the disk): no other unit can succeed either. ``notes``: what a person should read.
+    """
 
     unit: Unit
     seconds: float
+    fate: Fate = "done"
     error: str | None = None
+    notes: tuple[str, ...] = ()
 
 
-Event = Started | Ended | Tick
+Event = Started | Progress | Ended
+Tell = Callable[[Event], None]
+
+
+class Hands(Protocol):
+    """Who does units: this process, several, or a cluster."""
+
+    def free(self) -> int:
+        """How many more units may be started now."""
+        ...
+
+    def start(self, unit: Unit, tell: Tell) -> None:
+        """Begin a unit; ``tell`` hears of its start and progress."""
+        ...
+
+    def finished(self) -> Sequence[Ended]:
+        """Units that ended; waits for one if none has, and may give none where another process is to be waited for."""
+        ...
 
 
 @dataclass
 class Outcome:
-    """What became of a plan: the errors of failed units by key."""
+    """What became of a plan: the errors of failed units by key; whether units were lost; how many are left to do."""
 
     errors: dict[str, str] = field(default_factory=dict)
+    lost: bool = False
+    left: int = 0
+
+    def note(self, ended: Ended) -> None:
+        """Count a unit that ended; raises BadInput or FailedRun where no other unit can succeed either."""
+        if ended.fate in ("refused", "full"):
+            raise (BadInput if ended.fate == "refused" else FailedRun)(str(ended.error))
+        self.left -= 1
+        self.lost |= ended.fate == "lost"
+        if ended.error is not None:
+            self.errors[ended.unit.key] = ended.error
 
 
-def execute(units: Mapping[str, Unit], runner: Runner, tell: Callable[[Event], None]) -> Outcome:
-    """Do all units that are not there yet, in their order."""
-    outcome = Outcome()
-    for key, unit in units.items():
-        if lost := [need for need in unit.needs if need in outcome.errors]:
-            outcome.errors[key] = outcome.errors[lost[0]]
-            tell(Ended(unit, 0.0, outcome.errors[key]))
+def execute(units: Mapping[str, Unit], hands: Hands, tell: Tell, deadline: float = math.inf) -> Outcome:
+    """Do all units; none is begun after ``deadline`` (of ``time.monotonic``). Raises what would fail every unit."""
+    outcome, queue = Outcome(left=len(units)), _Queue(units)
+    while queue.active():
+        while hands.free() and time.monotonic() < deadline and (unit := queue.take()):
+            if lost := [need for need in unit.needs if need in outcome.errors]:
+                _settle(Ended(unit, 0.0, "failed", outcome.errors[lost[0]]), queue, outcome, tell)
+            else:
+                hands.start(unit, tell)
+        if not queue.running:
+            if time.monotonic() >= deadline:
+                break
             continue
-        tell(Started(unit))
-        start = time.perf_counter()
-        error = _try(unit, runner, tell)
-        if error is not None:
-            outcome.errors[key] = error
-        tell(Ended(unit, time.perf_counter() - start, error))
+        for ended in hands.finished():
+            _settle(ended, queue, outcome, tell)
     return outcome
 
 
-def _try(unit: Unit, runner: Runner, tell: Callable[[Event], None]) -> str | None:
-    """Do one unit; the sentence of its error where it fails. Bad input stops everything: no other unit can succeed."""
+def _settle(ended: Ended, queue: _Queue, outcome: Outcome, tell: Tell) -> None:
+    """Take note of a unit that ended, or give it back to be tried again."""
+    if ended.fate == "busy":
+        queue.put_off(ended.unit)
+    else:
+        queue.done(ended.unit)
+        outcome.note(ended)
+        tell(ended)
+
+
+class _Queue:
+    """Units in topological order, those of earlier runs first; what others are doing is tried again after a while."""
+
+    def __init__(self, units: Mapping[str, Unit]) -> None:
+        self.units, self.keys = units, list(units)
+        self.place = {key: n for n, key in enumerate(self.keys)}
+        self.sorter = TopologicalSorter({key: [n for n in u.needs if n in units] for key, u in units.items()})
+        self.sorter.prepare()
+        self.ready: list[int] = []
+        self.later: list[tuple[float, int]] = []
+        self.running = 0
+
+    def active(self) -> bool:
+        return self.sorter.is_active()
+
+    def take(self) -> Unit | None:
+        """The next unit that can be done; waits only where all that is left is under way elsewhere."""
+        for key in self.sorter.get_ready():
+            heapq.heappush(self.ready, self.place[key])
+        if not self.ready and self.later and not self.running:
+            time.sleep(max(0.0, self.later[0][0] - time.monotonic()))
+        while self.later and self.later[0][0] <= time.monotonic():
+            heapq.heappush(self.ready, heapq.heappop(self.later)[1])
+        if not self.ready:
+            return None
+        self.running += 1
+        return self.units[self.keys[heapq.heappop(self.ready)]]
+
+    def put_off(self, unit: Unit, seconds: float = 0.5) -> None:
+        self.running -= 1
+        heapq.heappush(self.later, (time.monotonic() + seconds, self.place[unit.key]))
+
+    def done(self, unit: Unit) -> None:
+        self.running -= 1
+        self.sorter.done(unit.key)
+
+
+class Here:
+    """Does units in this process, one after another."""
+
+    def __init__(self, runner: Runner) -> None:
+        self.runner, self.ended = runner, list[Ended]()
+
+    def free(self) -> int:
+        """One at a time."""
+        return 0 if self.ended else 1
+
+    def start(self, unit: Unit, tell: Tell) -> None:
+        """Do it at once."""
+        self.ended.append(attempt(unit, self.runner, tell))
+
+    def finished(self) -> Sequence[Ended]:
+        """The one that was started."""
+        ended, self.ended = self.ended, []
+        return ended
+
+
+def attempt(unit: Unit, runner: Runner, tell: Tell) -> Ended:
+    """Do one unit, and say how it ended."""
+    begin = time.perf_counter()
+
+    def ended(fate: Fate, error: str | None = None) -> Ended:
+        return Ended(unit, time.perf_counter() - begin, fate, error)
+
     try:
-        runner.do(unit, tell)
+        runner.do(unit, lambda tick: tell(Progress(unit, tick)), lambda: tell(Started(unit)))
+    except Busy as error:
+        return ended("busy", str(error))
+    except Lost as error:
+        return ended("lost", str(error))
     except CpbenchError as error:
-        if error.status == 2:
-            raise
-        return str(error)
-    except (RuntimeError, ValueError, ArithmeticError, MemoryError, OSError) as error:
-        return f"{unit.title}: {type(error).__name__}: {error}"
-    return None
+        return ended("refused" if error.status == 2 else "failed", str(error))
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return ended("full", f"no space left in {runner.store.folder}; free some ('cpbench gc'), then go on.")
+        return ended("failed", f"{unit.title}: {type(error).__name__}: {error}")
+    except (RuntimeError, ValueError, ArithmeticError, MemoryError) as error:
+        return ended("failed", f"{unit.title}: {type(error).__name__}: {error}")
+    return ended("done")

@@ -33,6 +33,16 @@ class Phases:
         reset_peak_memory(self.device)
         self.last = now
 
+    def measured(self) -> dict[str, dict[str, float]]:
+        """Seconds and peak bytes by phase so far, for a checkpoint to hold."""
+        return {"seconds": self.seconds, "peak_bytes": dict(self.peak_bytes)}
+
+    def resume(self, measured: dict[str, dict[str, float]]) -> None:
+        """Go on from what an interrupted process had measured when it saved its last checkpoint."""
+        self.seconds |= measured["seconds"]
+        for phase, peak in measured["peak_bytes"].items():
+            self.peak_bytes[phase] = max(self.peak_bytes.get(phase, 0), int(peak))
+
     def figures(self) -> dict[str, float]:
         """``seconds.<phase>`` and ``peak_bytes.<phase>``."""
         seconds = {f"seconds.{phase}": s for phase, s in self.seconds.items()}

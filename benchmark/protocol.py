@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,11 +34,28 @@ class Prompt:
         return self.text.format(*(say(s) for s in self.subjects))
 
 
+class Scratch(Protocol):
+    """Where a method may keep checkpoints of a task under way: they outlive its process, and end with the task."""
+
+    def due(self) -> bool:
+        """Whether it is time for the next checkpoint."""
+        ...
+
+    def save(self, phase: str, tensors: Mapping[str, Any]) -> None:
+        """Keep tensors (torch) in the place of those saved for this phase before."""
+        ...
+
+    def load(self, phase: str) -> Mapping[str, Any] | None:
+        """What was last saved for this phase, on the CPU; None where nothing was."""
+        ...
+
+
 @dataclass(frozen=True)
 class Task:
     """One concept to learn: its pictures (n, size, size, 3), the training prompt, the budget and the seed.
 
     ``number`` counts from 1. ``seed`` follows from everything that came before, never from execution order.
+    A method that uses ``scratch`` must come to the same bits as one that was never interrupted.
     """
 
     number: int
@@ -48,6 +65,7 @@ class Task:
     steps: int
     batch: int
     seed: int
+    scratch: Scratch | None = None
 
 
 @dataclass(frozen=True)

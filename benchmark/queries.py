@@ -11,8 +11,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from .commands import quiet_libraries
 from .errors import BadInput, FailedRun, unknown
+from .quiet import quiet_libraries
 from .results import iterate_results
 
 LISTS = ("methods", "options", "suites", "backbones", "profiles", "metrics", "runs")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,14 +10,15 @@ from typing import Any
 
 from rich.console import Console
 
-from .chain import RunPlan
-from .commands import interruptible, leaderboard, quiet_libraries
-from .errors import BadInput, FailedRun
+from .commands import interruptible, tell_results
+from .errors import BadInput
+from .plan import RunPlan
 from .profiles import Profile, load_profile
-from .results import Result, iterate_results, read_result
+from .quiet import quiet_libraries
+from .results import Result, iterate_results
 from .spec import Suite, load_suite
 from .store import home, writable
-from .units import Train, Unit
+from .units import Kind, kind_of
 
 
 @dataclass(frozen=True)
@@ -44,11 +46,7 @@ def score(request: ScoreRequest) -> None:
     for result in chosen:
         groups.setdefault((request.suite or result.run.suite, result.run.backbone, result.run.dtype), []).append(result)
     paths = [path for key, results in groups.items() for path in _group(request, key, results, console)]
-    records = [read_result(path) for path in paths]
-    leaderboard(console, [r for r in records if r.status == "ok"])
-    console.print(f"{len(paths)} records in {request.out}.", highlight=False, soft_wrap=True)
-    if failed := [r for r in records if r.status == "error"]:
-        raise FailedRun(f"{len(failed)} of {len(records)} runs could not be scored; the first: {failed[0].error}")
+    tell_results(console, paths, request.out)
 
 
 def _chosen(request: ScoreRequest) -> list[Result]:
@@ -64,26 +62,27 @@ def _chosen(request: ScoreRequest) -> list[Result]:
 
 def _group(request: ScoreRequest, key: tuple[str, str, str], results: Sequence[Result], console: Console) -> list[Path]:
     """Score runs that share suite, backbone and dtype."""
-    from .session import open_session, set_threads
-    from .view import watching
+    from .estimate import costs
+    from .executors import Placement, placed
+    from .session import Recipe
+    from .view import Forecast, watching
 
     suite = load_suite(key[0])
-    set_threads(request.threads)
+    recipe = Recipe(
+        suite, home().resolve(), profile_of(request, suite), key[1], request.device, key[2], request.threads
+    )
     with quiet_libraries():
-        session = open_session(
-            suite,
-            home(),
-            profile=profile_of(request, suite),
-            backbone=key[1],
-            device=request.device,
-            dtype=key[2],
-            warn=lambda text: console.print(text, style="yellow", markup=False),
-        )
+        session = recipe.open(lambda text: console.print(text, style="yellow", markup=False))
     plans = [_plan(session, suite, r) for r in results]
-    units: dict[str, Unit] = {k: u for k, u in session.missing(plans).items() if not isinstance(u, Train)}
-    _check_kept(session, plans, results, units)
-    with quiet_libraries(), watching(units, console, batch=suite.training.batch, quiet=request.quiet) as view:
-        return list(session.run(plans, units, request.out, view))
+    _check_kept(session, plans, results)
+    left = Counter[Kind](kind_of(u) for u in session.missing(plans).values())
+    forecast = Forecast(left, costs(session.store, session.store.keys()))
+    with (
+        quiet_libraries(),
+        watching(forecast, console, batch=suite.training.batch, quiet=request.quiet) as view,
+        placed(Placement(), session) as do,
+    ):
+        return session.run(plans, do, session.recorder(request.out), view).paths
 
 
 def profile_of(request: ScoreRequest, suite: Suite) -> Profile:
@@ -104,14 +103,11 @@ def _plan(session: Any, suite: Suite, result: Result) -> RunPlan:
     return plan  # type: ignore[no-any-return]
 
 
-def _check_kept(session: Any, plans: Sequence[RunPlan], results: Sequence[Result], units: dict[str, Unit]) -> None:
-    """Raise BadInput for the first run of which something is needed that is not in the store."""
+def _check_kept(session: Any, plans: Sequence[RunPlan], results: Sequence[Result]) -> None:
+    """Raise BadInput for the first run of which a trained state is not in the store: scoring never trains."""
     for plan, result in zip(plans, results, strict=True):
-        trained = {t.key for t in plan.trains}
-        for unit in plan.units():
-            lost = [k for k in unit.needs if k in trained and session.store.find(k) is None]
-            if unit.key in units and lost:
-                raise BadInput(
-                    f"run {result.run.id} ({result.run.method}): '{unit.title}' is not kept in {session.store.folder}, "
-                    f"nor the model to do it with; run it again with 'cpbench run'."
-                )
+        if lost := [t for t in plan.trains if session.store.find(t.key) is None]:
+            raise BadInput(
+                f"run {result.run.id} ({result.run.method}): what it learned in task {lost[0].number} is not kept in "
+                f"{session.store.folder}; run it again with 'cpbench run'."
+            )

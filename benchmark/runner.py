@@ -14,13 +14,14 @@ from PIL import Image
 
 from . import data
 from .backbone import Backbone
+from .checkpoint import Checkpoints
 from .classify import PICTURES, classify, confusion
 from .phases import Phases
 from .protocol import Explaining, Inspectable, Method, Pictures, Prompt, Task, Tick, Watch
 from .scoring import Scorer, Seen
 from .spec import Suite, digest
 from .store import Store, stored_bytes
-from .units import Classify, Draw, Measure, Real, Train, Unit, called
+from .units import Classify, Draw, Measure, Real, Train, Unit, called, kind_of
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,19 @@ class Runner:
     backbone: Backbone
     scorer: Scorer
 
-    def do(self, unit: Unit, watch: Watch) -> Path:
-        """Do a unit unless it is there; its folder in the store."""
-        inputs = {"kind": type(unit).__name__.lower(), "what": unit.title, "needs": list(unit.needs)}
-        return self.store.put(unit.key, inputs, lambda folder: self._work(unit, folder, watch))
+    def do(self, unit: Unit, watch: Watch, begun: Callable[[], None] = lambda: None) -> Path:
+        """Do a unit unless it is there; its folder in the store. ``begun`` is called where there is work to do.
+
+        Raises Busy where another process is doing it, and Lost where something that it needs is not there.
+        """
+        kind, method = kind_of(unit)
+        inputs = {"kind": kind.lower(), "method": method, "what": unit.title, "needs": list(unit.needs)}
+
+        def write(folder: Path) -> dict[str, Any]:
+            begun()
+            return self._work(unit, folder, watch)
+
+        return self.store.put(unit.key, inputs, write, wait=False)
 
     def _work(self, unit: Unit, folder: Path, watch: Watch) -> dict[str, Any]:
         match unit:
@@ -54,7 +64,7 @@ class Runner:
                 return self._classify(unit, folder, watch)
 
     def _train(self, unit: Train, folder: Path, watch: Watch) -> dict[str, Any]:
-        suite = self.suite
+        suite, phases = self.suite, Phases(self.backbone.device, watch)
         task = Task(
             number=unit.number,
             subject=data.subject(unit.concept),
@@ -63,9 +73,9 @@ class Runner:
             steps=suite.training.steps,
             batch=suite.training.batch,
             seed=unit.seed,
+            scratch=Checkpoints(self.store.scratch(unit.key), phases),
         )
         method = self._method(unit.method.make, unit.seed, unit.parent)
-        phases = Phases(self.backbone.device, watch)
         figures = method.learn(task, phases)
         phases.close("rest")
         seconds, peak = sum(phases.seconds.values()), max(phases.peak_bytes.values())
@@ -86,7 +96,7 @@ class Runner:
         assert make is not None
         method = make(self.backbone.copy(), seed)
         if state is not None:
-            method.load(self.store.folder / state / "state")
+            method.load(self.store.read(state) / "state")
         return method
 
     def _draw(self, unit: Draw, folder: Path, watch: Watch) -> dict[str, Any]:
@@ -116,7 +126,7 @@ class Runner:
         return {}
 
     def _seen(self, key: str) -> Seen:
-        pictures = read_pictures(self.store.folder / key)
+        pictures = read_pictures(self.store.read(key))
         return Seen(pictures, self.store.meta(key)["measured"].get("prompt_of_picture"))
 
     def _classify(self, unit: Classify, folder: Path, watch: Watch) -> dict[str, Any]:

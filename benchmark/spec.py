@@ -12,7 +12,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -141,21 +140,6 @@ class Suite(_Frozen):
     def hash(self) -> str:
         """Identity of everything in the suite but its title; 16 hexadecimal digits."""
         return digest(self.model_dump(exclude={"title"}))
-
-    def orders(self, n: int) -> list[tuple[int, ...]]:
-        """The first ``n`` task orders: as given, reversed, then distinct draws from a fixed seed."""
-        if n < 1:
-            raise BadInput(f"--orders {n}: give at least 1.")
-        first = tuple(range(len(self.concepts)))
-        found = list(dict.fromkeys([first, first[::-1]]))[:n]
-        rng = np.random.default_rng(20410)
-        for _ in range(1000 * n):
-            if len(found) == n:
-                return found
-            order = tuple(int(k) for k in rng.permutation(len(first)))
-            if order not in found:
-                found.append(order)
-        raise BadInput(f"--orders {n}: {len(first)} concepts have only {len(found)} orders.")
 
 
 def digest(value: Any) -> str:

@@ -1,4 +1,8 @@
-"""Units on disk: each is whole or absent, and checked whenever it is read."""
+"""Units on disk: each is whole or absent, and checked when it is first read.
+
+Below the folder of a store lie, for a unit with key k: ``k/`` (finished), ``k.partial/`` (under way, or left by a
+process that died), ``k.scratch/`` (checkpoints of what is under way), ``k.damaged-0/`` (set aside), ``.locks/k``.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +10,20 @@ import hashlib
 import json
 import os
 import shutil
+import socket
 import tempfile
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import platformdirs
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
-from .errors import BadInput
+from .errors import BadInput, Busy, Lost
+
+RECORD, OWNER = "unit.json", "owner.json"
 
 
 def home() -> Path:
@@ -40,17 +49,33 @@ class Store:
     def __init__(self, folder: Path, warn: Callable[[str], None]) -> None:
         self.folder, self.warn, self.locks = folder, warn, folder / ".locks"
         self.locks.mkdir(parents=True, exist_ok=True)
+        self.whole: set[str] = set()
+
+    def keys(self) -> set[str]:
+        """Keys of all finished units; their files are not looked at."""
+        with os.scandir(self.folder) as entries:
+            return {entry.name for entry in entries if "." not in entry.name}
 
     def find(self, key: str) -> Path | None:
-        """The folder of a finished unit, checked; a damaged one is set aside, with its name said."""
+        """The folder of a finished unit, checked once a process; a damaged one is set aside, with its name said."""
         folder = self.folder / key
+        if key in self.whole:
+            return folder
         if not folder.is_dir():
             return None
-        if fault := _fault(folder):
+        if fault := fault_of(folder):
             aside = self.folder / f"{key}.damaged-{len(list(self.folder.glob(f'{key}.damaged-*')))}"
             folder.replace(aside)
             self.warn(f"unit {key} is damaged ({fault}); set aside as {aside.name}, and done again.")
             return None
+        self.whole.add(key)
+        return folder
+
+    def read(self, key: str) -> Path:
+        """The folder of a unit that others need; raises Lost where it is not there, or not any more."""
+        folder = self.find(key)
+        if folder is None:
+            raise Lost(f"unit {key} is not there any more; run the same command again.")
         return folder
 
     def meta(self, key: str) -> dict[str, Any]:
@@ -60,37 +85,58 @@ class Store:
 
     def read_json(self, key: str, name: str) -> Any:
         """The content of a JSON file of a finished unit."""
-        return json.loads((self.folder / key / name).read_text())
+        return json.loads((self.read(key) / name).read_text())
 
-    def put(self, key: str, inputs: dict[str, Any], write: Callable[[Path], dict[str, Any]]) -> Path:
+    def put(
+        self, key: str, inputs: dict[str, Any], write: Callable[[Path], dict[str, Any]], *, wait: bool = True
+    ) -> Path:
         """Do a unit unless it is there: ``write`` fills a folder and returns what it measured.
 
         Written beside its place, synced and renamed: killed at any instant, nothing half-done is left under the key.
-        One process a unit: the others wait for it, and the system frees the lock of a process that died.
+        One process a unit: the system frees the lock of a process that died, and the others wait for a living one, or
+        get Busy without ``wait``.
         """
-        with FileLock(self.locks / key):
-            if found := self.find(key):
-                return found
-            partial = self.folder / f"{key}.partial"
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir()
+        try:
+            with FileLock(self.locks / key, timeout=-1 if wait else 0):
+                return self.find(key) or self._do(key, inputs, write)
+        except Timeout:
+            raise Busy(f"unit {key} is under way in another process.") from None
+
+    def _do(self, key: str, inputs: dict[str, Any], write: Callable[[Path], dict[str, Any]]) -> Path:
+        partial = self.folder / f"{key}.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        (partial / OWNER).write_text(json.dumps({"host": socket.gethostname(), "pid": os.getpid()} | inputs))
+        start = time.perf_counter()
+        try:
             measured = write(partial)
-            files = {str(f.relative_to(partial)): _sha256(f) for f in sorted(partial.rglob("*")) if f.is_file()}
-            meta = {"key": key, "inputs": inputs, "measured": measured, "sha256": files}
-            (partial / "unit.json").write_text(json.dumps(meta, indent=1))
-            _sync(partial)
-            partial.replace(self.folder / key)
-            return self.folder / key
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+        seconds = time.perf_counter() - start
+        (partial / OWNER).unlink()
+        files = {str(f.relative_to(partial)): _sha256(f) for f in sorted(partial.rglob("*")) if f.is_file()}
+        meta = {"key": key, "inputs": inputs, "seconds": seconds, "measured": measured, "sha256": files}
+        (partial / RECORD).write_text(json.dumps(meta, indent=1))
+        _sync(partial)
+        partial.replace(self.folder / key)
+        shutil.rmtree(self.scratch(key), ignore_errors=True)
+        self.whole.add(key)
+        return self.folder / key
+
+    def scratch(self, key: str) -> Path:
+        """The folder for checkpoints of a unit under way; it goes when the unit is finished."""
+        return self.folder / f"{key}.scratch"
 
 
 def _sha256(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def _fault(folder: Path) -> str | None:
+def fault_of(folder: Path) -> str | None:
     """What is wrong with a unit's files, or None."""
     try:
-        recorded: dict[str, str] = json.loads((folder / "unit.json").read_text())["sha256"]
+        recorded: dict[str, str] = json.loads((folder / RECORD).read_text())["sha256"]
     except (OSError, ValueError, KeyError):
         return "unit.json cannot be read"
     for name, sha256 in recorded.items():
@@ -111,5 +157,15 @@ def _sync(folder: Path) -> None:
 
 
 def stored_bytes(folder: Path) -> int:
-    """Bytes of all files below a folder."""
+    """Bytes of the content of all files below a folder: what a method has to keep, on any file system."""
     return sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
+
+
+def disk_bytes(folder: Path) -> int:
+    """Bytes that a folder takes on this disk, as ``du`` counts them: whole blocks, folders too, hard links once."""
+    seen: dict[tuple[int, int], int] = {}
+    for path in (folder, *folder.rglob("*")):
+        with suppress(FileNotFoundError):  # another process may be at work
+            stat = path.lstat()
+            seen[stat.st_dev, stat.st_ino] = getattr(stat, "st_blocks", -(-stat.st_size // 512)) * 512
+    return sum(seen.values())

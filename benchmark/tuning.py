@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import numpy as np
 from rich.console import Console
 
 from .chain import REVISION
-from .commands import interruptible, quiet_libraries
+from .commands import interruptible
 from .errors import BadInput
+from .quiet import quiet_libraries
 from .store import home, writable
 
 
@@ -59,31 +61,34 @@ def best(trials: Sequence[Mapping[str, Any]]) -> int:
 
 
 def _open(request: TuneRequest, console: Console) -> Any:
-    from .session import open_session, set_threads
+    from .profiles import load_profile
+    from .session import Recipe
     from .spec import load_suite
 
-    set_threads(request.threads)
     suite = load_suite(request.suite)
+    recipe = Recipe(suite, home().resolve(), load_profile(suite.evaluation.profile), suite.backbone)
     with quiet_libraries():
-        return open_session(
-            suite, home(), backbone=None, device="auto", dtype="float32", warn=lambda text: console.print(text)
-        )
+        return replace(recipe, threads=request.threads).open(lambda text: console.print(text))
 
 
 def _try_all(name: str, request: TuneRequest, session: Any, console: Console) -> list[dict[str, Any]]:
     """The trials of a method with their values; one that fails has the value 0 and says why."""
     from ..methods.registry import choose
     from ..methods.spaces import trials
-    from .view import watching
+    from .estimate import costs
+    from .execute import Here, execute
+    from .units import kind_of
+    from .view import Forecast, watching
 
     settings = trials(name, request.trials)
     chosen = [choose(name, s)[0] for s in settings]
     order = tuple(range(request.length))
     plans = session.plan(chosen, [order], [0], "end")
     units = session.missing(plans)
+    forecast = Forecast(Counter(map(kind_of, units.values())), costs(session.store, session.store.keys()))
     batch = session.suite.training.batch
-    with quiet_libraries(), watching(units, console, batch=batch, quiet=request.quiet) as view:
-        errors = session.do(units, view).errors
+    with quiet_libraries(), watching(forecast, console, batch=batch, quiet=request.quiet) as view:
+        errors = execute(units, Here(session.runner), view).errors
     found = []
     for setting, plan in zip(settings, plans, strict=True):
         error = next((errors[u.key] for u in plan.units() if u.key in errors), None)
@@ -94,7 +99,8 @@ def _try_all(name: str, request: TuneRequest, session: Any, console: Console) ->
 
 def _value(session: Any, plan: Any) -> float:
     """Identity of all concepts after the last task."""
-    rows = [s for s in session.scores(plan) if s.source == "model" and s.metric == "identity"]
+    scores = session.recorder(Path()).scores(plan)
+    rows = [s for s in scores if s.source == "model" and s.metric == "identity"]
     concepts = sorted({s.j for s in rows})
     return float(np.mean([np.mean([s.value for s in rows if s.j == j]) for j in concepts]))
 
@@ -108,7 +114,7 @@ def _write(name: str, request: TuneRequest, session: Any, trials: list[dict[str,
         "method": name,
         "objective": "identity of all concepts after the last task, mean over concepts",
         "suite": {"name": session.suite.name, "hash": session.suite.hash, "length": request.length, "seed": 0},
-        "weights": session.backbone.weights,
+        "weights": session.runner.backbone.weights,
         "revision": REVISION,
         "defaults": chosen.options,
         "space": {key: [r.low, r.high, "whole" if r.whole else "log"] for key, r in space(name).items()},

@@ -142,3 +142,11 @@ class Classify:
 
 
 Unit = Train | Draw | Real | Measure | Classify
+
+Kind = tuple[str, str]
+"""The kind of a unit, and the method that trains in it (empty for other kinds)."""
+
+
+def kind_of(unit: Unit) -> Kind:
+    """The kind of a unit; training is told apart by method, whose costs differ most."""
+    return type(unit).__name__, unit.method.name if isinstance(unit, Train) else ""

@@ -3,96 +3,86 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.text import Text
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
-from .execute import Ended, Event, Started
+from .estimate import Costs
+from .execute import Ended, Event, Started, Tell
+from .execute import Progress as Progressed
+from .grid import Survey
 from .protocol import Tick
-from .units import Unit
+from .units import Kind, Unit, kind_of
 
-_GUESS = {
-    "Train": 30.0,
-    "Draw": 8.0,
-    "Measure": 1.0,
-    "Real": 1.0,
-    "Classify": 2.0,
-}  # seconds, until the first of a kind is measured
+_WORDS = {"Train": "train", "Draw": "draw", "Measure": "score", "Real": "real pictures", "Classify": "classify"}
 
 
 class Forecast:
-    """Time left of a plan, from the mean time of the units of each kind done so far."""
+    """Time left of a plan: units to do, each at the mean of those done so far, or before at what is known of it."""
 
-    def __init__(self, units: Mapping[str, Unit]) -> None:
-        self.left = {key: type(unit).__name__ for key, unit in units.items()}
-        self.seen: dict[str, list[float]] = defaultdict(list)
+    def __init__(self, left: Counter[Kind], known: Costs, jobs: int = 1) -> None:
+        self.left, self.known, self.jobs = Counter(left), known, jobs
+        self.seen: dict[Kind, list[float]] = defaultdict(list)
 
     def ended(self, unit: Unit, seconds: float) -> None:
         """Take note of a unit that ended."""
-        self.seen[self.left.pop(unit.key)].append(seconds)
+        kind = kind_of(unit)
+        self.seen[kind].append(seconds)
+        self.left[kind] = max(0, self.left[kind] - 1)
 
     def seconds(self) -> float:
-        """Seconds left, the unit under way counted whole."""
-        return sum(self._mean(kind) for kind in self.left.values())
+        """Seconds left, the units under way counted whole."""
+        return sum(n * self._mean(kind) for kind, n in self.left.items()) / self.jobs
 
-    def _mean(self, kind: str) -> float:
+    def _mean(self, kind: Kind) -> float:
         seen = self.seen[kind]
-        return sum(seen) / len(seen) if seen else _GUESS[kind]
-
-
-class View(Protocol):
-    """Something that is told events."""
-
-    def __call__(self, event: Event) -> None:
-        """Take note of an event."""
-        ...
+        return sum(seen) / len(seen) if seen else self.known.second(kind)
 
 
 class LiveView:
-    """A bar of the plan, a bar of the unit, the loss and the rate, and the time left."""
+    """A bar of the plan with the time left, and below it one for each unit under way, with its loss and rate."""
 
-    def __init__(self, units: Mapping[str, Unit], batch: int) -> None:
-        self.forecast, self.batch, self.start = Forecast(units), batch, time.monotonic()
-        columns = (TextColumn("{task.description:<44}"), BarColumn(bar_width=28), MofNCompleteColumn())
-        self.bars = Progress(*columns, TimeElapsedColumn())
-        self.plan = self.bars.add_task("units", total=len(units))
-        self.unit = self.bars.add_task("", total=1)
-        self.line = Text("")
-
-    def __rich__(self) -> Group:
-        return Group(self.bars, self.line)
+    def __init__(self, forecast: Forecast, batch: int) -> None:
+        self.forecast, self.batch = forecast, batch
+        columns = (TextColumn("{task.description:<44}"), BarColumn(bar_width=24), MofNCompleteColumn())
+        self.bars = Progress(*columns, TimeElapsedColumn(), TextColumn("[dim]{task.fields[told]}"))
+        self.plan = self.bars.add_task("units", total=sum(forecast.left.values()), told="")
+        self.units: dict[str, tuple[TaskID, float]] = {}
 
     def __call__(self, event: Event) -> None:
         """Move the bars."""
         match event:
             case Started(unit):
-                self.start = time.monotonic()
-                self.bars.reset(self.unit, description=unit.title, total=1)
-            case Tick():
-                self.bars.update(self.unit, completed=event.step, total=event.steps)
-                self.line = Text(f"{self._rate(event)}about {clock(self.forecast.seconds())} left", style="dim")
+                self.units[unit.key] = (
+                    self.bars.add_task(unit.title[:44], total=None, told=""),
+                    time.monotonic(),
+                )
+            case Progressed(unit, tick) if unit.key in self.units:
+                bar, start = self.units[unit.key]
+                self.bars.update(bar, completed=tick.step, total=tick.steps, told=self._told(tick, start))
             case Ended():
                 self.forecast.ended(event.unit, event.seconds)
-                self.bars.advance(self.plan)
+                if event.unit.key in self.units:
+                    self.bars.remove_task(self.units.pop(event.unit.key)[0])
+                self.bars.update(self.plan, advance=1, told=f"about {clock(self.forecast.seconds())} left")
 
-    def _rate(self, tick: Tick) -> str:
+    def _told(self, tick: Tick, start: float) -> str:
         if tick.loss is None:
-            return ""
-        rate = tick.step * self.batch / max(time.monotonic() - self.start, 1e-6)
-        return f"{tick.phase}: loss {tick.loss:.3f}, {rate:.0f} images/s, "
+            return tick.phase
+        rate = tick.step * self.batch / max(time.monotonic() - start, 1e-6)
+        return f"{tick.phase}: loss {tick.loss:.3f}, {rate:.0f} images/s"
 
 
 class PlainView:
     """One line for each unit that ended."""
 
-    def __init__(self, units: Mapping[str, Unit], console: Console) -> None:
-        self.forecast, self.total, self.done, self.console = Forecast(units), len(units), 0, console
+    def __init__(self, forecast: Forecast, console: Console) -> None:
+        self.forecast, self.total, self.done, self.console = forecast, sum(forecast.left.values()), 0, console
 
     def __call__(self, event: Event) -> None:
         """Print a line when a unit ended."""
@@ -103,6 +93,17 @@ class PlainView:
             self.console.print(f"[{self.done}/{self.total}] {event.unit.title}: {fate}", markup=False, highlight=False)
 
 
+def plan_table(found: Survey) -> Table:
+    """A plan by kind of unit and method: what all runs want, what of it is distinct, found, and left to do."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("units", "of runs one by one", "distinct", "found", "to do"):
+        table.add_column(name, justify="left" if name == "units" else "right")
+    for kind in sorted(found.wanted):
+        counts = (found.wanted[kind], found.distinct[kind], found.found[kind], found.left[kind])
+        table.add_row(_WORDS[kind[0]] + (f" {kind[1]}" if kind[1] else ""), *map(str, counts))
+    return table
+
+
 def clock(seconds: float) -> str:
     """Seconds as ``m:ss`` or ``h:mm:ss``."""
     minutes, rest = divmod(round(seconds), 60)
@@ -111,13 +112,13 @@ def clock(seconds: float) -> str:
 
 
 @contextmanager
-def watching(units: Mapping[str, Unit], console: Console, *, batch: int, quiet: bool) -> Iterator[View]:
+def watching(forecast: Forecast, console: Console, *, batch: int, quiet: bool) -> Iterator[Tell]:
     """The view that fits: nothing, live, or plain lines."""
-    if quiet or not units:
+    if quiet or not forecast.left.total():
         yield lambda event: None
     elif console.is_terminal:
-        view = LiveView(units, batch)
-        with Live(view, console=console, refresh_per_second=8, transient=True):
+        view = LiveView(forecast, batch)
+        with Live(view.bars, console=console, refresh_per_second=8, transient=True):
             yield view
     else:
-        yield PlainView(units, console)
+        yield PlainView(forecast, console)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from ..benchmark.backbone import Params
@@ -35,6 +36,7 @@ class Phase:
 
     ``objective`` gives the terms of the loss by name; their sum is minimised, and each is logged.
     ``rehearsed``: pictures of earlier concepts to draw from beside those of the task, each concept equally often.
+    ``streams``: the generators that the objective draws from, for checkpoints to hold.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Phase:
     steps: int
     batch: int
     rehearsed: Sequence[tuple[Pictures, Subject]] = ()
+    streams: Sequence[torch.Generator] = ()
 
 
 class Consolidation:

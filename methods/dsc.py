@@ -77,9 +77,8 @@ class Dsc(Consolidation):
             return dsc_loss(step.noise, first, second, student, self.options) | learner.penalties(step)
 
         o = self.options
-        phase = Phase(
-            "dsc", objective, [{"params": list(learner.adapter.params.values()), "lr": o.rate}], o.iterations, o.batch
-        )
+        groups = [{"params": list(learner.adapter.params.values()), "lr": o.rate}]
+        phase = Phase("dsc", objective, groups, o.iterations, o.batch, streams=(draw,))
         return learner.optimise(task, phase, watch)
 
     def state(self) -> dict[str, Tensor]:

@@ -22,6 +22,7 @@ from ..benchmark.protocol import Pictures, Prompt, Question, Subject, Task, Tick
 from .adapters import Adapter
 from .consolidation import Consolidation, Phase, Step, changes
 from .inspection import inspect
+from .snapshot import Loop
 
 Source = tuple[Tensor, str]
 
@@ -129,7 +130,7 @@ class Learner:
     # --- what consolidations use ------------------------------------------------------------------------------------
 
     def optimise(self, task: Task, phase: Phase, watch: Watch) -> dict[str, float]:
-        """Run one phase of AdamW on random (picture, t, ε).
+        """Run one phase of AdamW on random (picture, t, ε), from its last checkpoint where there is one.
 
         Returns the mean of each term of the loss over the last tenth, as ``loss.<phase>.<term>``. Raises FailedRun
         where the loss is not a number.
@@ -140,7 +141,9 @@ class Learner:
         share = partial(rate_share, steps=phase.steps, cooldown=self.options.cooldown)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, share)
         last: deque[dict[str, Tensor]] = deque(maxlen=max(1, phase.steps // 10))
-        for k in range(phase.steps):
+        loop = Loop(optimiser, schedule, (draw, *phase.streams), last)
+        found = task.scratch.load(phase.name) if task.scratch else None
+        for k in range(loop.restore(found) if found else 0, phase.steps):
             terms = phase.objective(self._draw(sources, phase.batch, draw))
             loss = torch.stack(list(terms.values())).sum()
             optimiser.zero_grad(set_to_none=True)
@@ -152,6 +155,8 @@ class Learner:
             watch(Tick(phase.name, k + 1, phase.steps, value))
             if not math.isfinite(value):
                 raise FailedRun(f"the loss of phase '{phase.name}' is {value} at update {k + 1}; lower the rates.")
+            if task.scratch and task.scratch.due():
+                task.scratch.save(phase.name, loop.snapshot(k + 1))
         means = {name: torch.stack([terms[name] for terms in last]).mean().item() for name in last[0]}
         return {f"loss.{phase.name}.{name}": mean for name, mean in means.items()}
 

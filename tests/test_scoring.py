@@ -9,7 +9,7 @@ from cpbench.benchmark import data, metrics
 from cpbench.benchmark.profiles import load_profile
 from cpbench.benchmark.protocol import Pictures
 from cpbench.benchmark.scoring import Eyes, Scorer, Seen
-from cpbench.benchmark.session import open_session
+from cpbench.benchmark.session import Recipe
 from cpbench.benchmark.units import Measure
 
 
@@ -157,9 +157,9 @@ def test_pictures_of_a_folder_are_their_own_ceiling_and_none_is_compared_with_it
 @pytest.mark.parametrize("autoencoded", [True, False])
 def test_references_are_compared_as_the_autoencoder_gives_them_back(suite, tmp_path, autoencoded):
     profile = replace(load_profile("toybox"), autoencoded=autoencoded)
-    session = open_session(suite, tmp_path, profile=profile, backbone=None, device="cpu", dtype="float32", warn=print)
-    eyes, real = session.scorer.eyes["effnet-lite0"], data.reference_pictures(suite, suite.concepts[0])
-    expected = session.backbone.reconstruct(real) if autoencoded else real
+    runner = Recipe(suite, tmp_path, profile, "tiny", device="cpu").open(print).runner
+    eyes, real = runner.scorer.eyes["effnet-lite0"], data.reference_pictures(suite, suite.concepts[0])
+    expected = runner.backbone.reconstruct(real) if autoencoded else real
     np.testing.assert_array_equal(eyes.real(real), eyes.drawn(expected))
     cached = np.array_equal(eyes.real(real), eyes.drawn(real))
     assert cached is not autoencoded, "both ways keep their features apart"

@@ -71,22 +71,6 @@ def test_an_unknown_suite_names_the_nearest_one():
         load_suite("toybx-6")
 
 
-def test_orders_begin_with_the_given_one_and_its_reverse_and_are_distinct():
-    orders = load_suite("toybox-6").orders(5)
-    assert orders[0] == (0, 1, 2, 3, 4, 5)
-    assert orders[1] == (5, 4, 3, 2, 1, 0)
-    assert len(set(orders)) == 5
-    assert load_suite("toybox-6").orders(3) == orders[:3]
-
-
-def test_more_orders_than_there_are_and_fewer_than_one_are_refused(suite):
-    assert suite.orders(2) == [(0, 1), (1, 0)]
-    with pytest.raises(BadInput, match="only 2 orders"):
-        suite.orders(3)
-    with pytest.raises(BadInput, match="at least 1"):
-        suite.orders(0)
-
-
 def test_the_hash_ignores_the_title_and_nothing_else(tmp_path, suite):
     assert load_suite(str(write_suite(tmp_path, title="Another."))).hash == suite.hash
     training = TINY["training"] | {"steps": 4}

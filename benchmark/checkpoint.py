@@ -1,0 +1,75 @@
+"""Checkpoints of a task under way, on disk: whole, checked, and at a bounded cost."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors.torch import load, save
+from torch import Tensor
+
+from .phases import Phases
+
+EVERY = 10.0
+"""Seconds between two checkpoints, at least."""
+SHARE = 0.02
+"""Share of the time that may go into checkpoints: a slow disk or a large model is saved less often."""
+
+
+class Checkpoints:
+    """Checkpoints by phase below ``folder``; what ``phases`` has measured is kept with them.
+
+    The name of a file ends in the checksum of its content: one that was cut short or changed is passed over.
+    """
+
+    def __init__(self, folder: Path, phases: Phases) -> None:
+        self.folder, self.phases = folder, phases
+        self.last, self.pause = time.monotonic(), EVERY
+
+    def due(self) -> bool:
+        """Whether the pause since the last one is over."""
+        return time.monotonic() - self.last >= self.pause
+
+    def save(self, phase: str, tensors: Mapping[str, Tensor]) -> None:
+        """Write a new checkpoint, then remove the one before."""
+        begin = time.monotonic()
+        kept = {k: v.detach().contiguous().cpu() for k, v in tensors.items()}
+        content: bytes = save(kept, {"measured": json.dumps(self.phases.measured())})
+        self.folder.mkdir(parents=True, exist_ok=True)
+        before = list(self.folder.glob(f"{phase}-*.safetensors"))
+        file = self.folder / f"{phase}-{_sum(content)}.safetensors"
+        partial = file.with_suffix(".partial")
+        partial.write_bytes(content)
+        partial.replace(file)
+        for old in before:
+            if old != file:
+                old.unlink()
+        self.last = time.monotonic()
+        self.pause = max(EVERY, (self.last - begin) / SHARE)
+
+    def load(self, phase: str) -> Mapping[str, Tensor] | None:
+        """The newest whole checkpoint of a phase; the clock of the phases goes on from there."""
+        for file in sorted(
+            self.folder.glob(f"{phase}-*.safetensors"), key=lambda f: f.stat().st_mtime_ns, reverse=True
+        ):
+            content = file.read_bytes()
+            if file.stem == f"{phase}-{_sum(content)}":
+                self.phases.resume(_measured(content))
+                tensors: Mapping[str, Tensor] = load(content)
+                return tensors
+        return None
+
+
+def _sum(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _measured(content: bytes) -> dict[str, dict[str, float]]:
+    """The metadata of a safetensors file: its header is JSON, after its length in eight bytes."""
+    (length,) = struct.unpack("<Q", content[:8])
+    measured: dict[str, dict[str, float]] = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["measured"])
+    return measured

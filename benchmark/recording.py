@@ -1,0 +1,113 @@
+"""From finished units to the record of a run."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .errors import BadInput
+from .plan import RunPlan
+from .results import Result, Score, TaskCost, read_result, result_path, write_result
+from .store import Store
+from .units import Classify, Measure, called
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """Writes records below ``out``, with ``environment`` as their stamp; ``warn`` is told of damaged ones."""
+
+    store: Store
+    out: Path
+    environment: dict[str, Any]
+    warn: Callable[[str], None]
+
+    def write(self, plan: RunPlan, error: str | None = None) -> Path:
+        """Write the record of a run; one that is there already, and the same but for its time, stays untouched."""
+        result = Result(
+            run=plan.run,
+            scores=[] if error else _sorted(self.scores(plan)),
+            cost=[] if error else list(self._costs(plan)),
+            environment=self.environment,
+            units=_keys(plan),
+            status="error" if error else "ok",
+            error=error,
+            created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        )
+        path = result_path(self.out, plan.run)
+        there = self._there(path)
+        if there is not None and not error:
+            result = _with_other_metrics(result, there)
+        told = {"created", "environment"}
+        same = there is not None and there.model_dump(exclude=told) == result.model_dump(exclude=told)
+        return path if same else write_result(self.out, result)
+
+    def _there(self, path: Path) -> Result | None:
+        """The record that is there already; one that cannot be read is set aside, with its name said."""
+        try:
+            return read_result(path) if path.exists() else None
+        except BadInput as error:
+            path.replace(path.with_suffix(".damaged"))
+            self.warn(f"{error} It is set aside as {path.with_suffix('.damaged').name}, and written again.")
+            return None
+
+    def scores(self, plan: RunPlan) -> Iterator[Score]:
+        """The rows of a plan whose units are all done."""
+        order = plan.run.order
+        for unit in plan.ceilings:
+            yield from self._rows("real", 0, 1 + max(order.index(c.name) for c in unit.subjects), unit)
+        for look in plan.looks:
+            if look.measure is not None:
+                yield from self._rows("model", look.i, look.j, look.measure)
+        for i, asked in enumerate(plan.classified):
+            yield from self._classified(asked, i, order)
+
+    def _rows(self, source: str, i: int, j: int, unit: Measure) -> Iterator[Score]:
+        place = {"source": source, "i": i, "j": j, "concept": called(unit.subjects)}
+        for row in self.store.read_json(unit.key, "scores.json"):
+            yield Score.model_validate(place | row)
+
+    def _classified(self, unit: Classify, i: int, order: list[str]) -> Iterator[Score]:
+        """The share of each concept that was classified right, and the confusion where there was any."""
+        names = [c.name for c in unit.concepts]
+        for name, counts in zip(names, self.store.read_json(unit.key, "confusion.json"), strict=False):
+            n, place = sum(counts), {"source": "model", "i": i, "j": 1 + order.index(name), "concept": name}
+            common = {**place, "prompt": None, "n": n}
+            right = counts[names.index(name)] / n
+            yield Score.model_validate({**common, "metric": "dc_accuracy", "value": right, "higher_is_better": True})
+            for other, count in zip(names, counts, strict=True):
+                if count and other != name:
+                    wrong = {"metric": "dc_confusion", "other": other, "value": count / n, "higher_is_better": False}
+                    yield Score.model_validate(common | wrong)
+
+    def _costs(self, plan: RunPlan) -> Iterator[TaskCost]:
+        drawn = {look.i: look.draw.key for look in plan.looks if look.i == look.j and len(look.draw.subjects) == 1}
+        for train in plan.trains:
+            draw = self.store.meta(drawn[train.number])["measured"]
+            measured = self.store.meta(train.key)["measured"]
+            yield TaskCost(task=train.number, seconds_per_picture=draw["seconds_per_picture"], **measured)
+
+
+def _with_other_metrics(result: Result, there: Result) -> Result:
+    """A record with the rows of metrics that an earlier one of the same run has, and it has not."""
+    own = {s.metric for s in result.scores} | {"dc_confusion"}
+    return result.model_copy(
+        update={"scores": _sorted([*result.scores, *(s for s in there.scores if s.metric not in own)])}
+    )
+
+
+def _sorted(scores: Iterable[Score]) -> list[Score]:
+    """Ceilings first, then by place, metric and prompt: the same record whatever was measured first."""
+    return sorted(
+        scores, key=lambda s: (s.source != "real", s.i, s.j, s.concept, s.metric, s.prompt or 0, s.other or "")
+    )
+
+
+def _keys(plan: RunPlan) -> dict[str, str]:
+    keys = {f"train/{t.number}": t.key for t in plan.trains}
+    for look in plan.looks:
+        what = str(look.j) if len(look.draw.subjects) == 1 else called(look.draw.subjects)
+        keys[f"draw/{look.i}/{what}"] = look.draw.key
+    return keys | {f"real/{called(r.subjects)}": r.key for r in plan.reals}

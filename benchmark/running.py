@@ -1,0 +1,139 @@
+"""``cpbench run``: a grid of runs, planned, estimated, done and recorded."""
+
+from __future__ import annotations
+
+import math
+import time
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.filesize import decimal
+
+from ..methods.registry import choose
+from .commands import interruptible, parse_settings, tell_results
+from .errors import BadInput, TimeOver
+from .estimate import Costs, costs
+from .executors import Placement, placed
+from .grid import Grid, Survey, lengths_of, orders_of, survey
+from .profiles import load_profile
+from .quiet import quiet_libraries
+from .session import Recipe, Session, Work
+from .spec import load_suite
+from .store import home, writable
+from .view import Forecast, clock, plan_table, watching
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """The arguments of ``cpbench run``."""
+
+    methods: str
+    suite: str
+    orders: str
+    lengths: str | None
+    seeds: int
+    protocol: str
+    backbone: str | None
+    device: str
+    dtype: str
+    settings: tuple[str, ...]
+    threads: int | None
+    executor: str
+    jobs: int
+    address: str | None
+    max_hours: float | None
+    out: Path
+    dry_run: bool
+    quiet: bool
+
+    def check(self) -> None:
+        """Raise BadInput for a number or word that no run can use."""
+        if self.seeds < 1:
+            raise BadInput(f"--seeds {self.seeds}: give at least 1.")
+        if self.threads is not None and self.threads < 1:
+            raise BadInput(f"--threads {self.threads}: give at least 1.")
+        if self.max_hours is not None and self.max_hours <= 0:
+            raise BadInput(f"--max-hours {self.max_hours:g}: give more than 0.")
+        if self.protocol not in ("final", "full"):
+            raise BadInput(f"--protocol {self.protocol}: choose final or full.")
+
+
+@interruptible()
+def run(request: RunRequest) -> None:
+    """Run methods on a suite; everything that can be wrong with the request is found before anything is loaded."""
+    console, begin = Console(), time.monotonic()
+    request.check()
+    placement = Placement(request.executor, request.jobs, request.address)
+    placement.check()
+    chosen = choose(request.methods, parse_settings(request.settings))
+    suite = load_suite(request.suite)
+    orders, lengths = orders_of(suite, request.orders), lengths_of(suite, request.lengths)
+    grid = Grid(chosen, orders, lengths, range(request.seeds))
+    recipe = Recipe(
+        suite=suite,
+        home=home().resolve(),
+        profile=load_profile(suite.evaluation.profile),
+        backbone=request.backbone or suite.backbone,
+        device=request.device,
+        dtype=request.dtype,
+        threads=request.threads,
+    )
+    writable(request.out)
+    with quiet_libraries(), console.status("loading the model") if console.is_terminal else nullcontext():
+        session = recipe.open(lambda text: console.print(text, style="yellow", markup=False))
+    there = session.store.keys()
+    found, known = survey(grid, session.planner(request.protocol), there), costs(session.store, there)
+    _say_plan(console, request, grid, found, known)
+    if not request.dry_run:
+        deadline = begin + request.max_hours * 3600 if request.max_hours else math.inf
+        _work(console, request, session, grid, placement, (found, known), deadline)
+
+
+def _work(
+    console: Console,
+    request: RunRequest,
+    session: Session,
+    grid: Grid,
+    placement: Placement,
+    estimate: tuple[Survey, Costs],
+    deadline: float,
+) -> None:
+    forecast = Forecast(estimate[0].left, estimate[1], placement.jobs)
+    recorder, parts = session.recorder(request.out), list[Work]()
+    with (
+        quiet_libraries(),
+        watching(forecast, console, batch=session.suite.training.batch, quiet=request.quiet) as view,
+        placed(placement, session) as do,
+    ):
+        for wave in grid.waves(session.planner(request.protocol)):
+            parts.append(session.run(wave, do, recorder, view, deadline))
+    paths = [path for part in parts for path in part.paths]
+    tell_results(console, paths, request.out)
+    if left := sum(part.runs_left for part in parts):
+        units = sum(part.units_left for part in parts)
+        raise TimeOver(
+            f"--max-hours {request.max_hours:g} are over: {left} of {len(grid)} runs are not finished, {units} units "
+            "are left; the same command continues."
+        )
+
+
+def _say_plan(console: Console, request: RunRequest, grid: Grid, found: Survey, known: Costs) -> None:
+    """Runs, units, and what they will take; a dry run tells units by kind."""
+    wanted, distinct, done = (c.total() for c in (found.wanted, found.distinct, found.found))
+    parts = f"{len(grid.methods)} methods, {len(grid.prefixes)} orders and lengths, {len(grid.seeds)} seeds"
+    lines = [
+        f"{len(grid)} runs ({parts}) of {wanted} units: {wanted - distinct} shared, {done} found, "
+        f"{distinct - done} to do."
+    ]
+    if found.left.total():
+        basis = f"from {known.measured} units of the store" if known.measured else "a guess: no unit was measured yet"
+        space = decimal(int(known.disk(found.left))) if known.measured else "unknown space"
+        jobs = f"{request.jobs} process{'es' if request.jobs > 1 else ''}"
+        lines.append(f"About {clock(known.time(found.left, request.jobs))} on {jobs}, {space} on disk ({basis}).")
+    lines.append(f"Units in {home() / 'units'}, records in {request.out}.")
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True)
+    if request.dry_run:
+        console.print(plan_table(found))

@@ -1,0 +1,37 @@
+"""Where a process other than the first does its units: it loads the models when the first unit comes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from .errors import CpbenchError
+from .execute import Ended, Tell, attempt
+from .quiet import quiet_libraries
+from .runner import Runner
+from .session import Recipe
+from .units import Unit
+
+
+@dataclass
+class Workshop:
+    """One process with its models."""
+
+    recipe: Recipe
+    runner: Runner | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def do(self, unit: Unit, tell: Tell) -> Ended:
+        """Do a unit, and say how it ended, with what there is to be noted."""
+        with quiet_libraries():
+            ended = self._do(unit, tell)
+        notes, self.notes[:] = tuple(self.notes), []
+        return replace(ended, notes=notes)
+
+    def _do(self, unit: Unit, tell: Tell) -> Ended:
+        try:
+            self.runner = self.runner or self.recipe.open(self.notes.append).runner
+        except CpbenchError as error:
+            return Ended(unit, 0.0, "refused" if error.status == 2 else "failed", str(error))
+        except (RuntimeError, OSError, MemoryError) as error:
+            return Ended(unit, 0.0, "failed", f"the model cannot be loaded: {type(error).__name__}: {error}")
+        return attempt(unit, self.runner, tell)

@@ -1,0 +1,135 @@
+"""The grid of a sweep: its orders and lengths, and a survey that counts without planning every run."""
+
+import time
+from collections import Counter
+
+import pytest
+
+from cpbench.benchmark.chain import Planner
+from cpbench.benchmark.errors import BadInput
+from cpbench.benchmark.grid import Grid, lengths_of, orders_of, survey
+from cpbench.benchmark.plan import gather
+from cpbench.benchmark.profiles import load_profile
+from cpbench.benchmark.spec import load_suite
+from cpbench.benchmark.units import Draw, Measure, Train, kind_of
+from cpbench.methods.registry import choose
+
+
+def planner(suite):
+    return Planner(suite, load_profile("toybox"), "tiny", "w", "cpu", "float32", {"e": "1"})
+
+
+@pytest.fixture(scope="module")
+def six():
+    return load_suite("toybox-6")
+
+
+def test_orders_begin_with_the_given_one_and_its_reverse_and_are_distinct(six):
+    orders = orders_of(six, "5")
+    assert orders[:2] == [(0, 1, 2, 3, 4, 5), (5, 4, 3, 2, 1, 0)]
+    assert len(set(orders)) == 5
+
+
+def test_fewer_orders_are_the_first_of_more_up_to_all(six):
+    assert orders_of(six, "3") == orders_of(six, "5")[:3] == orders_of(six, "all")[:3]
+    assert len(set(orders_of(six, "all"))) == 720
+
+
+def test_orders_can_be_listed_by_place_or_name(suite):
+    assert orders_of(suite, "2,1/1,2/rumble, mallow") == [(1, 0), (0, 1)]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("0", "at least 1"),
+        ("-2", "at least 1"),
+        ("3", "only 2 orders"),
+        ("1,3", "'3' is not one of mallow, rumble"),
+        ("mallow", "'mallow': name each|name each of mallow, rumble exactly once"),
+        ("1,1", "exactly once"),
+        ("", "'' is not one of"),
+    ],
+)
+def test_orders_that_cannot_be_meant_are_refused(suite, text, sentence):
+    with pytest.raises(BadInput, match=sentence):
+        orders_of(suite, text)
+
+
+def test_all_orders_of_ten_concepts_are_refused_with_their_number():
+    with pytest.raises(BadInput, match="3628800 orders"):
+        orders_of(load_suite("toybox-10"), "all")
+
+
+def test_lengths_are_sorted_and_distinct_and_all_concepts_when_not_given(six):
+    assert lengths_of(six, "6,2, 2") == (2, 6)
+    assert lengths_of(six, None) == (6,)
+    for text in ("0", "7", "two", "2,,4", "-1"):
+        with pytest.raises(BadInput, match="not a number from 1 to 6"):
+            lengths_of(six, text)
+
+
+def test_the_first_order_of_the_first_seed_comes_first_for_all_methods(suite):
+    grid = Grid(choose("lora,dsc", {}), [(0, 1), (1, 0)], (1, 2), range(2))
+    runs = [plan.run for plan in grid.plans(planner(suite))]
+    assert len(runs) == len(grid) == 2 * 4 * 2
+    assert [(r.method, len(r.order), r.seed) for r in runs[:4]] == [
+        ("lora", 1, 0),
+        ("dsc", 1, 0),
+        ("lora", 2, 0),
+        ("dsc", 2, 0),
+    ]
+
+
+def test_lengths_of_one_order_train_the_longest_only(six):
+    (lora,) = choose("lora", {})
+    make = planner(six)
+    plans = list(Grid([lora], orders_of(six, "1"), (2, 4, 6), [0]).plans(make))
+    assert sum(isinstance(u, Train) for u in gather(plans).values()) == 6
+    assert [len(p.trains) for p in plans] == [2, 4, 6]
+
+
+def test_units_trained_are_the_distinct_prefixes(six):
+    (lora,) = choose("lora", {})
+    orders = orders_of(six, "5")
+    found = survey(Grid([lora], orders, (2, 4, 6), [0]), planner(six), set())
+    assert found.distinct["Train", "lora"] == len({o[:n] for o in orders for n in range(1, 7)})
+
+
+@pytest.mark.parametrize("names", ["lora", "base", "dsc,base,vera"])
+def test_a_survey_counts_what_planning_every_run_counts(six, names):
+    grid = Grid(choose(names, {}), orders_of(six, "4"), (2, 3, 6), (0, 3))
+    plans = list(grid.plans(planner(six)))
+    units = gather(plans)
+    trained = {k for k, u in units.items() if isinstance(u, Train) and u.number <= 2 and u.concept.name == "mallow"}
+    there = trained | {u.key for u in units.values() if isinstance(u, Draw) and u.state in {None, *trained}}
+    there |= {u.key for u in units.values() if isinstance(u, Measure) and u.pictures in there}
+    found = survey(grid, planner(six), there)
+    assert found.wanted == Counter(kind_of(u) for plan in plans for u in plan.units())
+    assert found.distinct == Counter(map(kind_of, units.values()))
+    assert found.found == Counter(kind_of(units[k]) for k in there)
+    assert found.left.total() == len(units) - len(there)
+
+
+def test_a_hundred_thousand_runs_are_surveyed_in_ten_seconds_and_a_gigabyte(six):
+    import tracemalloc
+
+    grid = Grid(choose("all", {}), orders_of(six, "100"), (2, 4, 6), range(19))
+    assert len(grid) > 100_000
+    make, start = planner(six), time.process_time()
+    found = survey(grid, make, set())
+    seconds = time.process_time() - start
+    tracemalloc.start()
+    survey(Grid(grid.methods, grid.orders, grid.lengths, range(2)), make, set())
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    print(f"{len(grid)} runs, {found.distinct.total()} distinct units: {seconds:.1f} s, {peak / 1e6:.0f} MB")
+    assert seconds < 10
+    assert peak < 2**29
+
+
+def test_a_wave_is_planned_when_it_is_wanted_and_what_was_planned_before_is_let_go(six):
+    grid, make = Grid(choose("lora", {}), orders_of(six, "4"), (2, 4), range(3)), planner(six)
+    waves = list(grid.waves(make, size=7))
+    assert [len(w) for w in waves] == [7, 7, 7, len(grid) - 21]
+    assert not make.known
