@@ -65,30 +65,11 @@ def run(
 
     Example: cpbench run --methods dsc,clora --suite toybox-6 --orders 2 --jobs 2
     """
+    arguments = locals() | {"settings": tuple(settings or ())}
     from .running import RunRequest
     from .running import run as sweep
 
-    request = RunRequest(
-        methods=methods,
-        suite=suite,
-        orders=orders,
-        lengths=lengths,
-        seeds=seeds,
-        protocol=protocol,
-        backbone=backbone,
-        device=device,
-        dtype=dtype,
-        settings=tuple(settings or ()),
-        threads=threads,
-        executor=executor,
-        jobs=jobs,
-        address=address,
-        max_hours=max_hours,
-        out=out,
-        dry_run=dry_run,
-        quiet=quiet,
-    )
-    sweep(request)
+    sweep(RunRequest(**arguments))
 
 
 @app.command()

@@ -45,7 +45,9 @@ def tell_results(console: Console, paths: Sequence[Path], out: Path) -> None:
     results = [read_result(path) for path in paths]
     leaderboard(console, [r for r in results if r.status == "ok"])
     console.print(
-        f"{len(paths)} records in {out}; 'cpbench report --results {out}' draws them.", highlight=False, soft_wrap=True
+        f"{len(paths)} records in {out}; 'cpbench report --results {out}' makes tables and plots.",
+        highlight=False,
+        soft_wrap=True,
     )
     if failed := [r for r in results if r.status == "error"]:
         raise FailedRun(f"{len(failed)} of {len(results)} runs failed; the first: {failed[0].error}")

@@ -1,4 +1,4 @@
-"""Units on disk: each is whole or absent, and checked when it is first read.
+"""Units on disk: each is whole or absent, and checked whenever it is read.
 
 Below the folder of a store lie, for a unit with key k: ``k/`` (finished), ``k.partial/`` (under way, or left by a
 process that died), ``k.scratch/`` (checkpoints of what is under way), ``k.damaged-0/`` (set aside), ``.locks/k``.
@@ -49,7 +49,6 @@ class Store:
     def __init__(self, folder: Path, warn: Callable[[str], None]) -> None:
         self.folder, self.warn, self.locks = folder, warn, folder / ".locks"
         self.locks.mkdir(parents=True, exist_ok=True)
-        self.whole: set[str] = set()
 
     def keys(self) -> set[str]:
         """Keys of all finished units; their files are not looked at."""
@@ -57,18 +56,16 @@ class Store:
             return {entry.name for entry in entries if "." not in entry.name}
 
     def find(self, key: str) -> Path | None:
-        """The folder of a finished unit, checked once a process; a damaged one is set aside, with its name said."""
+        """The folder of a finished unit, checked; a damaged one is set aside, with its name said."""
         folder = self.folder / key
-        if key in self.whole:
-            return folder
         if not folder.is_dir():
             return None
         if fault := fault_of(folder):
             aside = self.folder / f"{key}.damaged-{len(list(self.folder.glob(f'{key}.damaged-*')))}"
-            folder.replace(aside)
+            with suppress(FileNotFoundError):  # another process may have found it at the same time
+                folder.replace(aside)
             self.warn(f"unit {key} is damaged ({fault}); set aside as {aside.name}, and done again.")
             return None
-        self.whole.add(key)
         return folder
 
     def read(self, key: str) -> Path:
@@ -121,7 +118,6 @@ class Store:
         _sync(partial)
         partial.replace(self.folder / key)
         shutil.rmtree(self.scratch(key), ignore_errors=True)
-        self.whole.add(key)
         return self.folder / key
 
     def scratch(self, key: str) -> Path:

@@ -69,7 +69,8 @@ def test_a_second_run_does_nothing_and_leaves_the_record_untouched(capsys, suite
 def test_a_dry_run_says_the_plan_and_does_nothing(capsys, suite_file, tmp_path):
     status, out, _ = cpbench(capsys, *run_arguments(suite_file, tmp_path / "out", "--dry-run", "--orders", 2))
     assert status == 0
-    assert "2 runs of" in out
+    assert "2 runs (1 methods, 2 orders and lengths, 1 seeds) of 56 units: 14 shared, 0 found, 42 to do" in out
+    assert "a guess: no unit was measured yet" in out and "train lora" in out
     assert list(iterate_results(tmp_path / "out")) == []
 
 
@@ -140,6 +141,11 @@ def refusals(suite_file, tmp_path):
         "unreadable picture": (run_arguments(unreadable, out), "a.jpg: not a readable picture"),
         "no placeholder": (run_arguments(prompt, out), "must hold the placeholder"),
         "no orders": (run_arguments(suite_file, out, "--orders", 0), "at least 1"),
+        "no lengths": (run_arguments(suite_file, out, "--lengths", "3"), "not a number from 1 to 2"),
+        "no jobs": (run_arguments(suite_file, out, "--jobs", 0), "at least 1"),
+        "no hours": (run_arguments(suite_file, out, "--max-hours", 0), "more than 0"),
+        "unknown executor": (run_arguments(suite_file, out, "--executor", "slurm"), "local or ray"),
+        "address without ray": (run_arguments(suite_file, out, "--address", "auto"), "say --executor ray"),
         "no seeds": (run_arguments(suite_file, out, "--seeds", 0), "at least 1"),
         "unknown device": (run_arguments(suite_file, out, "--device", "tpu"), "not available here"),
         "unknown dtype": (run_arguments(suite_file, out, "--dtype", "int8"), "choose one of"),
@@ -154,6 +160,7 @@ def refusals(suite_file, tmp_path):
 
 CASES = (
     *("unknown method", "no method", "unknown suite", "missing field", "empty folder", "unreadable picture"),
+    *("no lengths", "no jobs", "no hours", "unknown executor", "address without ray"),
     *("no placeholder", "no orders", "no seeds", "unknown device", "unknown dtype", "unknown option"),
     *("setting without value", "unknown backbone", "no records", "unknown run", "unknown list"),
 )

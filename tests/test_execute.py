@@ -1,0 +1,113 @@
+"""Units in topological order: who waits for whom, and what an error, a deadline or another process costs."""
+
+import math
+import time
+from dataclasses import dataclass, field
+
+import pytest
+
+from cpbench.benchmark.errors import BadInput, FailedRun
+from cpbench.benchmark.execute import Ended, execute
+
+
+@dataclass(frozen=True)
+class Unit:
+    key: str
+    needs: tuple[str, ...] = ()
+    title: str = ""
+
+
+@dataclass
+class Hands:
+    """Does nothing, in the given number of places; ends units in the order of their start, as ``fates`` say."""
+
+    places: int = 1
+    fates: dict = field(default_factory=dict)
+    under_way: list = field(default_factory=list)
+    log: list = field(default_factory=list)
+
+    def free(self):
+        return self.places - len(self.under_way)
+
+    def start(self, unit, tell):
+        self.under_way.append(unit)
+        self.log.append(unit.key)
+
+    def finished(self):
+        unit = self.under_way.pop(0)
+        fates = self.fates.get(unit.key, [])
+        fate = fates.pop(0) if fates else "done"
+        return [Ended(unit, 0.0, fate, None if fate == "done" else f"{unit.key} {fate}")]
+
+
+def do(units, hands, deadline=math.inf):
+    events = []
+    outcome = execute({u.key: u for u in units}, hands, events.append, deadline)
+    return outcome, [(e.unit.key, e.fate) for e in events]
+
+
+CHAIN = [Unit("a"), Unit("b", ("a",)), Unit("c", ("b",)), Unit("x"), Unit("y", ("x", "b"))]
+
+
+def test_units_are_begun_in_their_order_as_soon_as_what_they_need_is_done():
+    hands = Hands()
+    outcome, ended = do(CHAIN, hands)
+    assert hands.log == ["a", "b", "c", "x", "y"]
+    assert outcome.left == 0 and not outcome.errors and len(ended) == 5
+
+
+def test_no_unit_is_begun_before_what_it_needs_however_many_places_there_are():
+    hands = Hands(places=9)
+    do(CHAIN, hands)
+    assert hands.log[:2] == ["a", "x"]
+    assert hands.log.index("b") > 1 and hands.log[-1] in "cy"
+
+
+def test_needs_that_are_not_part_of_the_plan_are_done_already():
+    hands = Hands()
+    do([Unit("b", ("a",))], hands)
+    assert hands.log == ["b"]
+
+
+def test_an_error_costs_only_what_depends_on_it_and_each_of_these_tells_it():
+    hands = Hands(fates={"b": ["failed"]})
+    outcome, ended = do(CHAIN, hands)
+    assert hands.log == ["a", "b", "x"]
+    assert outcome.errors == dict.fromkeys("bcy", "b failed") and outcome.left == 0
+    assert ("c", "failed") in ended and not outcome.lost
+
+
+def test_a_lost_unit_is_told_so_that_another_round_can_follow():
+    outcome, _ = do(CHAIN, Hands(fates={"b": ["lost"]}))
+    assert outcome.lost
+
+
+def test_what_another_process_is_doing_is_put_off_and_the_others_go_first():
+    hands = Hands(fates={"a": ["busy", "busy"]})
+    begin = time.monotonic()
+    outcome, ended = do(CHAIN, hands)
+    assert hands.log == ["a", "x", "a", "a", "b", "c", "y"]
+    assert time.monotonic() - begin >= 1.0, "half a second between two tries"
+    assert ("a", "busy") not in ended and outcome.left == 0
+
+
+def test_after_the_deadline_nothing_is_begun_and_what_is_under_way_is_finished():
+    hands = Hands(places=2)
+    hands_start = hands.start
+
+    def slow(unit, tell):
+        hands_start(unit, tell)
+        time.sleep(0.06)
+
+    hands.start = slow
+    outcome, ended = do([Unit(k) for k in "abcdef"], hands, time.monotonic() + 0.1)
+    assert 2 <= len(hands.log) < 6
+    assert len(ended) == len(hands.log) and outcome.left == 6 - len(hands.log)
+
+
+@pytest.mark.parametrize(("fate", "error"), [("refused", BadInput), ("full", FailedRun)])
+def test_what_no_other_unit_can_survive_stops_everything(fate, error):
+    hands = Hands(fates={"a": [fate]})
+    with pytest.raises(error, match=f"a {fate}"):
+        do(CHAIN, hands)
+    assert hands.log == ["a"]
