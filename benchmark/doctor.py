@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
+from rich.filesize import decimal
+
 from .errors import CpbenchError
+from .inventory import faults, owner, read_record, take_stock
 
 _PACKAGES = ("torch", "torchvision", "diffusers", "transformers", "peft", "open_clip_torch", "timm", "torchmetrics")
 
@@ -41,11 +44,36 @@ def _device() -> str:
 
 
 def _home() -> str:
-    from .store import home
+    from .store import disk_bytes, home
 
     folder = home()
-    units = len(list((folder / "units").glob("*/unit.json")))
-    return f"{folder}: {units} units, {shutil.disk_usage(folder).free / 1e9:.1f} GB free"
+    units = len(take_stock(folder / "units").units)
+    space = f"{decimal(disk_bytes(folder))}, {decimal(shutil.disk_usage(folder).free)} free"
+    return f"{folder}: {units} units, {space}"
+
+
+def store_checks(tell: Callable[[], None], *, quick: bool) -> Iterator[Check]:
+    """What in the store is locked, stale, left over or damaged; ``tell`` is called after each unit."""
+    from .chain import REVISION
+    from .store import home
+
+    stock = take_stock(home() / "units")
+    if stock.under_way:
+        yield Check("under way", "; ".join(map(owner, stock.under_way)), True)
+    if stock.checkpoints:
+        yield Check("interrupted", f"{len(stock.checkpoints)} tasks with checkpoints; the same command resumes.", True)
+    if lost := len(stock.left_over) + len(stock.damaged):
+        yield Check("left over", f"{lost} of dead processes or set aside as damaged; 'cpbench gc' removes them.", True)
+    if quick:
+        return
+    old = [u for u in stock.units if read_record(u).get("inputs", {}).get("revision", REVISION) < REVISION]
+    if old:
+        yield Check("stale", f"{len(old)} units of an older cpbench; 'cpbench gc --unused results' removes them.", True)
+    bad = faults(stock.units, tell)
+    named = "; ".join(f"{unit.name}: {fault}" for unit, fault in list(bad.items())[:5])
+    more = f" and {len(bad) - 5} more" if len(bad) > 5 else ""
+    told = f"{named}{more}; done again when needed" if bad else f"{len(stock.units)} units whole"
+    yield Check("checksums", told, not bad)
 
 
 def _toybox() -> str:

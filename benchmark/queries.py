@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from .errors import BadInput, FailedRun, unknown
@@ -129,18 +130,27 @@ def conformance(name: str, settings: list[str], as_json: bool) -> None:
         raise FailedRun(f"method '{name}' breaks the contract; see the lines marked 'no'.")
 
 
-def doctor(as_json: bool) -> None:
-    """Check the installation and say what will work."""
-    from .doctor import checks
+def doctor(quick: bool, as_json: bool) -> None:
+    """Check the installation and the store, and say what will work."""
+    from .doctor import checks, store_checks
+    from .inventory import take_stock
+    from .store import home
 
+    console = Console()
+    columns = (TextColumn("comparing checksums"), BarColumn(), MofNCompleteColumn())
+    bar = Progress(*columns, console=console, transient=True)
     with quiet_libraries():
         rows = checks()
+    if all(row.good for row in rows if row.what == "store"):
+        with bar:
+            seen = bar.add_task("", total=len(take_stock(home() / "units").units), visible=not quick)
+            rows += store_checks(lambda: bar.advance(seen), quick=quick)
     if as_json:
         typer.echo(json.dumps([vars(row) for row in rows], indent=1))
     else:
         table = Table(box=None, pad_edge=False, show_header=False)
         for row in rows:
             table.add_row("[green]ok[/]" if row.good else "[red]no[/]", row.what, row.found)
-        Console().print(table)
+        console.print(table)
     if not all(row.good for row in rows):
         raise FailedRun("something will not work; see the lines marked 'no'.")

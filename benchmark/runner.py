@@ -14,6 +14,7 @@ from PIL import Image
 
 from . import data
 from .backbone import Backbone
+from .chain import REVISION
 from .checkpoint import Checkpoints
 from .classify import PICTURES, classify, confusion
 from .phases import Phases
@@ -39,7 +40,8 @@ class Runner:
         Raises Busy where another process is doing it, and Lost where something that it needs is not there.
         """
         kind, method = kind_of(unit)
-        inputs = {"kind": kind.lower(), "method": method, "what": unit.title, "needs": list(unit.needs)}
+        about = {"kind": kind.lower(), "method": method, "what": unit.title, "revision": REVISION}
+        inputs = about | {"needs": list(unit.needs)}
 
         def write(folder: Path) -> dict[str, Any]:
             begun()

@@ -55,6 +55,7 @@ def test_imports_go_in_the_allowed_directions_only(package):
         "cli.py",
         "commands.py",
         "queries.py",
+        "checking.py",
         "rescore.py",
         "running.py",
         "tuning.py",

@@ -1,0 +1,62 @@
+"""How the outcome of a check is told: as Markdown for people, and as JUnit XML for machines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from xml.etree import ElementTree
+
+from .regression import FALSE_ALARM, Moved, Verdict
+
+_SHOWN = 20
+
+
+def to_markdown(verdicts: Sequence[Verdict]) -> str:
+    """A sentence, a row a run, and a table of what moved (the first twenty of each run)."""
+    moved = [m for v in verdicts for m in v.moved[:_SHOWN]]
+    hidden = sum(max(0, len(v.moved) - _SHOWN) for v in verdicts)
+    lines = ["# cpbench check", "", sentence(verdicts), "", "| run | compared | how | moved |", "|---|---:|---|---:|"]
+    for v in verdicts:
+        lines.append(f"| {v.run.method} (seed {v.run.seed}) | {v.compared} | {how(v)} | {len(v.moved)} |")
+    if moved:
+        lines += ["", "| run | what | stored | now | allowed |", "|---|---|---:|---:|---:|"]
+        lines += [f"| {m.run} | {m.what} | {m.stored} | {m.now} | {allowed(m)} |" for m in moved]
+    if hidden:
+        lines += ["", f"{hidden} more values moved and are not shown."]
+    return "\n".join(lines) + "\n"
+
+
+def to_junit(verdicts: Sequence[Verdict]) -> str:
+    """One test case a run; what moved is the text of its failure."""
+    suite = ElementTree.Element("testsuite", name="cpbench check", tests=str(len(verdicts)))
+    suite.set("failures", str(sum(bool(v.moved) for v in verdicts)))
+    for v in verdicts:
+        case = ElementTree.SubElement(
+            suite, "testcase", classname=v.run.suite, name=f"{v.run.method}, seed {v.run.seed}"
+        )
+        if v.moved:
+            failure = ElementTree.SubElement(case, "failure", message=f"{len(v.moved)} values moved")
+            failure.text = "\n".join(f"{m.what}: {m.stored} -> {m.now} (allowed {allowed(m)})" for m in v.moved)
+    ElementTree.indent(suite)
+    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def sentence(verdicts: Sequence[Verdict]) -> str:
+    """The outcome in a sentence or two."""
+    bad, inexact = sum(bool(v.moved) for v in verdicts), sum(not v.exact for v in verdicts)
+    told = f"{bad} of {len(verdicts)} runs moved." if bad else f"{len(verdicts)} runs are as they were."
+    if inexact:
+        told += (
+            f" {inexact} of them were made on another machine or with other packages than the stored ones, and held to "
+            f"the spread between seeds; runs without any change fail so in {FALSE_ALARM:.0%} of checks at most."
+        )
+    return told
+
+
+def how(verdict: Verdict) -> str:
+    """How exact a comparison was."""
+    return "equal" if verdict.exact else "within the spread of seeds"
+
+
+def allowed(moved: Moved) -> str:
+    """How far something might have moved."""
+    return f"±{moved.allowed:.3g}" if moved.allowed else "equal"
