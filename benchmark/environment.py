@@ -30,9 +30,9 @@ def environment(device: torch.device) -> dict[str, Any]:
 
 
 def numerics(stamp: dict[str, Any]) -> dict[str, Any]:
-    """The part of a stamp that may decide the last bits of a number: all but commit, cores and our own version."""
-    kept = {k: v for k, v in stamp.items() if k not in ("commit", "cores", "packages")}
-    return kept | {p: v for p, v in stamp.get("packages", {}).items() if p != "cpbench"}
+    """The part of a stamp that may decide the last bits of a number: not our own version, that is what is checked."""
+    packages = {p: v for p, v in stamp.get("packages", {}).items() if p != "cpbench"}
+    return packages | {k: stamp.get(k) for k in ("python", "platform", "device", "instructions", "threads")}
 
 
 def processor() -> str:

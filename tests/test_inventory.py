@@ -1,0 +1,175 @@
+"""What lies in a store, what it takes on the disk, and what may go."""
+
+import json
+import os
+import subprocess
+import time
+from multiprocessing import get_context
+
+import pytest
+
+from cpbench.benchmark.cli import main
+from cpbench.benchmark.errors import BadInput
+from cpbench.benchmark.estimate import costs
+from cpbench.benchmark.inventory import faults, remove, take_stock, unused
+from cpbench.benchmark.results import iterate_results, write_result
+from cpbench.benchmark.store import Store, disk_bytes
+from synthetic import record
+
+
+def write(folder):
+    (folder / "a.txt").write_text("hello")
+    return {}
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "home" / "units", print)
+
+
+def names(paths):
+    return [path.name for path in paths]
+
+
+def _hold(folder, begun):
+    def slow(partial):
+        begun.set()
+        time.sleep(30)
+        return {}
+
+    Store(folder, print).put("held", {"what": "learn mallow"}, slow)
+
+
+@pytest.fixture
+def messy(store):
+    """A store with one folder of each sort; another process is at work in it."""
+    store.put("good", {"kind": "train"}, write)
+    for name in ("dead.partial", "gone.damaged-0", "stopped.scratch", "good.scratch"):
+        (store.folder / name).mkdir()
+    context = get_context("fork")
+    begun = context.Event()
+    process = context.Process(target=_hold, args=(store.folder, begun))
+    process.start()
+    assert begun.wait(10)
+    (store.folder / "held.scratch").mkdir()
+    yield store
+    process.kill()
+    process.join()
+
+
+def test_a_stock_tells_work_under_way_from_what_dead_processes_left(messy):
+    stock = take_stock(messy.folder)
+    assert names(stock.units) == ["good"]
+    assert names(stock.under_way) == ["held.partial"]
+    assert names(stock.left_over) == ["dead.partial", "good.scratch"]
+    assert names(stock.damaged) == ["gone.damaged-0"]
+    assert names(stock.checkpoints) == ["stopped.scratch"]
+
+
+def run(*arguments):
+    try:
+        main([str(a) for a in arguments])
+    except SystemExit as end:
+        return end.code or 0
+    return 0
+
+
+def test_gc_removes_leftovers_and_damage_and_keeps_work_units_and_checkpoints(messy, capsys):
+    assert run("gc", "--dry-run") == 0
+    assert "would be freed" in capsys.readouterr().out
+    assert (messy.folder / "dead.partial").exists()
+    assert run("gc") == 0
+    assert sorted(p.name for p in messy.folder.iterdir()) == [
+        *(".locks", "good", "held.partial", "held.scratch", "stopped.scratch")
+    ]
+    assert run("gc", "--checkpoints") == 0
+    assert not (messy.folder / "stopped.scratch").exists() and (messy.folder / "held.scratch").exists()
+
+
+def test_gc_refuses_a_folder_without_records_instead_of_removing_everything(store, tmp_path, capsys):
+    store.put("a", {}, write)
+    assert run("gc", "--unused", tmp_path) == 2
+    assert "every unit would be removed" in capsys.readouterr().err
+    assert store.keys() == {"a"}
+
+
+def test_units_that_no_record_is_made_of_are_unused_and_scores_of_used_pictures_are_not(store, tmp_path):
+    result = record("lora", seed=0).model_copy(update={"units": {"train/1": "t", "draw/1/1": "d"}})
+    write_result(tmp_path / "results", result)
+    for key, kind, needs in (
+        *(("t", "train", ()), ("d", "draw", ("t",)), ("m", "measure", ("d",)), ("base", "classify", ())),
+        *(("x", "draw", ("t",)), ("mx", "measure", ("x",)), ("y", "train", ())),
+    ):
+        store.put(key, {"kind": kind, "needs": list(needs)}, write)
+    assert names(unused(take_stock(store.folder).units, tmp_path / "results")) == ["mx", "x", "y"]
+    assert next(iterate_results(tmp_path / "results"))
+
+
+def test_what_is_under_way_is_never_removed(messy):
+    assert remove(messy.folder / "held.partial", messy.folder) == 0
+    assert (messy.folder / "held.partial").exists()
+
+
+def test_disk_bytes_are_those_of_du(store, tmp_path):
+    for k in range(5):
+        store.put(f"k{k}", {}, lambda folder: (folder / "big").write_bytes(os.urandom(10_000)) and {})
+    os.link(store.folder / "k0" / "big", store.folder / "k1" / "same")
+    said = subprocess.run(["du", "-s", "--block-size=1", tmp_path], capture_output=True, text=True, check=True)
+    assert disk_bytes(tmp_path) == int(said.stdout.split()[0])
+
+
+def test_the_doctor_names_a_damaged_unit_and_says_what_is_under_way(messy, capsys, monkeypatch):
+    (messy.folder / "good" / "a.txt").write_text("hellp")
+    assert [f for f in faults(take_stock(messy.folder).units, lambda: None).values()] == ["a.txt has a wrong checksum"]
+    assert run("doctor", "--json") == 1
+    rows = {row["what"]: row for row in json.loads(capsys.readouterr().out)}
+    assert not rows["checksums"]["good"] and "good: a.txt has a wrong checksum" in rows["checksums"]["found"]
+    assert "learn mallow (process" in rows["under way"]["found"]
+    assert "gc" in rows["left over"]["found"] and "1 tasks" in rows["interrupted"]["found"]
+    assert run("doctor", "--quick", "--json") == 0
+    assert "checksums" not in {row["what"] for row in json.loads(capsys.readouterr().out)}
+
+
+def test_the_doctor_tells_units_of_an_older_cpbench(store, capsys):
+    store.put("old", {"revision": 1}, write)
+    assert run("doctor", "--json") == 0
+    assert "1 units of an older cpbench" in capsys.readouterr().out
+
+
+def test_a_hundred_thousand_units_are_listed_in_five_seconds(tmp_path):
+    store = Store(tmp_path / "units", print)
+    meta = json.dumps({"inputs": {"kind": "train", "method": "lora"}, "seconds": 2.0})
+    for k in range(100_000):
+        folder = store.folder / f"{k:016x}"
+        folder.mkdir()
+        if k % 300 == 0:
+            (folder / "unit.json").write_text(meta)
+    begin = time.process_time()
+    keys = store.keys()
+    stock = take_stock(store.folder)
+    known = costs(store, keys)
+    seconds = time.process_time() - begin
+    print(f"{len(keys)} units listed in {seconds:.2f} s")
+    assert len(keys) == len(stock.units) == 100_000 and seconds < 5
+    assert known.second(("Train", "lora")) in (2.0, 30.0)
+
+
+def test_costs_are_the_means_of_what_the_store_has_by_kind_and_method(store):
+    for key, kind, method in (("a", "train", "lora"), ("b", "train", "dsc"), ("c", "draw", "")):
+        store.put(key, {"kind": kind, "method": method}, write)
+        path = store.folder / key / "unit.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"seconds": {"a": 4.0, "b": 8.0, "c": 1.0}[key]}))
+    from collections import Counter
+
+    known = costs(store, store.keys())
+    assert known.second(("Train", "lora")) == 4.0 and known.second(("Train", "ewc")) == 6.0
+    assert known.second(("Measure", "")) == 0.5, "a guess, where nothing was measured"
+    assert known.time(Counter({("Train", "dsc"): 2, ("Draw", ""): 4}), jobs=2) == 10.0
+    assert known.disk(Counter({("Draw", ""): 2})) == 2 * disk_bytes(store.folder / "c")
+
+
+def test_a_folder_without_records_is_named(tmp_path):
+    from cpbench.benchmark.collecting import _unused
+
+    with pytest.raises(BadInput, match="holds no records"):
+        _unused(take_stock(tmp_path), tmp_path)

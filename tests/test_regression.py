@@ -1,0 +1,164 @@
+"""The regression check: equal where it must be, within the spread of seeds elsewhere, and seldom a false alarm."""
+
+import json
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from scipy.stats import t as student
+
+from cpbench.benchmark.cli import main
+from cpbench.benchmark.regression import FALSE_ALARM, judge, summaries, tolerances
+from cpbench.benchmark.results import iterate_results
+from cpbench.benchmark.verdicts import sentence, to_junit, to_markdown
+from synthetic import KEEPS, record
+
+HERE, THERE = {"python": "3.11", "packages": {"torch": "2.9", "cpbench": "1"}}, {"python": "3.12", "packages": {}}
+
+
+def run(shift=0.0, *, method="lora", seed=0, environment=HERE, **changes):
+    """A record whose scores are all moved by ``shift``."""
+    made = record(method, KEEPS, seed=seed, **changes)
+    scores = [s.model_copy(update={"value": s.value + shift}) for s in made.scores]
+    return made.model_copy(update={"scores": scores, "environment": environment})
+
+
+def test_with_the_same_numerics_a_change_of_the_last_bit_is_found_and_named():
+    stored, new = run(), run()
+    assert judge([stored], [new])[0].moved == ()
+    first = new.scores[0]
+    nudged = first.model_copy(update={"value": float(np.nextafter(first.value, 1))})
+    (verdict,) = judge([stored], [new.model_copy(update={"scores": [nudged, *new.scores[1:]]})])
+    (moved,) = verdict.moved
+    assert verdict.exact and moved.run == "lora (seed 0)" and moved.allowed == 0
+    assert moved.what == f"identity of {first.concept}, prompt 0, after task 0"
+
+
+def test_another_commit_or_version_of_our_own_is_no_excuse():
+    stored = run(environment=HERE | {"commit": "a", "cores": 2})
+    new = run(1e-9, environment=HERE | {"commit": "b", "cores": 64, "packages": {"torch": "2.9", "cpbench": "2"}})
+    assert judge([stored], [new])[0].moved
+
+
+def test_a_missing_row_is_told_as_nothing():
+    stored, new = run(), run()
+    (verdict,) = judge([stored], [new.model_copy(update={"scores": new.scores[1:]})])
+    assert verdict.moved[0].now == "nothing"
+
+
+def test_summaries_are_means_over_concepts_right_after_their_task_and_at_the_end():
+    found = summaries(run())
+    assert found["identity, learned"] == pytest.approx((0.7 + 0.7 + 0.8) / 3)
+    assert found["identity, at the end"] == pytest.approx((0.7 + 0.6 + 0.8) / 3)
+
+
+def test_the_tolerance_is_students_of_the_pooled_spread():
+    stored = [run(s, seed=k) for k, s in enumerate((0.0, 0.2))]
+    stored += [run(s, seed=k, method="dsc") for k, s in enumerate((0.0, 0.1, 0.2))]
+    squares = 2 * 0.1**2 + (0.1**2 + 0 + 0.1**2)
+    expected = np.sqrt(squares / 3) * student.ppf(1 - FALSE_ALARM / 2 / 7, 3)
+    assert tolerances(stored, 7)["identity, learned"] == pytest.approx(expected)
+
+
+def test_elsewhere_what_seeds_alone_would_move_is_allowed_and_more_is_not():
+    stored = [run(s, seed=k) for k, s in enumerate((-0.01, 0.0, 0.01, 0.005, -0.005))]
+    (near,) = judge(stored, [run(0.02, environment=THERE)])
+    (far,) = judge(stored, [run(0.5, environment=THERE)])
+    assert not near.exact and near.moved == ()
+    assert {m.what for m in far.moved} >= {"identity, learned", "identity, at the end"}
+    assert all(m.allowed > 0 for m in far.moved)
+
+
+def test_with_one_seed_nothing_is_known_of_the_spread_and_nothing_is_said_to_have_moved():
+    (verdict,) = judge([run()], [run(9.0, environment=THERE)])
+    assert verdict.moved == ()
+
+
+def test_a_run_under_other_conditions_is_told_by_what_differs_and_a_failed_one_by_its_error():
+    stored = run()
+    (other,) = judge([stored], [run(options={"learner": {"rate": 0.5}})])
+    assert [m.what for m in other.moved] == ["options"] and "0.5" in other.moved[0].now
+    failed = record("lora", status="error").model_copy(update={"environment": HERE})
+    (broken,) = judge([stored], [failed])
+    assert ("status", "the loss became NaN") in {(m.what, m.now) for m in broken.moved}
+    (elsewhere,) = judge([stored], [run(device="cuda", environment=THERE)])
+    assert elsewhere.moved == ()
+
+
+def test_runs_that_did_not_change_fail_in_one_check_of_a_hundred_at_most():
+    """Twelve methods of three seeds with a normal spread; a check is one more seed of each, on another machine."""
+    rng, alarms, n = np.random.default_rng(0), 0, 600
+    names = [f"m{k}" for k in range(12)]
+
+    def spread(method, seed, environment=HERE):
+        made = record(method, KEEPS, seed=seed)
+        parts = {metric: rng.normal() for metric in ("identity", "mmd", "kid")}
+        scores = [s.model_copy(update={"value": s.value + parts[s.metric]}) for s in made.scores]
+        return made.model_copy(update={"scores": scores, "environment": environment})
+
+    for _ in range(n):
+        stored = [spread(m, k) for m in names[:3] for k in range(3)]
+        alarms += any(v.moved for v in judge(stored, [spread(m, 0, THERE) for m in names[:3]]))
+    print(f"{alarms} false alarms in {n} checks")
+    assert alarms <= 13, "a rate of 1 % gives 13 or fewer of 600 with probability 0.99"
+
+
+def test_the_outcome_is_told_in_markdown_and_junit_with_what_moved():
+    verdicts = judge([run(), run(method="dsc")], [run(), run(0.1, method="dsc")])
+    assert sentence(verdicts) == "1 of 2 runs moved."
+    text = to_markdown(verdicts)
+    assert "| dsc (seed 0) |" in text and "more values moved and are not shown" in text
+    tree = ElementTree.fromstring(to_junit(verdicts))
+    assert (tree.get("tests"), tree.get("failures")) == ("2", "1")
+    assert len(tree.findall("testcase/failure")) == 1
+
+
+def cpbench(*arguments):
+    try:
+        main([str(a) for a in arguments])
+    except SystemExit as end:
+        return end.code or 0
+    return 0
+
+
+def test_a_check_does_the_stored_runs_again_finds_a_changed_number_and_takes_it_when_told(suite_file, tmp_path, capsys):
+    stored, same = tmp_path / "results", ("--suite", suite_file, "--against", tmp_path / "results", "--quiet")
+    assert cpbench("run", "--methods", "lora,base", "--suite", suite_file, "--out", stored, "--quiet") == 0
+    assert cpbench("check", *same) == 0
+    assert "2 runs are as they were" in capsys.readouterr().out
+    path = next((stored / "tiny-2" / "lora").glob("*.json"))
+    changed = json.loads(path.read_text())
+    changed["scores"][-1]["value"] += 0.125
+    path.write_text(json.dumps(changed))
+    junit, markdown = tmp_path / "ci" / "check.xml", tmp_path / "ci" / "check.md"
+    assert cpbench("check", *same, "--junit", junit, "--markdown", markdown) == 3
+    told = capsys.readouterr()
+    assert "1 of 2 runs moved" in told.err and "base (seed 0)" in told.out
+    assert ElementTree.parse(junit).getroot().get("failures") == "1" and "equal" in markdown.read_text()
+    assert cpbench("check", *same, "--methods", "lora", "--update", "the metric was mended") == 0
+    (new,) = [r for _, r in iterate_results(stored) if r.run.method == "lora"]
+    assert new.environment["reason"] == "the metric was mended"
+    (old,) = (stored / "tiny-2" / "lora" / "superseded").glob("*.json")
+    assert json.loads(old.read_text())["scores"] == changed["scores"]
+    capsys.readouterr()
+    assert cpbench("check", *same) == 0
+    assert "within the spread" not in capsys.readouterr().out, "a reason is no other machine"
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        (("--methods", "dcs"), "did you mean dsc"),
+        (("--methods", "dsc"), "holds no record of dsc"),
+        (("--seeds", "0"), "no stored run has a seed below it"),
+        (("--results", "elsewhere"), "holds no run that is stored"),
+        (("--suite", "toybox-6"), "holds no records of toybox-6"),
+    ],
+)
+def test_a_check_that_cannot_be_meant_is_refused(suite_file, tmp_path, capsys, monkeypatch, more, sentence):
+    from cpbench.benchmark.results import write_result
+
+    monkeypatch.chdir(tmp_path)
+    write_result(tmp_path / "results", run(suite="tiny-2"))
+    assert cpbench("check", "--suite", suite_file, *more) == 2
+    assert sentence in capsys.readouterr().err
