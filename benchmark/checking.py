@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..methods.registry import choose, method_names
-from .commands import interruptible
+from .commands import interruptible, warner
 from .environment import environment
 from .errors import BadInput, Regression, unknown
 from .estimate import costs
@@ -111,7 +111,7 @@ def _again(request: CheckRequest, stored: Sequence[Result], folder: Path, consol
         threads=threads.pop() if len(threads) == 1 else None,
     )
     with quiet_libraries():
-        session = recipe.open(lambda text: console.print(text, style="yellow", markup=False))
+        session = recipe.open(warner(console))
     planner, names = session.planner("final"), [c.name for c in suite.concepts]
     plans = [planner.run(methods[r.run.method], tuple(names.index(c) for c in r.run.order), r.run.seed) for r in stored]
     left = Counter[Kind](kind_of(u) for u in session.missing(plans).values())

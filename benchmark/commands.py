@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ def parse_settings(texts: Sequence[str]) -> dict[str, str]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Turn Ctrl-C and SIGTERM into a sentence, before typer ends the process without one."""
+    """Turn Ctrl-C, SIGTERM and a full disk into a sentence, before typer ends the process without one."""
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
@@ -36,8 +37,20 @@ def interruptible() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         raise Interrupted("interrupted; nothing finished is lost, the same command continues.") from None
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        where = f" for {error.filename}" if error.filename else ""
+        raise FailedRun(
+            f"no space left on the disk{where}; free some ('cpbench gc'), then the same command goes on."
+        ) from None
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def warner(console: Console) -> Callable[[str], None]:
+    """What prints a warning in one line, however narrow the terminal."""
+    return lambda text: console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 def tell_results(console: Console, paths: Sequence[Path], out: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from .commands import interruptible, tell_results
+from .commands import interruptible, tell_results, warner
 from .errors import BadInput
 from .plan import RunPlan
 from .profiles import Profile, load_profile
@@ -72,7 +72,7 @@ def _group(request: ScoreRequest, key: tuple[str, str, str], results: Sequence[R
         suite, home().resolve(), profile_of(request, suite), key[1], request.device, key[2], request.threads
     )
     with quiet_libraries():
-        session = recipe.open(lambda text: console.print(text, style="yellow", markup=False))
+        session = recipe.open(warner(console))
     plans = [_plan(session, suite, r) for r in results]
     _check_kept(session, plans, results)
     left = Counter[Kind](kind_of(u) for u in session.missing(plans).values())

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.filesize import decimal
 
 from ..methods.registry import choose
-from .commands import interruptible, parse_settings, tell_results
+from .commands import interruptible, parse_settings, tell_results, warner
 from .errors import BadInput, TimeOver
 from .estimate import Costs, costs
 from .executors import Placement, placed
@@ -82,7 +82,7 @@ def run(request: RunRequest) -> None:
     )
     writable(request.out)
     with quiet_libraries(), console.status("loading the model") if console.is_terminal else nullcontext():
-        session = recipe.open(lambda text: console.print(text, style="yellow", markup=False))
+        session = recipe.open(warner(console))
     there = session.store.keys()
     found, known = survey(grid, session.planner(request.protocol), there), costs(session.store, there)
     _say_plan(console, request, grid, found, known)

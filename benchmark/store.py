@@ -6,6 +6,7 @@ process that died), ``k.scratch/`` (checkpoints of what is under way), ``k.damag
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -39,6 +40,8 @@ def writable(folder: Path, remedy: str = "choose another with --out") -> Path:
         with tempfile.TemporaryFile(dir=folder):  # a name of its own: another run may probe the folder just now
             pass
     except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise
         raise BadInput(f"{folder} cannot be written ({error.strerror}); {remedy}.") from None
     return folder
 

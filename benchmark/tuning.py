@@ -13,7 +13,7 @@ import numpy as np
 from rich.console import Console
 
 from .chain import REVISION
-from .commands import interruptible
+from .commands import interruptible, warner
 from .errors import BadInput
 from .quiet import quiet_libraries
 from .store import home, writable
@@ -68,7 +68,7 @@ def _open(request: TuneRequest, console: Console) -> Any:
     suite = load_suite(request.suite)
     recipe = Recipe(suite, home().resolve(), load_profile(suite.evaluation.profile), suite.backbone)
     with quiet_libraries():
-        return replace(recipe, threads=request.threads).open(lambda text: console.print(text))
+        return replace(recipe, threads=request.threads).open(warner(console))
 
 
 def _try_all(name: str, request: TuneRequest, session: Any, console: Console) -> list[dict[str, Any]]:

@@ -81,3 +81,14 @@ def task(number: int, noun: str, name: str, steps: int = 3) -> Task:
 
     pictures = np.stack(portraits([unusual_individual(noun, 40 + number)], 2, number))
     return Task(number, Subject(name, noun), pictures, "photo of a {}", steps, 2, seed=number)
+
+
+def cpbench(*arguments: object) -> int:
+    """The exit status of a command that is run in this process."""
+    from cpbench.benchmark.cli import main
+
+    try:
+        main([str(a) for a in arguments])
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0

@@ -8,7 +8,7 @@ from multiprocessing import get_context
 
 import pytest
 
-from cpbench.benchmark.cli import main
+from conftest import cpbench
 from cpbench.benchmark.errors import BadInput
 from cpbench.benchmark.estimate import costs
 from cpbench.benchmark.inventory import faults, remove, take_stock, unused
@@ -66,29 +66,21 @@ def test_a_stock_tells_work_under_way_from_what_dead_processes_left(messy):
     assert names(stock.checkpoints) == ["stopped.scratch"]
 
 
-def run(*arguments):
-    try:
-        main([str(a) for a in arguments])
-    except SystemExit as end:
-        return end.code or 0
-    return 0
-
-
 def test_gc_removes_leftovers_and_damage_and_keeps_work_units_and_checkpoints(messy, capsys):
-    assert run("gc", "--dry-run") == 0
+    assert cpbench("gc", "--dry-run") == 0
     assert "would be freed" in capsys.readouterr().out
     assert (messy.folder / "dead.partial").exists()
-    assert run("gc") == 0
+    assert cpbench("gc") == 0
     assert sorted(p.name for p in messy.folder.iterdir()) == [
         *(".locks", "good", "held.partial", "held.scratch", "stopped.scratch")
     ]
-    assert run("gc", "--checkpoints") == 0
+    assert cpbench("gc", "--checkpoints") == 0
     assert not (messy.folder / "stopped.scratch").exists() and (messy.folder / "held.scratch").exists()
 
 
 def test_gc_refuses_a_folder_without_records_instead_of_removing_everything(store, tmp_path, capsys):
     store.put("a", {}, write)
-    assert run("gc", "--unused", tmp_path) == 2
+    assert cpbench("gc", "--unused", tmp_path) == 2
     assert "every unit would be removed" in capsys.readouterr().err
     assert store.keys() == {"a"}
 
@@ -121,18 +113,18 @@ def test_disk_bytes_are_those_of_du(store, tmp_path):
 def test_the_doctor_names_a_damaged_unit_and_says_what_is_under_way(messy, capsys, monkeypatch):
     (messy.folder / "good" / "a.txt").write_text("hellp")
     assert [f for f in faults(take_stock(messy.folder).units, lambda: None).values()] == ["a.txt has a wrong checksum"]
-    assert run("doctor", "--json") == 1
+    assert cpbench("doctor", "--json") == 1
     rows = {row["what"]: row for row in json.loads(capsys.readouterr().out)}
     assert not rows["checksums"]["good"] and "good: a.txt has a wrong checksum" in rows["checksums"]["found"]
     assert "learn mallow (process" in rows["under way"]["found"]
     assert "gc" in rows["left over"]["found"] and "1 tasks" in rows["interrupted"]["found"]
-    assert run("doctor", "--quick", "--json") == 0
+    assert cpbench("doctor", "--quick", "--json") == 0
     assert "checksums" not in {row["what"] for row in json.loads(capsys.readouterr().out)}
 
 
 def test_the_doctor_tells_units_of_an_older_cpbench(store, capsys):
     store.put("old", {"revision": 1}, write)
-    assert run("doctor", "--json") == 0
+    assert cpbench("doctor", "--json") == 0
     assert "1 units of an older cpbench" in capsys.readouterr().out
 
 

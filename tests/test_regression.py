@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
-from cpbench.benchmark.cli import main
+from conftest import cpbench
 from cpbench.benchmark.regression import FALSE_ALARM, judge, summaries, tolerances
 from cpbench.benchmark.results import iterate_results
 from cpbench.benchmark.verdicts import sentence, to_junit, to_markdown
@@ -111,14 +111,6 @@ def test_the_outcome_is_told_in_markdown_and_junit_with_what_moved():
     tree = ElementTree.fromstring(to_junit(verdicts))
     assert (tree.get("tests"), tree.get("failures")) == ("2", "1")
     assert len(tree.findall("testcase/failure")) == 1
-
-
-def cpbench(*arguments):
-    try:
-        main([str(a) for a in arguments])
-    except SystemExit as end:
-        return end.code or 0
-    return 0
 
 
 def test_a_check_does_the_stored_runs_again_finds_a_changed_number_and_takes_it_when_told(suite_file, tmp_path, capsys):

@@ -1,0 +1,44 @@
+"""``cpbench`` that notes when two living processes do one unit at once. Used by the fault campaign.
+
+Usage: fault_child.py AUDIT_FOLDER ARGUMENTS...
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from cpbench.benchmark import store
+
+AUDIT = Path(os.environ.setdefault("CPBENCH_AUDIT", sys.argv[1] if len(sys.argv) > 1 else ""))
+plainly = store.Store._do
+
+
+def alive(pid):
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return state not in "ZX"
+
+
+def audited(self, key, inputs, write):
+    mark = AUDIT / f"{key}.doing"
+    try:
+        before = int(mark.read_text())
+    except (OSError, ValueError):
+        before = None
+    if before is not None and before != os.getpid() and alive(before):
+        (AUDIT / f"{key}.{os.getpid()}.violation").write_text(f"{before} was at work")
+    mark.write_text(str(os.getpid()))
+    try:
+        return plainly(self, key, inputs, write)
+    finally:
+        mark.unlink(missing_ok=True)
+
+
+store.Store._do = audited  # also in spawned processes: they import this file as their main module
+
+if __name__ == "__main__":
+    from cpbench.benchmark.cli import main
+
+    main(sys.argv[2:])

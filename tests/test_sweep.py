@@ -1,0 +1,129 @@
+"""The same sweep in one process, in two, on a Ray cluster of two nodes, and resumed: the same results."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from fault_campaign import told
+from rich.console import Console
+from rich.table import Table
+
+from conftest import cpbench, write_suite
+
+METHODS = "base,lora,dsc-ewc"
+
+
+def start(tmp_path, suite_file, name, *more):
+    command = [sys.executable, "-m", "cpbench.benchmark.cli", "run", "--methods", METHODS, "--suite", suite_file]
+    command += ["--orders", "2", "--lengths", "1,2", "--out", tmp_path / name / "out", *more]
+    return subprocess.Popen(
+        list(map(str, command)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | {"CPBENCH_HOME": str(tmp_path / name / "home")},
+    )
+
+
+def finish(process):
+    out, _ = process.communicate(timeout=1200)
+    assert process.returncode == 0, out
+    return out
+
+
+def wait_for(tmp_path, name, process, pattern, enough=1):
+    while process.poll() is None and len(list((tmp_path / name / "home" / "units").glob(pattern))) < enough:
+        time.sleep(0.02)
+    assert process.poll() is None
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    """Two nodes of a Ray cluster on this machine, one CPU each; the head has none, so that it does no units."""
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'cpbench[ray]'")
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.setenv("RAY_worker_niceness", "0")
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    made.nodes_for_work = [made.add_node(num_cpus=1) for _ in range(2)]
+    made.wait_for_nodes()
+    yield made
+    made.shutdown()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.filterwarnings("ignore")  # those of Ray
+def test_one_process_two_a_cluster_and_a_resumed_run_give_the_same_records(tmp_path, cluster):
+    suite_file, ray = write_suite(tmp_path), ("--executor", "ray", "--address", cluster.address)
+    outputs = {"one process": finish(start(tmp_path, suite_file, "one process"))}
+    outputs["--jobs 2"] = finish(start(tmp_path, suite_file, "--jobs 2", "--jobs", 2))
+    outputs["ray, two nodes"] = finish(start(tmp_path, suite_file, "ray, two nodes", *ray))
+    process = start(tmp_path, suite_file, "resumed")
+    wait_for(tmp_path, "resumed", process, "*/unit.json", enough=20)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    outputs["resumed"] = finish(start(tmp_path, suite_file, "resumed", "--jobs", 2))
+    records = {name: told(tmp_path / name / "out") for name in outputs}
+    table = Table("way", "records", "scores", "equal to one process")
+    for name, found in records.items():
+        scores = sum(len(r["scores"]) for r in found.values())
+        table.add_row(name, str(len(found)), str(scores), str(found == records["one process"]))
+    Console(width=90).print(table)
+    assert len(records["one process"]) == 12
+    assert all(found == records["one process"] for found in records.values())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.filterwarnings("ignore")
+def test_a_node_that_is_killed_in_the_middle_of_a_unit_costs_nothing_but_time(tmp_path, cluster):
+    suite_file = write_suite(tmp_path, training={"steps": 60, "batch": 2, "pictures": 2})
+    process = start(tmp_path, suite_file, "killed", "--executor", "ray", "--address", cluster.address)
+    wait_for(tmp_path, "killed", process, "*.partial/state", enough=0)
+    wait_for(tmp_path, "killed", process, "*/state", enough=2)
+    cluster.remove_node(cluster.nodes_for_work[1], allow_graceful=False)
+    finish(process)
+    finish(start(tmp_path, suite_file, "calm"))
+    assert told(tmp_path / "killed" / "out") == told(tmp_path / "calm" / "out")
+
+
+def test_hours_that_are_over_stop_a_run_at_a_unit_and_the_same_command_goes_on(tmp_path, suite_file, capsys):
+    arguments = ["run", "--methods", "lora", "--suite", str(suite_file), "--out", str(tmp_path / "out")]
+    assert cpbench(*arguments, "--max-hours", "1e-9") == 75
+    told_so = capsys.readouterr()
+    assert "are over: 1 of 1 runs are not finished, 28 units are left; the same command continues" in told_so.err
+    assert not list((tmp_path / "out").glob("*/*/*.json"))
+    assert cpbench(*arguments) == 0
+    assert "28 to do" in capsys.readouterr().out
+    assert len(list((tmp_path / "out").glob("*/*/*.json"))) == 1
+
+
+def test_a_damaged_input_that_only_a_later_unit_reads_is_done_again_within_the_same_run(tmp_path, suite_file, capsys):
+    """The first run leaves a state and its pictures; the second learns more on top of the damaged state."""
+    arguments = ["run", "--methods", "lora", "--suite", str(suite_file), "--out", str(tmp_path / "out")]
+    assert cpbench(*arguments, "--lengths", "1") == 0
+    (state,) = (tmp_path / "home" / "units").glob("*/state/adapter.safetensors")
+    content = bytearray(state.read_bytes())
+    content[-1] ^= 1
+    state.write_bytes(bytes(content))
+    assert cpbench(*arguments) == 0
+    assert "is damaged (state/adapter.safetensors has a wrong checksum)" in capsys.readouterr().out
+    whole = told(tmp_path / "out")
+    assert cpbench(*arguments[:-1], tmp_path / "again", "--lengths", "1,2") == 0
+    assert told(tmp_path / "again") == whole
+
+
+def test_a_truncated_record_is_set_aside_and_written_again(tmp_path, suite_file, capsys):
+    arguments = ["run", "--methods", "base", "--suite", str(suite_file), "--out", str(tmp_path / "out")]
+    assert cpbench(*arguments) == 0
+    (path,) = (tmp_path / "out").glob("*/*/*.json")
+    whole = told(tmp_path / "out")
+    path.write_bytes(path.read_bytes()[:100])
+    assert cpbench(*arguments) == 0
+    assert "not a result record" in (out := capsys.readouterr().out) and "set aside" in out
+    assert told(tmp_path / "out") == whole
+    assert path.with_suffix(".damaged").exists()
