@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from fault_campaign import told
@@ -127,3 +128,14 @@ def test_a_truncated_record_is_set_aside_and_written_again(tmp_path, suite_file,
     assert "not a result record" in (out := capsys.readouterr().out) and "set aside" in out
     assert told(tmp_path / "out") == whole
     assert path.with_suffix(".damaged").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_script_for_one_machine_runs_a_sweep_on_a_cluster_of_its_own(tmp_path, suite_file):
+    script = Path(__file__).parent.parent / "docs" / "cluster" / "one-machine.sh"
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    command = [script, "--methods", "base", "--suite", suite_file, "--out", tmp_path / "out"]
+    done = subprocess.run(command, env=os.environ | {"PATH": path}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert len(told(tmp_path / "out")) == 1

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# A template: a Ray cluster inside a Slurm allocation, and a sweep on it. Change the lines marked with <-, then
+#   sbatch docs/cluster/slurm.sh --methods dsc,clora --orders 5 --seeds 3
+# When the time of the allocation is nearly over, the run stops at a unit (exit status 75) and the job is queued again;
+# it continues where it was. Units must lie on a file system that all nodes share.
+#SBATCH --job-name=cpbench
+#SBATCH --nodes=2               # <-
+#SBATCH --ntasks-per-node=1
+#SBATCH --cpus-per-task=16      # <-
+#SBATCH --gpus-per-node=4       # <-
+#SBATCH --time=12:00:00         # <-
+#SBATCH --requeue
+set -euo pipefail
+export CPBENCH_HOME=${CPBENCH_HOME:-$HOME/cpbench} # <- on the shared file system
+results=${RESULTS:-$SLURM_SUBMIT_DIR/results}      # <- likewise
+hours=11.5                                         # <- a little less than --time
+# source "$HOME/venv/bin/activate"                 # <- where cpbench[ray] is installed
+
+head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
+address="$head:6379"
+step=(srun --overlap --ntasks-per-node=1)
+"${step[@]}" --nodes=1 --nodelist="$head" ray start --head --port=6379 --include-dashboard=false --block &
+until ray status --address "$address" > /dev/null 2>&1; do sleep 2; done
+if ((SLURM_JOB_NUM_NODES > 1)); then
+  "${step[@]}" --nodes=$((SLURM_JOB_NUM_NODES - 1)) --exclude="$head" ray start --address "$address" --block &
+fi
+
+status=0
+cpbench run --executor ray --address "$address" --max-hours "$hours" --out "$results" "$@" || status=$?
+if ((status == 75)); then
+  scontrol requeue "$SLURM_JOB_ID"
+fi
+exit "$status"
