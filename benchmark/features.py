@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from .data import picture_hash
@@ -26,7 +28,7 @@ class FeatureCache:
     def __call__(self, pictures: Pictures) -> Features:
         """Features of pictures (n, h, w, 3), from the cache where they are there."""
         file = self.folder / f"{digest([picture_hash(pictures), self.key])}.safetensors"
-        if file.exists():
+        with suppress(OSError, SafetensorError, KeyError):  # not there, or cut short: then it is computed
             stored: Features = load_file(file)["features"]
             return stored
         features = self.extract(pictures)

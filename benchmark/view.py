@@ -52,29 +52,29 @@ class LiveView:
         columns = (TextColumn("{task.description:<44}"), BarColumn(bar_width=24), MofNCompleteColumn())
         self.bars = Progress(*columns, TimeElapsedColumn(), TextColumn("[dim]{task.fields[told]}"))
         self.plan = self.bars.add_task("units", total=sum(forecast.left.values()), told="")
-        self.units: dict[str, tuple[TaskID, float]] = {}
+        self.units: dict[str, TaskID] = {}
+        self.begun: dict[tuple[str, str], tuple[float, int]] = {}
 
     def __call__(self, event: Event) -> None:
         """Move the bars."""
         match event:
             case Started(unit):
-                self.units[unit.key] = (
-                    self.bars.add_task(unit.title[:44], total=None, told=""),
-                    time.monotonic(),
-                )
+                self.units[unit.key] = self.bars.add_task(unit.title[:44], total=None, told="")
             case Progressed(unit, tick) if unit.key in self.units:
-                bar, start = self.units[unit.key]
-                self.bars.update(bar, completed=tick.step, total=tick.steps, told=self._told(tick, start))
+                told = self._told(unit, tick)
+                self.bars.update(self.units[unit.key], completed=tick.step, total=tick.steps, told=told)
             case Ended():
                 self.forecast.ended(event.unit, event.seconds)
                 if event.unit.key in self.units:
-                    self.bars.remove_task(self.units.pop(event.unit.key)[0])
+                    self.bars.remove_task(self.units.pop(event.unit.key))
                 self.bars.update(self.plan, advance=1, told=f"about {clock(self.forecast.seconds())} left")
 
-    def _told(self, tick: Tick, start: float) -> str:
+    def _told(self, unit: Unit, tick: Tick) -> str:
+        """Loss and rate; the rate counts from the first tick of a phase, which may be that of a resumed task."""
         if tick.loss is None:
             return tick.phase
-        rate = tick.step * self.batch / max(time.monotonic() - start, 1e-6)
+        begun, first = self.begun.setdefault((unit.key, tick.phase), (time.monotonic(), tick.step))
+        rate = (tick.step - first) * self.batch / max(time.monotonic() - begun, 1e-6)
         return f"{tick.phase}: loss {tick.loss:.3f}, {rate:.0f} images/s"
 
 

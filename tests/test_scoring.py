@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cpbench.benchmark import data, metrics
+from cpbench.benchmark.features import FeatureCache
 from cpbench.benchmark.profiles import load_profile
 from cpbench.benchmark.protocol import Pictures
 from cpbench.benchmark.scoring import Eyes, Scorer, Seen
@@ -163,3 +164,21 @@ def test_references_are_compared_as_the_autoencoder_gives_them_back(suite, tmp_p
     np.testing.assert_array_equal(eyes.real(real), eyes.drawn(expected))
     cached = np.array_equal(eyes.real(real), eyes.drawn(real))
     assert cached is not autoencoded, "both ways keep their features apart"
+
+
+def test_features_are_computed_once_and_again_where_their_file_was_cut_short(tmp_path):
+    calls = []
+
+    def extract(pictures):
+        calls.append(len(pictures))
+        return pictures.reshape(len(pictures), -1).astype(float)
+
+    cache, pictures = FeatureCache(tmp_path, extract, "key"), np.zeros((2, 4, 4, 3), np.uint8)
+    first = cache(pictures)
+    np.testing.assert_array_equal(cache(pictures), first)
+    assert calls == [2]
+    (file,) = tmp_path.glob("*.safetensors")
+    for content in (file.read_bytes()[:-3], b"", b"\xff" * 20):
+        file.write_bytes(content)
+        np.testing.assert_array_equal(cache(pictures), first)
+    assert calls == [2, 2, 2, 2]
