@@ -68,12 +68,13 @@ def tell_results(console: Console, paths: Sequence[Path], out: Path) -> None:
 
 def leaderboard(console: Console, results: list[Result]) -> None:
     """Print the leaderboard of some records."""
+    from ..reports.entry import entries_of
     from ..reports.tables import to_terminal
     from ..reports.tidy import boards
 
     wide = console if console.is_terminal else Console(width=160)  # a file does not wrap
     if results:
-        wide.print(to_terminal(boards(results), wide.width))
+        wide.print(to_terminal(boards(entries_of(results)), wide.width))
 
 
 def report(results: Path, out: Path, only: str | None) -> None:

@@ -88,6 +88,7 @@ def _options() -> Iterator[dict[str, Any]]:
 
 def show(run_id: str, results: Path, as_json: bool) -> None:
     """Print one run: what it was, its matrix, its cost."""
+    from ..reports.entry import entry_of
     from ..reports.tables import matrix_table
 
     found = [r for _, r in iterate_results(results) if r.run.id.startswith(run_id)]
@@ -101,7 +102,7 @@ def show(run_id: str, results: Path, as_json: bool) -> None:
     r = found[0].run
     console.print(f"{r.method} on {r.suite} (version {r.suite_version}), seed {r.seed}, {r.device}, {r.dtype}")
     console.print(f"options: {json.dumps(r.options)}", highlight=False)
-    console.print(matrix_table(found[0]))
+    console.print(matrix_table(entry_of(found[0])))
 
 
 def conformance(name: str, settings: list[str], as_json: bool) -> None:

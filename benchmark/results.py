@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -114,8 +113,7 @@ def write_result(folder: Path, result: Result) -> Path:
 def read_result(path: Path) -> Result:
     """Read and check one record; raises BadInput with the reason."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return Result.model_validate(content)
+        return Result.model_validate_json(path.read_bytes())
     except OSError as error:
         raise BadInput(f"{path}: cannot be read ({error.strerror}).") from None
     except ValueError as error:

@@ -10,30 +10,30 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..benchmark import continual
-from ..benchmark.results import Result
+from .entry import Entry
 from .plots import COLOURS, MARKERS, label_of
 from .tidy import matrix
 
 _TOP = 5
 
 
-def later_change(result: Result) -> float:
+def later_change(result: Entry) -> float:
     """Mean |ΔW| that was learned in each task but the first, averaged over those; NaN where it was not logged."""
     seen = [c.figures["change"] for c in result.cost[1:] if "change" in c.figures]
     return float(np.mean(seen)) if seen else float("nan")
 
 
-def later_plasticity(result: Result, metric: str) -> float:
+def later_plasticity(result: Entry, metric: str) -> float:
     """The metric of each concept but the first right after its own task, averaged over those."""
     return float(np.mean(continual.learned(matrix(result, metric))[1:]))
 
 
-def shrinkage(results: Sequence[Result], metric: str) -> Figure | None:
+def shrinkage(results: Sequence[Entry], metric: str) -> Figure | None:
     """Left: what C-LoRA still changes after the first task, against λ; right: what it still learns.
 
     One line a method; None unless a method ran with two values of λ. Points are means over runs.
     """
-    found: dict[str, dict[float, list[Result]]] = defaultdict(lambda: defaultdict(list))
+    found: dict[str, dict[float, list[Entry]]] = defaultdict(lambda: defaultdict(list))
     for result in results:
         if "clora" in result.run.options and len(result.cost) > 1:
             found[result.run.method][float(result.run.options["clora"]["strength"])].append(result)
@@ -61,7 +61,7 @@ def shrinkage(results: Sequence[Result], metric: str) -> Figure | None:
     return figure
 
 
-def spectra(runs: Mapping[str, Sequence[Result]]) -> Figure | None:
+def spectra(runs: Mapping[str, Sequence[Entry]]) -> Figure | None:
     """The largest eigenvalues of the empirical Fisher information of each method, without and with DC scores.
 
     Geometric means over tasks and runs; None where none was logged.
@@ -91,7 +91,7 @@ def spectra(runs: Mapping[str, Sequence[Result]]) -> Figure | None:
     return figure
 
 
-def _top(results: Sequence[Result], kind: str) -> Any:
+def _top(results: Sequence[Entry], kind: str) -> Any:
     """Geometric mean of each of the first eigenvalues over tasks and runs, (k,); empty where none was logged."""
     rows = [
         [cost.figures[f"{kind}.{k}"] for k in range(1, _TOP + 1) if f"{kind}.{k}" in cost.figures]

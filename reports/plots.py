@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from ..benchmark import continual
 from ..benchmark.continual import Matrix
-from ..benchmark.results import Result
+from .entry import Entry
 from .tidy import PERCENT, ceiling, floor, matrix
 
 # Okabe and Ito's colours: told apart by the colour-blind; markers and dashes tell them apart in grey.
@@ -33,7 +33,7 @@ def save(figure: Figure, path: Path) -> Path:
     return path
 
 
-def mean_matrix(results: Sequence[Result], metric: str) -> Matrix:
+def mean_matrix(results: Sequence[Entry], metric: str) -> Matrix:
     """Mean of R over runs by position in the order; NaN where no run measured."""
     stack = np.stack([matrix(r, metric) for r in results])
     seen = (~np.isnan(stack)).sum(axis=0)
@@ -41,7 +41,7 @@ def mean_matrix(results: Sequence[Result], metric: str) -> Matrix:
     return np.where(seen > 0, total / np.maximum(seen, 1), np.nan)
 
 
-def heat_maps(runs: Mapping[str, Sequence[Result]], metric: str) -> Figure:
+def heat_maps(runs: Mapping[str, Sequence[Entry]], metric: str) -> Figure:
     """One heat map of R a method; rows: after task, columns: the concept taught k-th."""
     factor, label = label_of(metric)
     across = min(3, len(runs))
@@ -61,7 +61,7 @@ def heat_maps(runs: Mapping[str, Sequence[Result]], metric: str) -> Figure:
     return figure
 
 
-def _runs(results: Sequence[Result]) -> str:
+def _runs(results: Sequence[Entry]) -> str:
     return f"{len(results)}\N{NO-BREAK SPACE}run{'s' if len(results) > 1 else ''}"
 
 
@@ -79,7 +79,7 @@ def _heat_map(ax: Any, r: Matrix, title: str, top: float) -> Any:
     return image
 
 
-def curves(runs: Mapping[str, Sequence[Result]], metric: str) -> Figure:
+def curves(runs: Mapping[str, Sequence[Entry]], metric: str) -> Figure:
     """The metric of each concept right after learning (solid) and at the end (dashed), by its place in the order."""
     factor, label = label_of(metric)
     figure = Figure(figsize=(7.2, 4.4), layout="constrained")
@@ -101,7 +101,7 @@ def curves(runs: Mapping[str, Sequence[Result]], metric: str) -> Figure:
     return figure
 
 
-def _bounds(ax: Any, results: Sequence[Result], metric: str, factor: float) -> None:
+def _bounds(ax: Any, results: Sequence[Entry], metric: str, factor: float) -> None:
     """Horizontal lines: real pictures above, the base model below."""
     top = float(np.mean([ceiling(r, metric) for r in results]))
     bottom = float(np.mean([floor(r, metric) for r in results]))

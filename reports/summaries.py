@@ -12,9 +12,9 @@ import numpy as np
 
 from ..benchmark import continual
 from ..benchmark.continual import Matrix
-from ..benchmark.results import Result
+from .entry import Entry
 from .stats import Estimate, Spread, estimate, spread
-from .tidy import Board, by_method, matrix, order_of
+from .tidy import Board, by_method, matrix
 
 SUMMARIES: dict[str, Callable[[Matrix, bool], float]] = {
     "average": lambda r, higher: continual.average(r),
@@ -42,7 +42,7 @@ class Summary:
 def summaries(board: Board) -> Iterator[Summary]:
     """All that were measured, by method, metric and name; what needs cells that no run has is left out."""
     runs = by_method(board.results)
-    alone = {(order_of(r), r.run.seed): r for r in runs.get("independent", [])}
+    alone = {(r.order, r.run.seed): r for r in runs.get("independent", [])}
     for method, results in runs.items():
         for metric, higher in _metrics(results):
             found = {name: partial(_of_matrix, of, metric, higher) for name, of in SUMMARIES.items()}
@@ -54,54 +54,39 @@ def summaries(board: Board) -> Iterator[Summary]:
                     yield _summary(method, metric, name, results, values)
 
 
-def _summary(method: str, metric: str, name: str, results: Sequence[Result], values: Sequence[float]) -> Summary:
-    orders = [order_of(r) for r in results]
+def _summary(method: str, metric: str, name: str, results: Sequence[Entry], values: Sequence[float]) -> Summary:
+    orders = [r.order for r in results]
     drawn = [sampling_error(r, metric) for r in results] if name == "average" else []
     return Summary(method, metric, name, estimate(values, orders), spread(values, orders, drawn))
 
 
-def _metrics(results: Sequence[Result]) -> list[tuple[str, bool]]:
+def _metrics(results: Sequence[Entry]) -> list[tuple[str, bool]]:
     """Metrics of model pictures and whether higher is better."""
-    seen = {(s.metric, s.higher_is_better) for r in results for s in r.scores if s.source == "model" and not s.other}
-    return sorted(seen)
+    return sorted({item for r in results for item in r.higher.items()})
 
 
-def _of_matrix(of: Callable[[Matrix, bool], float], metric: str, higher: bool, result: Result) -> float:
+def _of_matrix(of: Callable[[Matrix, bool], float], metric: str, higher: bool, result: Entry) -> float:
     return of(matrix(result, metric), higher)
 
 
-def _intransigence(
-    alone: dict[tuple[tuple[str, ...], int], Result], metric: str, higher: bool, result: Result
-) -> float:
+def _intransigence(alone: dict[tuple[tuple[str, ...], int], Entry], metric: str, higher: bool, result: Entry) -> float:
     """Against the run of ``independent`` of the same order and seed; NaN where there is none."""
-    other = alone.get((order_of(result), result.run.seed))
+    other = alone.get((result.order, result.run.seed))
     if other is None:
         return float("nan")
     return continual.intransigence(matrix(result, metric), matrix(other, metric), higher=higher)
 
 
-def of_prior(result: Result, metric: str) -> float:
+def of_prior(result: Entry, metric: str) -> float:
     """The metric of pictures of things never personalised, after the last task; NaN where it was not measured."""
-    last = len(result.run.order)
-    values = [s.value for s in result.scores if (s.source, s.metric, s.i, s.j) == ("model", metric, last, 0)]
-    return float(np.mean(values)) if values else float("nan")
+    return float(result.prior[metric][-1]) if metric in result.prior else float("nan")
 
 
-def sampling_error(result: Result, metric: str) -> float:
-    """The standard error of the average by the pictures drawn: of each cell by its prompts, then over cells."""
-    last = len(result.run.order)
-    cells: dict[int, list[float]] = {}
-    known: dict[int, float] = {}
-    for s in result.scores:
-        if (s.source, s.metric, s.i) == ("model", metric, last) and s.j:
-            cells.setdefault(s.j, []).append(s.value)
-            known |= {s.j: s.se} if s.se is not None else {}
-    errors = [known.get(j, _standard_error(v)) for j, v in cells.items()]
-    return float(np.sqrt(np.square(errors).sum()) / len(errors)) if errors else float("nan")
-
-
-def _standard_error(values: Sequence[float]) -> float:
-    return float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
+def sampling_error(result: Entry, metric: str) -> float:
+    """The standard error of the average by the pictures drawn: that of each cell, then over cells."""
+    errors = result.errors[metric][-1] if metric in result.errors else np.empty(0)
+    seen = errors[~np.isnan(result.matrix(metric)[-1])] if errors.size else errors
+    return float(np.sqrt(np.square(seen).sum()) / len(seen)) if len(seen) else float("nan")
 
 
 def to_csv(boards: Sequence[Board]) -> str:

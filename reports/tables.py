@@ -14,7 +14,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from ..benchmark.results import Result
+from .entry import Entry
 from .stats import Estimate
 from .tidy import PERCENT, Board, Line, copying, headline, matrix
 
@@ -170,7 +170,7 @@ def to_csv(boards: Sequence[Board]) -> str:
     return out.getvalue()
 
 
-def matrix_table(result: Result) -> Group:
+def matrix_table(result: Entry) -> Group:
     """The matrix of one run, and what each task cost, for a terminal."""
     main = headline([result])
     r = matrix(result, main)

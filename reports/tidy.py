@@ -11,7 +11,7 @@ import numpy as np
 
 from ..benchmark import continual
 from ..benchmark.continual import Matrix
-from ..benchmark.results import Result
+from .entry import Entry
 from .stats import Estimate, estimate
 
 HEADLINES = ("identity", "image_align")
@@ -36,49 +36,34 @@ class Board:
     headline: str
     tasks: int
     lines: tuple[Line, ...]
-    results: tuple[Result, ...]
+    results: tuple[Entry, ...]
 
 
-def order_of(result: Result) -> tuple[str, ...]:
-    """The concepts of a run in the order in which they were taught."""
-    return tuple(result.run.order)
-
-
-def matrix(result: Result, metric: str) -> Matrix:
+def matrix(result: Entry, metric: str) -> Matrix:
     """R of shape (T + 1, T): row i after task i, row 0 the base model; NaN where nothing was measured."""
-    cells: dict[tuple[int, int], list[float]] = defaultdict(list)
-    for score in result.scores:
-        if score.source == "model" and score.metric == metric and score.j:
-            cells[score.i, score.j].append(score.value)
-    tasks = len(result.run.order)
-    r = np.full((tasks + 1, tasks), np.nan)
-    for (i, j), values in cells.items():
-        r[i, j - 1] = np.mean(values)
-    return r
+    return result.matrix(metric)
 
 
-def ceiling(result: Result, metric: str) -> float:
+def ceiling(result: Entry, metric: str) -> float:
     """The metric of held-out real pictures, mean over concepts; NaN where there are none."""
-    values = [s.value for s in result.scores if s.source == "real" and s.metric == metric]
-    return float(np.mean(values)) if values else float("nan")
+    return result.ceilings.get(metric, float("nan"))
 
 
-def floor(result: Result, metric: str) -> float:
+def floor(result: Entry, metric: str) -> float:
     """The metric of the base model before any task, mean over concepts; NaN where it was not measured."""
-    row = matrix(result, metric)[0]
+    row = result.matrix(metric)[0]
     return float(np.mean(row[~np.isnan(row)])) if (~np.isnan(row)).any() else float("nan")
 
 
-def headline(results: Iterable[Result]) -> str:
+def headline(results: Iterable[Entry]) -> str:
     """The first of :data:`HEADLINES` that all records have."""
-    measured = [{s.metric for s in r.scores} for r in results]
+    measured = [r.cells for r in results]
     return next((m for m in HEADLINES if all(m in have for have in measured)), HEADLINES[-1])
 
 
-def conditions(result: Result) -> dict[str, str]:
+def conditions(result: Entry) -> dict[str, str]:
     """What two runs must have in common to stand in one table."""
     r = result.run
-    drawn = {s.n for s in result.scores if s.source == "model" and s.metric == "mmd"}
     return {
         "suite": f"{r.suite} (version {r.suite_version}, {r.suite_hash})",
         "backbone": f"{r.backbone} ({r.weights})",
@@ -87,24 +72,24 @@ def conditions(result: Result) -> dict[str, str]:
         "device": r.device,
         "dtype": r.dtype,
         "tasks": str(len(r.order)),
-        "pictures a cell": ", ".join(map(str, sorted(drawn))),
+        "pictures a cell": ", ".join(map(str, result.drawn)),
     }
 
 
-def boards(results: Sequence[Result]) -> list[Board]:
+def boards(results: Sequence[Entry]) -> list[Board]:
     """The leaderboards of some records: one for each set of conditions, in the order of their names."""
-    groups: dict[str, list[Result]] = defaultdict(list)
+    groups: dict[str, list[Entry]] = defaultdict(list)
     for result in results:
         groups[json.dumps(conditions(result))].append(result)
     return [_board(json.loads(key), groups[key]) for key in sorted(groups)]
 
 
-def by_method(results: Iterable[Result]) -> dict[str, list[Result]]:
+def by_method(results: Iterable[Entry]) -> dict[str, list[Entry]]:
     """Records by method; options are told only where one method ran with several sets of them."""
-    sets: dict[str, dict[str, list[Result]]] = defaultdict(lambda: defaultdict(list))
+    sets: dict[str, dict[str, list[Entry]]] = defaultdict(lambda: defaultdict(list))
     for result in results:
         sets[result.run.method][json.dumps(result.run.options, sort_keys=True)].append(result)
-    named: dict[str, list[Result]] = {}
+    named: dict[str, list[Entry]] = {}
     for method, variants in sorted(sets.items()):
         for options, runs in sorted(variants.items()):
             named[method if len(variants) == 1 else f"{method} ({_differing(options, list(variants))})"] = runs
@@ -120,7 +105,7 @@ def _differing(options: str, variants: list[str]) -> str:
     return ", ".join(f"{k}={own[k]}" if k in own else f"without {k}" for k in differing)
 
 
-def _board(shared: dict[str, str], results: list[Result]) -> Board:
+def _board(shared: dict[str, str], results: list[Entry]) -> Board:
     main = headline(results)
     lines = [Line(name, False, _values(runs, main)) for name, runs in by_method(results).items()]
     lines.sort(key=lambda line: -line.values["average"].value)
@@ -137,7 +122,7 @@ def copying(board: Board) -> list[str]:
     return [name for name, mean in means.items() if mean > level]
 
 
-def _values(runs: list[Result], main: str) -> dict[str, Estimate]:
+def _values(runs: list[Entry], main: str) -> dict[str, Estimate]:
     """The columns of one method, each estimated over its runs (orders times seeds)."""
     r = [matrix(result, main) for result in runs]
     columns = {
@@ -151,7 +136,7 @@ def _values(runs: list[Result], main: str) -> dict[str, Estimate]:
         "stored_bytes": [float(result.cost[-1].stored_bytes) if result.cost else 0.0 for result in runs],
         "trainable": [float(result.cost[-1].trainable_parameters) if result.cost else 0.0 for result in runs],
     }
-    orders = [order_of(result) for result in runs]
+    orders = [result.order for result in runs]
     return {name: estimate(values, orders) for name, values in columns.items()}
 
 
@@ -159,14 +144,14 @@ def _mean(values: list[float]) -> float:
     return float(np.mean(values)) if values else 0.0
 
 
-def _bounds(results: list[Result], main: str) -> list[Line]:
+def _bounds(results: list[Entry], main: str) -> list[Line]:
     """The floor (base model, before any task) and the ceiling (held-out real pictures), of the runs that have them."""
     metrics = {"average": main, "text_align": "text_align", "mmd": "mmd", "kid": "kid"}
     rows = {"floor: base model": floor, "ceiling: real pictures": ceiling}
     return [Line(name, True, {c: _bound(f, results, m) for c, m in metrics.items()}) for name, f in rows.items()]
 
 
-def _bound(of: Callable[[Result, str], float], results: list[Result], metric: str) -> Estimate:
+def _bound(of: Callable[[Entry, str], float], results: list[Entry], metric: str) -> Estimate:
     """The mean of a bound over the runs that have it; without interval, since runs share it."""
     seen = [value for r in results if not np.isnan(value := of(r, metric))]
     return Estimate(float(np.mean(seen)) if seen else float("nan"), None, len(seen))

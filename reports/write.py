@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from ..benchmark.errors import BadInput, unknown
-from ..benchmark.results import Result, iterate_results
 from ..benchmark.spec import load_suite, suite_names
 from . import summaries
+from .entry import Entry, entries
 from .internals import shrinkage, spectra
 from .plots import curves, heat_maps, save
 from .sheet import SheetRow, sample_sheet
@@ -24,7 +24,7 @@ Pictures = Callable[[str], list[Path]]
 
 def write_report(results: Path, out: Path, pictures: Pictures) -> list[Path]:
     """Write tables, plots and sample sheets of all finished runs; raises BadInput where there are none."""
-    records = [record for _, record in iterate_results(results)]
+    records = [entry for _, entry in entries(results)]
     done = [r for r in records if r.status == "ok"]
     if not done:
         raise BadInput(f"{results} holds no finished runs; make some with 'cpbench run --methods dsc,clora'.")
@@ -57,7 +57,7 @@ def write_plot(results: Path, out: Path, kind: str) -> list[Path]:
     """Write one kind of plot of all boards; raises BadInput for an unknown kind, or where there is nothing to draw."""
     if kind not in PLOTS:
         raise unknown("plot", kind, PLOTS)
-    found = boards([r for _, r in iterate_results(results) if r.status == "ok"])
+    found = boards([r for _, r in entries(results) if r.status == "ok"])
     out.mkdir(parents=True, exist_ok=True)
     drawn = [(PLOTS[kind](board), _name(board, k, len(found))) for k, board in enumerate(found, 1)]
     paths = [save(figure, out / f"{kind}-{name}.png") for figure, name in drawn if figure]
@@ -86,7 +86,7 @@ def _draw(board: Board, out: Path, name: str, pictures: Pictures) -> list[Path]:
     return paths
 
 
-def _first(result: Result) -> tuple[int, bool, list[str]]:
+def _first(result: Entry) -> tuple[int, bool, list[str]]:
     """Sorts runs so that every method shows the same one: the lowest seed, on the suite's own order where known."""
     run = result.run
     given = [c.name for c in load_suite(run.suite).concepts] if run.suite in suite_names() else run.order
@@ -97,16 +97,15 @@ def _slug(text: str) -> str:
     return "".join(c if c.isalnum() or c in "-." else "_" for c in text)
 
 
-def sheet_of(result: Result, pictures: Pictures) -> Image.Image | None:
+def sheet_of(result: Entry, pictures: Pictures) -> Image.Image | None:
     """The sample sheet of one run; None where its pictures are gone, or where nothing was learned."""
-    prompts = 1 + max((s.prompt for s in result.scores if s.prompt is not None), default=0)
-    rows = [_sheet_row(result, name, j, prompts, pictures) for j, name in enumerate(result.run.order, 1)]
+    rows = [_sheet_row(result, name, j, max(1, result.prompts), pictures) for j, name in enumerate(result.run.order, 1)]
     if not result.cost or not all(row.real and any(row.after) for row in rows):
         return None
     return sample_sheet(f"{result.run.method} on {result.run.suite}, seed {result.run.seed}", rows)
 
 
-def _sheet_row(result: Result, name: str, j: int, prompts: int, pictures: Pictures) -> SheetRow:
+def _sheet_row(result: Entry, name: str, j: int, prompts: int, pictures: Pictures) -> SheetRow:
     def files(key: str) -> list[Path]:
         return pictures(result.units[key]) if key in result.units else []
 

@@ -3,6 +3,7 @@
 import math
 
 from cpbench.benchmark.results import Result
+from cpbench.reports.entry import entry_of
 
 ORDER = ["mallow", "rumble", "petal"]
 NAN = float("nan")
@@ -72,3 +73,8 @@ def record(method="clora", r=FORGETS, *, n=8, status="ok", options=None, figures
         "created": "2026-01-01T00:00:00Z",
     }
     return Result.model_validate(content)
+
+
+def entry(*arguments, **changes):
+    """The same record as reports see it."""
+    return entry_of(record(*arguments, **changes))

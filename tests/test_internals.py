@@ -7,20 +7,20 @@ from cpbench.benchmark.errors import BadInput
 from cpbench.benchmark.results import write_result
 from cpbench.reports.internals import later_change, later_plasticity, shrinkage, spectra
 from cpbench.reports.write import write_plot
-from synthetic import record
+from synthetic import entry, record
 
 EIGEN = {f"{kind}.{k}": scale / k for kind, scale in (("fisher", 1.0), ("fisher_dc", 4.0)) for k in range(1, 6)}
 
 
-def swept(strengths, method="clora"):
-    return [record(method, options={"clora": {"strength": s}}, figures={"change": 1 / (1 + s)}) for s in strengths]
+def swept(strengths, method="clora", make=entry):
+    return [make(method, options={"clora": {"strength": s}}, figures={"change": 1 / (1 + s)}) for s in strengths]
 
 
 def test_what_is_learned_after_the_first_task_is_averaged_over_the_later_ones():
     (result,) = swept([3.0])
     assert later_change(result) == pytest.approx(0.25)
     assert later_plasticity(result, "identity") == pytest.approx((0.8 + 0.9) / 2)
-    assert np.isnan(later_change(record()))
+    assert np.isnan(later_change(entry()))
 
 
 def test_the_shrinkage_has_a_point_for_each_strength_and_a_line_for_each_method():
@@ -37,16 +37,16 @@ def test_one_strength_shows_no_shrinkage():
 
 
 def test_the_spectra_are_geometric_means_over_tasks_and_runs():
-    runs = {"lora": [record("lora", figures=EIGEN), record("lora", figures={k: 4 * v for k, v in EIGEN.items()})]}
+    runs = {"lora": [entry("lora", figures=EIGEN), entry("lora", figures={k: 4 * v for k, v in EIGEN.items()})]}
     (ax, *_) = spectra(runs).axes
     plain, scored = ax.lines[:2]
     np.testing.assert_allclose(plain.get_ydata(), [2 / k for k in range(1, 6)])
     np.testing.assert_allclose(scored.get_ydata(), [8 / k for k in range(1, 6)])
-    assert spectra({"ti": [record("ti")]}) is None
+    assert spectra({"ti": [entry("ti")]}) is None
 
 
 def test_one_plot_alone_is_written_on_request(tmp_path):
-    for result in swept([0.0, 10.0]):
+    for result in swept([0.0, 10.0], make=record):
         write_result(tmp_path / "results", result)
     (path,) = write_plot(tmp_path / "results", tmp_path / "out", "shrinkage")
     assert path.name == "shrinkage-tiny-3.png" and path.stat().st_size > 10_000

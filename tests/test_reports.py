@@ -12,7 +12,7 @@ from cpbench.benchmark.results import write_result
 from cpbench.reports.plots import curves, heat_maps, mean_matrix, save
 from cpbench.reports.sheet import BLOCK, GAP, LABEL, MARGIN, THUMB, SheetRow, sample_sheet
 from cpbench.reports.write import write_report
-from synthetic import FORGETS, KEEPS, NAN, ORDER, record
+from synthetic import FORGETS, KEEPS, NAN, ORDER, entry, record
 
 
 @pytest.fixture
@@ -41,19 +41,19 @@ def out(tmp_path, name):
 
 
 def test_the_mean_matrix_leaves_unmeasured_cells_empty():
-    mean = mean_matrix([record(), record(r=KEEPS, seed=1)], "identity")
+    mean = mean_matrix([entry(), entry(r=KEEPS, seed=1)], "identity")
     np.testing.assert_allclose(mean[3], [0.5, 0.6, 0.85])
     assert np.isnan(mean[1, 1])
 
 
 def test_a_heat_map_shows_the_number_of_every_measured_cell():
-    figure = heat_maps({"clora": [record()]}, "identity")
+    figure = heat_maps({"clora": [entry()]}, "identity")
     numbers = [text.get_text() for text in figure.axes[0].texts]
     assert numbers == ["0", "10", "20", "90", "80", "30", "60", "90"]
 
 
 def test_the_curves_are_the_diagonal_and_the_last_row():
-    ax = curves({"clora": [record()]}, "identity").axes[0]
+    ax = curves({"clora": [entry()]}, "identity").axes[0]
     np.testing.assert_allclose(ax.lines[0].get_ydata(), [90, 80, 90])
     np.testing.assert_allclose(ax.lines[1].get_ydata(), [30, 60, 90])
     heights = sorted(float(np.unique(bound.get_ydata())[0]) for bound in ax.lines[2:])
@@ -61,7 +61,7 @@ def test_the_curves_are_the_diagonal_and_the_last_row():
 
 
 def test_a_plot_carries_no_date_and_no_version(tmp_path):
-    path = save(curves({"clora": [record()]}, "identity"), tmp_path / "curves.png")
+    path = save(curves({"clora": [entry()]}, "identity"), tmp_path / "curves.png")
     with Image.open(path) as picture:
         assert not set(picture.info) - {"dpi"}
 
@@ -127,13 +127,13 @@ def test_numbers_quoted_from_papers_are_not_ranked(folder, tmp_path):
 
 def test_all_heat_maps_share_one_scale():
     nothing = [[0.0 if not math.isnan(v) else NAN for v in values] for values in FORGETS]
-    axes = heat_maps({"clora": [record()], "lora": [record("lora", nothing)]}, "identity").axes[:2]
+    axes = heat_maps({"clora": [entry()], "lora": [entry("lora", nothing)]}, "identity").axes[:2]
     assert {image.get_clim() for ax in axes for image in ax.images} == {(0, 100)}
     assert axes[1].texts[0].get_text() == "0"
 
 
 def test_a_heat_map_of_one_run_names_its_concepts():
-    ax = heat_maps({"clora": [record()]}, "identity").axes[0]
+    ax = heat_maps({"clora": [entry()]}, "identity").axes[0]
     assert [label.get_text() for label in ax.get_xticklabels()] == ORDER
 
 

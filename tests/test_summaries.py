@@ -6,9 +6,10 @@ import io
 import numpy as np
 import pytest
 
+from cpbench.reports.entry import entry_of
 from cpbench.reports.summaries import of_prior, sampling_error, summaries, to_csv
 from cpbench.reports.tidy import boards
-from synthetic import FORGETS, KEEPS, record, row
+from synthetic import FORGETS, KEEPS, entry, record, row
 
 
 def found(*records):
@@ -17,11 +18,11 @@ def found(*records):
 
 def with_rows(result, *more):
     content = result.model_dump(by_alias=True)
-    return type(result).model_validate(content | {"scores": [*content["scores"], *more]})
+    return entry_of(type(result).model_validate(content | {"scores": [*content["scores"], *more]}))
 
 
 def test_every_summary_is_recomputed_from_the_matrix_with_the_direction_of_its_metric():
-    s = found(record("clora", FORGETS))
+    s = found(entry("clora", FORGETS))
     assert s["clora", "identity", "forgetting_last"].estimate.value == pytest.approx(((0.9 - 0.3) + (0.8 - 0.6)) / 2)
     assert s["clora", "mmd", "forgetting_last"].estimate.value == pytest.approx(((0.7 - 0.1) + (0.4 - 0.2)) / 200)
     assert s["clora", "identity", "backward_transfer"].estimate.value == pytest.approx(-0.4)
@@ -29,7 +30,7 @@ def test_every_summary_is_recomputed_from_the_matrix_with_the_direction_of_its_m
 
 
 def test_intransigence_is_against_independent_of_the_same_order_and_seed_only():
-    s = found(record("lora", FORGETS), record("independent", KEEPS), record("lora", FORGETS, seed=1))
+    s = found(entry("lora", FORGETS), entry("independent", KEEPS), entry("lora", FORGETS, seed=1))
     e = s["lora", "identity", "intransigence"].estimate
     assert (e.value, e.n) == (pytest.approx(np.mean([0.7 - 0.9, 0.7 - 0.8, 0.8 - 0.9])), 1)
 
@@ -42,14 +43,14 @@ def test_the_prior_is_apart_from_the_concepts():
 
 def test_the_sampling_error_of_an_average_is_that_of_its_cells_together():
     cell = np.std([-0.0625, 0.0625], ddof=1) / 2**0.5
-    assert sampling_error(record(), "identity") == pytest.approx(cell * 3**0.5 / 3)
+    assert sampling_error(entry(), "identity") == pytest.approx(cell * 3**0.5 / 3)
     told = with_rows(record(), *({**row("m", 3, j, 0.1 * j), "se": 0.03} for j in (1, 2)))
     assert sampling_error(told, "m") == pytest.approx(0.03 * 2**0.5 / 2)
-    assert np.isnan(sampling_error(record(), "nothing"))
+    assert np.isnan(sampling_error(entry(), "nothing"))
 
 
 def test_the_csv_has_a_row_for_every_summary_and_empty_cells_for_what_the_runs_cannot_tell():
-    text = to_csv(boards([record("clora", FORGETS), record("clora", KEEPS, seed=1)]))
+    text = to_csv(boards([entry("clora", FORGETS), entry("clora", KEEPS, seed=1)]))
     rows = list(csv.DictReader(io.StringIO(text)))
     (average,) = [r for r in rows if (r["metric"], r["summary"]) == ("identity", "average")]
     assert float(average["value"]) == pytest.approx((0.6 + 0.7) / 2) and average["runs"] == "2"

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from cpbench.reports.entry import entry_of
 from cpbench.reports.stats import estimate
 from cpbench.reports.tables import matrix_table, to_csv, to_markdown, to_terminal
 from cpbench.reports.tidy import boards, by_method, ceiling, floor, matrix
-from synthetic import FORGETS, KEEPS, NAN, ORDER, record
+from synthetic import FORGETS, KEEPS, NAN, ORDER, entry, record
 
 
 def line(found, method):
@@ -29,24 +30,24 @@ def rows_of(text):
 
 
 def test_the_matrix_averages_prompts_and_marks_unmeasured_cells():
-    r = matrix(record(), "identity")
+    r = matrix(entry(), "identity")
     assert r.shape == (4, 3)
     np.testing.assert_allclose(r, FORGETS)
 
 
 def test_the_matrix_of_a_metric_that_was_not_measured_is_empty():
-    assert np.isnan(matrix(record(), "image_align")).all()
+    assert np.isnan(matrix(entry(), "image_align")).all()
 
 
 def test_floor_and_ceiling_are_means_over_concepts():
-    assert floor(record(), "identity") == pytest.approx(0.1)
-    assert ceiling(record(), "identity") == pytest.approx(0.95)
-    assert math.isnan(floor(record(), "image_align"))
-    assert math.isnan(ceiling(record(), "kid"))
+    assert floor(entry(), "identity") == pytest.approx(0.1)
+    assert ceiling(entry(), "identity") == pytest.approx(0.95)
+    assert math.isnan(floor(entry(), "image_align"))
+    assert math.isnan(ceiling(entry(), "kid"))
 
 
 def test_the_leaderboard_shows_what_is_computed_by_hand():
-    values = line(boards([record()]), "clora").values
+    values = line(boards([entry()]), "clora").values
     assert values["average"].value == pytest.approx((0.3 + 0.6 + 0.9) / 3)
     assert values["plasticity"].value == pytest.approx((0.9 + 0.8 + 0.9) / 3)
     assert values["forgetting"].value == pytest.approx(((0.9 - 0.3) + (0.8 - 0.6)) / 2)
@@ -58,20 +59,20 @@ def test_the_leaderboard_shows_what_is_computed_by_hand():
 
 
 def test_rows_are_ranked_and_end_with_floor_and_ceiling():
-    (board,) = boards([record(), record("dsc", KEEPS)])
+    (board,) = boards([entry(), entry("dsc", KEEPS)])
     assert [x.method for x in board.lines] == ["dsc", "clora", "floor: base model", "ceiling: real pictures"]
     assert [x.values["average"].value for x in board.lines[2:]] == pytest.approx([0.1, 0.95])
 
 
 def test_runs_of_one_method_are_averaged_and_counted():
-    average = line(boards([record(), record(r=KEEPS, seed=1)]), "clora").values["average"]
+    average = line(boards([entry(), entry(r=KEEPS, seed=1)]), "clora").values["average"]
     assert average.value == pytest.approx((0.6 + 0.7) / 2)
     assert average.n == 2
 
 
 def test_two_sets_of_options_are_two_rows_that_say_how_they_differ():
     warm, cool = ({"learner": {"rate": 0.001}, "dsc": {"temperature": t}} for t in (0.1, 0.05))
-    named = by_method([record("dsc", options=warm), record("dsc", options=cool, seed=1), record()])
+    named = by_method([entry("dsc", options=warm), entry("dsc", options=cool, seed=1), entry()])
     assert sorted(named) == ["clora", "dsc (dsc.temperature=0.05)", "dsc (dsc.temperature=0.1)"]
 
 
@@ -91,7 +92,7 @@ def test_two_sets_of_options_are_two_rows_that_say_how_they_differ():
     ids=lambda changes: next(iter(changes)),
 )
 def test_runs_that_cannot_be_compared_are_split_with_the_reason(changes):
-    found = boards([record(), record("dsc", KEEPS, **changes)])
+    found = boards([entry(), entry("dsc", KEEPS, **changes)])
     assert len(found) == 2
     assert all(len([x for x in board.lines if not x.bound]) == 1 for board in found)
     assert "2 tables" in to_markdown(found)
@@ -102,14 +103,14 @@ def test_sequences_of_different_lengths_are_split():
     whole = record("dsc", KEEPS)
     two = [s for s in whole.scores if s.i < 3 and s.j < 3]
     short = whole.model_copy(update={"scores": two, "run": whole.run.model_copy(update={"order": ORDER[:2]})})
-    assert sorted(board.tasks for board in boards([record(), short])) == [2, 3]
+    assert sorted(board.tasks for board in boards([entry(), entry_of(short)])) == [2, 3]
 
 
 def test_one_run_has_no_interval():
     assert estimate([0.5]).interval is None
-    values = line(boards([record()]), "clora").values
+    values = line(boards([entry()]), "clora").values
     assert values["average"].interval is None
-    assert "interval" in shown(boards([record()]))
+    assert "interval" in shown(boards([entry()]))
 
 
 def test_an_interval_holds_the_mean_and_is_the_same_every_time():
@@ -129,7 +130,7 @@ def test_runs_without_a_value_are_not_counted():
 
 
 def test_markdown_prints_units_directions_and_the_best_in_bold():
-    text = to_markdown(boards([record(), record("dsc", KEEPS)]))
+    text = to_markdown(boards([entry(), entry("dsc", KEEPS)]))
     dsc = next(x for x in text.splitlines() if x.startswith("| dsc"))
     clora = next(x for x in text.splitlines() if x.startswith("| clora"))
     assert dsc.split(" | ")[1] == "**70.0**"
@@ -141,13 +142,13 @@ def test_markdown_prints_units_directions_and_the_best_in_bold():
 
 
 def test_the_note_says_what_the_numbers_are():
-    text = to_markdown(boards([record(), record(seed=1)]))
+    text = to_markdown(boards([entry(), entry(seed=1)]))
     for part in ("tiny-3 (version 2", "backbone tiny", "tasks 3", "clora 2", "orgetting:"):
         assert part in text
 
 
 def test_csv_holds_unrounded_values_and_the_number_of_runs():
-    found = rows_of(to_csv(boards([record(), record(seed=1)])))
+    found = rows_of(to_csv(boards([entry(), entry(seed=1)])))
     (average,) = [x for x in found if x["method"] == "clora" and x["column"] == "average"]
     assert float(average["value"]) == pytest.approx(0.6, abs=1e-12)
     assert average["runs"] == "2"
@@ -155,29 +156,29 @@ def test_csv_holds_unrounded_values_and_the_number_of_runs():
 
 
 def test_the_terminal_shows_every_method_and_the_matrix_of_a_run():
-    text = shown(boards([record(), record("dsc", KEEPS)]))
+    text = shown(boards([entry(), entry("dsc", KEEPS)]))
     assert all(name in text for name in ("clora", "dsc", "floor", "ceiling", "70.0"))
     console = Console(width=120, file=io.StringIO())
-    console.print(matrix_table(record()))
+    console.print(matrix_table(entry()))
     assert all(name in console.file.getvalue() for name in (*ORDER, "0.300"))
 
 
 def test_an_option_that_only_some_runs_have_is_told_on_both_rows():
     old, new = {"learner": {"rate": 0.001}}, {"learner": {"rate": 0.001, "warm": 2}}
-    named = by_method([record(options=old), record(options=new, seed=1)])
+    named = by_method([entry(options=old), entry(options=new, seed=1)])
     assert sorted(named) == ["clora (learner.warm=2)", "clora (without learner.warm)"]
 
 
 def test_a_run_without_ceiling_leaves_that_of_the_others():
     bare = record("dsc", KEEPS)
-    bare = bare.model_copy(update={"scores": [s for s in bare.scores if s.source == "model"]})
-    top = line(boards([record(), bare]), "ceiling: real pictures").values["average"]
+    bare = entry_of(bare.model_copy(update={"scores": [s for s in bare.scores if s.source == "model"]}))
+    top = line(boards([entry(), bare]), "ceiling: real pictures").values["average"]
     assert (top.value, top.n) == (pytest.approx(0.95), 1)
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 120, 160])
 def test_a_narrow_terminal_shows_whole_columns_and_names_the_others(width):
-    found = boards([record("lora", seed=k) for k in range(3)] + [record("dsc", seed=k) for k in range(3)])
+    found = boards([entry("lora", seed=k) for k in range(3)] + [entry("dsc", seed=k) for k in range(3)])
     text = shown(found, width)
     assert "…" not in text
     assert all(len(row) <= width for row in text.splitlines())

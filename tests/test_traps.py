@@ -16,6 +16,7 @@ from cpbench.benchmark.errors import BadInput
 from cpbench.benchmark.extractors import Preparation
 from cpbench.benchmark.runner import read_pictures, write_pictures
 from cpbench.benchmark.spec import load_suite
+from cpbench.reports.entry import entry_of
 from cpbench.reports.tables import note
 from cpbench.reports.tidy import boards
 from synthetic import record, row
@@ -70,7 +71,7 @@ def test_trap_13_pictures_nearer_to_the_real_ones_than_real_ones_are_is_said_to_
         content = record().model_dump(by_alias=True)
         rows = [row("image_align", 3, j, value) for j in (1, 2, 3)]
         rows += [row("image_align", 0, j, 0.7, source="real") for j in (1, 2, 3)]
-        return type(record()).model_validate(content | {"scores": [*content["scores"], *rows]})
+        return entry_of(type(record()).model_validate(content | {"scores": [*content["scores"], *rows]}))
 
     assert "perhaps copies: clora" in note(boards([with_align(0.8)])[0])
     assert "copies" not in note(boards([with_align(0.6)])[0])
