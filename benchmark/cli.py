@@ -28,15 +28,20 @@ app.command()(cli_work.run)
 def report(
     results: Annotated[Path, typer.Option(help="Folder of the result records.")] = Path("results"),
     out: Annotated[Path, typer.Option(help="Folder for tables and plots.")] = Path("report"),
-    only: Annotated[str | None, typer.Option(help="One plot alone: matrix, curves, shrinkage or fisher.")] = None,
+    only: Annotated[
+        str | None, typer.Option(help="One part: tables, plots, samples, site; or one plot: matrix, curves, shrinkage…")
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit status 3 where the report is stale.")] = (
+        False
+    ),
 ) -> None:
-    """Write tables (Markdown, CSV), plots and sample sheets from the records.
+    """Write tables (Markdown, CSV, LaTeX), plots (PNG, SVG, PDF), sample sheets and a site from the records.
 
     Example: cpbench report --results results --out report --only shrinkage
     """
     from . import commands
 
-    commands.report(results, out, only)
+    commands.report(results, out, only, check)
 
 
 app.command()(cli_work.score)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import errno
+import filecmp
 import signal
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from .errors import BadInput, FailedRun, Interrupted
+from .errors import BadInput, FailedRun, Interrupted, Regression
 from .results import Result, read_result
 
 
@@ -77,20 +79,46 @@ def leaderboard(console: Console, results: list[Result]) -> None:
         wide.print(to_terminal(boards(entries_of(results)), wide.width))
 
 
-def report(results: Path, out: Path, only: str | None) -> None:
-    """Write the report, or one kind of plot alone, and say which files it is made of."""
-    from ..reports.write import write_plot, write_report
+@interruptible()
+def report(results: Path, out: Path, only: str | None, check: bool) -> None:
+    """Write the report, or one part of it, and say which files it is made of; or check that it is not stale."""
+    from ..methods.catalog import CATALOGUE
+    from ..reports.about import About
+    from ..reports.write import load, write_report
     from .store import home, writable
 
-    console = Console()
-    writable(out)
-    units = home() / "units"
-    if only is None:
-        paths = write_report(results, out, lambda key: sorted((units / key).glob("*.png")))
-    else:
-        paths = write_plot(results, out, only)
-    for path in paths:
-        console.print(str(path), highlight=False, soft_wrap=True)
+    console, units = Console(), home() / "units"
+    found = load(results)
+    methods = {r.name: About(r.adapter, r.consolidations, r.sentence, r.paper) for r in CATALOGUE.values()}
+
+    def pictures(key: str) -> list[Path]:
+        return sorted((units / key).glob("*.png"))
+
+    if check:
+        _check_report(console, found, methods, pictures, out, only)
+        return
+    paths = 0
+    with console.status("writing") if console.is_terminal else nullcontext():
+        for path in write_report(found, writable(out), methods, pictures, only):
+            paths += 1
+            if path.parent == out or path.name == "index.html":
+                console.print(str(path), highlight=False, soft_wrap=True)
+    console.print(f"{paths} files in {out}.", highlight=False, soft_wrap=True)
+
+
+def _check_report(console: Console, found: Any, methods: Any, pictures: Any, out: Path, only: str | None) -> None:
+    """Raise Regression where a file of the report is missing, or not what the records give."""
+    from ..reports.write import write_report
+
+    with tempfile.TemporaryDirectory() as folder:
+        fresh = {p.relative_to(folder): p for p in write_report(found, Path(folder), methods, pictures, only)}
+        stale = [
+            name for name, p in fresh.items() if not (out / name).exists() or not filecmp.cmp(p, out / name, False)
+        ]
+    if stale:
+        told = ", ".join(map(str, stale[:5])) + (f" and {len(stale) - 5} more" if len(stale) > 5 else "")
+        raise Regression(f"{out} is stale: {told}; write it again with 'cpbench report'.")
+    console.print(f"{len(fresh)} files in {out} are up to date.", highlight=False, soft_wrap=True)
 
 
 @interruptible()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from ..benchmark import continual
@@ -26,10 +26,15 @@ def label_of(metric: str) -> tuple[float, str]:
     return (100, f"{metric} (%, higher is better)") if metric in PERCENT else (1, f"{metric} (higher is better)")
 
 
+FORMATS = ("png", "svg", "pdf")
+_UNDATED = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
+_UNDATED["pdf"] = {"CreationDate": None, "Creator": None, "Producer": None}
+
+
 def save(figure: Figure, path: Path) -> Path:
-    """Write a figure without a date or a version in it: the same figure gives the same bytes."""
-    FigureCanvasAgg(figure)
-    figure.savefig(path, dpi=150, metadata={"Software": None})
+    """Write a figure, in the format of the file's name, without a date or a version: same figure, same bytes."""
+    with rc_context({"svg.hashsalt": "cpbench", "svg.fonttype": "none", "pdf.fonttype": 42}):
+        figure.savefig(path, dpi=150, metadata=_UNDATED[path.suffix[1:]])
     return path
 
 

@@ -19,7 +19,8 @@ from .stats import Estimate
 from .tidy import PERCENT, Board, Line, copying, headline, matrix
 
 
-def _size(value: float) -> str:
+def size(value: float) -> str:
+    """Bytes as kB or MB."""
     return f"{value / 1e6:.2f} MB" if value >= 1e5 else f"{value / 1e3:.1f} kB"
 
 
@@ -49,12 +50,12 @@ def columns(main: str) -> tuple[Column, ...]:
         Column("mmd", "MMD×10³ ↓", lambda v: f"{1e3 * v:.2f}", min),
         Column("kid", "KID×10³ ↓", lambda v: f"{1e3 * v:.2f}", min),
         Column("train_seconds", "s/task", lambda v: f"{v:.1f}"),
-        Column("stored_bytes", "stored", _size),
+        Column("stored_bytes", "stored", size),
         Column("trainable", "trainable", lambda v: f"{v:,.0f}"),
     )
 
 
-def _cell(column: Column, estimate: Estimate | None) -> str:
+def cell(column: Column, estimate: Estimate | None) -> str:
     """A value with its interval; a dash where there is none."""
     if estimate is None or math.isnan(estimate.value):
         return "–"
@@ -64,13 +65,30 @@ def _cell(column: Column, estimate: Estimate | None) -> str:
     return f"{shown} [{column.show(estimate.interval[0])}, {column.show(estimate.interval[1])}]"
 
 
-def _is_best(column: Column, line: Line, board: Board) -> bool:
-    """Whether a line shows the best value of a column; bounds, and the base model's zero forgetting, do not compete."""
+def winners(column: Column, board: Board) -> tuple[str, str]:
+    """The methods with the best and second-best value of a column; empty where nothing competes.
+
+    Bounds do not compete, nor does the base model, which forgets nothing since it learns nothing.
+    """
     rivals = [x for x in board.lines if not x.bound and x.method != "base"]
-    values = [x.values[column.key].value for x in rivals if not math.isnan(x.values[column.key].value)]
-    if column.best is None or line not in rivals or len(values) < 2:
-        return False
-    return line.values[column.key].value == column.best(values)
+    values = {x.method: x.values[column.key].value for x in rivals if not math.isnan(x.values[column.key].value)}
+    if column.best is None or len(values) < 2:
+        return "", ""
+    ranked = sorted(values, key=lambda name: values[name], reverse=column.best is max)
+    return ranked[0], ranked[1]
+
+
+def _is_best(column: Column, line: Line, board: Board) -> bool:
+    """Whether a line shows the best value of a column."""
+    first = winners(column, board)[0]
+    return (
+        bool(first)
+        and not line.bound
+        and line.method != "base"
+        and (
+            line.values[column.key].value == next(x for x in board.lines if x.method == first).values[column.key].value
+        )
+    )
 
 
 def note(board: Board) -> str:
@@ -90,7 +108,7 @@ def note(board: Board) -> str:
     )
 
 
-def _split(boards: Sequence[Board]) -> str | None:
+def split(boards: Sequence[Board]) -> str | None:
     """Why there are several boards."""
     if len(boards) < 2:
         return None
@@ -107,7 +125,7 @@ def to_terminal(boards: Sequence[Board], width: int) -> Group:
         parts += [_terminal(board, used), Text(note(board), style="dim")]
         if lost := [c.title for c in every if c not in used]:
             parts.append(Text(f"No room here for: {', '.join(lost)}; 'cpbench report' has them.", style="yellow"))
-    if reason := _split(boards):
+    if reason := split(boards):
         parts.append(Text(reason, style="yellow"))
     return Group(*parts)
 
@@ -116,7 +134,7 @@ def _fitting(board: Board, every: Sequence[Column], width: int) -> list[Column]:
     """The first columns, as many as fit beside the names of the methods."""
     room, used = width - 5 - max(len(line.method) for line in board.lines), []
     for column in every:
-        words = [*column.title.split(), *(_cell(column, line.values.get(column.key)) for line in board.lines)]
+        words = [*column.title.split(), *(cell(column, line.values.get(column.key)) for line in board.lines)]
         room -= 3 + max(map(len, words))  # padding and the space between columns
         if room < 0:
             break
@@ -131,7 +149,7 @@ def _terminal(board: Board, used: Sequence[Column]) -> Table:
     for column in used:
         table.add_column(column.title, justify="right", min_width=max(map(len, column.title.split())))
     for line in board.lines:
-        cells = [(c, _cell(c, line.values.get(c.key))) for c in used]
+        cells = [(c, cell(c, line.values.get(c.key))) for c in used]
         texts = [Text(text, style="bold" if _is_best(c, line, board) else "", no_wrap=True) for c, text in cells]
         table.add_row(line.method, *texts, style="dim" if line.bound else None)
     return table
@@ -140,7 +158,7 @@ def _terminal(board: Board, used: Sequence[Column]) -> Table:
 def to_markdown(boards: Sequence[Board]) -> str:
     """The boards as Markdown."""
     blocks = [_markdown(board) for board in boards]
-    reason = _split(boards)
+    reason = split(boards)
     return "\n".join(([reason, ""] if reason else []) + blocks)
 
 
@@ -150,7 +168,7 @@ def _markdown(board: Board) -> str:
     rows.append("| method | " + " | ".join(c.title for c in used) + " |")
     rows.append("|---|" + "---:|" * len(used))
     for line in board.lines:
-        cells = [_cell(c, line.values.get(c.key)) for c in used]
+        cells = [cell(c, line.values.get(c.key)) for c in used]
         bold = [f"**{x}**" if _is_best(c, line, board) else x for c, x in zip(used, cells, strict=True)]
         rows.append(f"| {'*' + line.method + '*' if line.bound else line.method} | " + " | ".join(bold) + " |")
     return "\n".join([*rows, "", note(board), ""])
@@ -186,6 +204,6 @@ def matrix_table(result: Entry) -> Group:
         costs.add_column(title, justify="right")
     for c in result.cost:
         peak = f"{c.peak_memory_bytes / 1e6:.0f}"
-        stored, trainable = _size(c.stored_bytes), f"{c.trainable_parameters:,}"
+        stored, trainable = size(c.stored_bytes), f"{c.trainable_parameters:,}"
         costs.add_row(str(c.task), f"{c.train_seconds:.1f}", peak, stored, trainable, f"{c.seconds_per_picture:.3f}")
     return Group(table, costs)

@@ -2,123 +2,117 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from matplotlib.figure import Figure
-from PIL import Image
-
 from ..benchmark.errors import BadInput, unknown
-from ..benchmark.spec import load_suite, suite_names
+from ..benchmark.results import Result, read_result
 from . import summaries
+from .about import Methods, Pictures
 from .entry import Entry, entries
-from .internals import shrinkage, spectra
-from .plots import curves, heat_maps, save
-from .sheet import SheetRow, sample_sheet
+from .figures import FIGURES, NEEDS
+from .latex import to_latex
+from .naming import first_run, slug_of
+from .plots import FORMATS, save
+from .samples import sheet_of
+from .site.build import build
 from .tables import to_csv, to_markdown
 from .tidy import Board, boards, by_method
 
-Pictures = Callable[[str], list[Path]]
-"""The PNG files of a unit by its key; empty where the store no longer has it."""
+PARTS = ("tables", "plots", "samples", "site")
+"""What a report is made of; one kind of plot alone can be asked for too."""
 
 
-def write_report(results: Path, out: Path, pictures: Pictures) -> list[Path]:
-    """Write tables, plots and sample sheets of all finished runs; raises BadInput where there are none."""
-    records = [entry for _, entry in entries(results)]
-    done = [r for r in records if r.status == "ok"]
+@dataclass(frozen=True)
+class Report:
+    """All records below a folder, sorted into what may be compared, and where each of them lies."""
+
+    folder: Path
+    boards: list[Board]
+    failed: list[str]
+    paths: dict[str, Path]
+
+    def read(self, entry: Entry) -> tuple[Path, Result]:
+        """The record of an entry, and its file."""
+        path = self.paths[entry.run.id]
+        return path, read_result(path)
+
+
+def load(folder: Path) -> Report:
+    """Read all records; raises BadInput where none is finished."""
+    done, failed, paths = list[Entry](), list[str](), dict[str, Path]()
+    for path, entry in entries(folder):
+        if entry.status == "ok":
+            done.append(entry)
+            paths[entry.run.id] = path
+        else:
+            failed.append(f"{entry.run.method}, {entry.run.suite}, seed {entry.run.seed}: {entry.error}")
     if not done:
-        raise BadInput(f"{results} holds no finished runs; make some with 'cpbench run --methods dsc,clora'.")
-    found = boards(done)
-    failed = [f"- {r.run.method}, {r.run.suite}, seed {r.run.seed}: {r.error}" for r in records if r.status == "error"]
+        raise BadInput(f"{folder} holds no finished runs; make some with 'cpbench run --methods dsc,clora'.")
+    return Report(folder, boards(done), failed, paths)
+
+
+def write_report(
+    report: Report, out: Path, methods: Methods, pictures: Pictures, only: str | None = None
+) -> Iterator[Path]:
+    """Write all parts, or one of :data:`PARTS`, or one kind of plot; raises BadInput for any other."""
+    if only is not None and only not in (*PARTS, *FIGURES):
+        raise unknown("part of a report", only, [*PARTS, *FIGURES])
     out.mkdir(parents=True, exist_ok=True)
-    text = to_markdown(found) + ("\nFailed runs:\n\n" + "\n".join(failed) + "\n" if failed else "")
-    paths = [_write(out / "leaderboard.md", text), _write(out / "leaderboard.csv", to_csv(found))]
-    paths.append(_write(out / "summaries.csv", summaries.to_csv(found)))
+    if only in (None, "tables"):
+        yield from _tables(report, out)
+    if only in (None, "plots", *FIGURES):
+        yield from _plots(report, out / "plots", [only] if only in FIGURES else list(FIGURES))
+    if only in (None, "samples"):
+        yield from _samples(report, out / "samples", pictures)
+    if only in (None, "site"):
+        yield from build(report.boards, report.failed, methods, pictures, report.read, out / "site")
+
+
+def _tables(report: Report, out: Path) -> Iterator[Path]:
+    """The leaderboard as Markdown, CSV and LaTeX, and every summary as CSV."""
+    failed = "".join(f"- {line}\n" for line in report.failed)
+    text = to_markdown(report.boards) + (f"\nFailed runs:\n\n{failed}" if failed else "")
+    contents = {
+        "leaderboard.md": text,
+        "leaderboard.csv": to_csv(report.boards),
+        "leaderboard.tex": to_latex(report.boards),
+        "summaries.csv": summaries.to_csv(report.boards),
+    }
+    for name, content in contents.items():
+        (out / name).write_text(content, encoding="utf-8")
+        yield out / name
+
+
+def _plots(report: Report, out: Path, kinds: Sequence[str]) -> Iterator[Path]:
+    """Plots of every board; raises BadInput where one kind alone is asked for and nothing can show it."""
+    drawn = False
+    out.mkdir(parents=True, exist_ok=True)
+    for name, board in _named(report.boards):
+        for kind in kinds:
+            if (figure := FIGURES[kind](board)) is None:
+                continue
+            drawn = True
+            for form in FORMATS:
+                yield save(figure, out / f"{kind}-{name}.{form}")
+    if not drawn and len(kinds) == 1:
+        raise BadInput(f"{report.folder} holds no runs that '{kinds[0]}' could show{NEEDS.get(kinds[0], '')}.")
+
+
+def _samples(report: Report, out: Path, pictures: Pictures) -> Iterator[Path]:
+    """One sheet of pictures a method, where they are still there."""
+    for name, board in _named(report.boards):
+        for method, own in by_method(board.results).items():
+            if sheet := sheet_of(min(own, key=first_run), pictures):
+                out.mkdir(parents=True, exist_ok=True)
+                path = out / f"{name}-{slug_of(method)}.png"
+                sheet.save(path)
+                yield path
+
+
+def _named(found: Sequence[Board]) -> Iterator[tuple[str, Board]]:
+    """Boards with the names of their files: the suite, and a number where there are several."""
     for k, board in enumerate(found, 1):
-        paths += _draw(board, out, _name(board, k, len(found)), pictures)
-    return paths
-
-
-def _write(path: Path, text: str) -> Path:
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
-PLOTS: dict[str, Callable[[Board], Figure | None]] = {
-    "matrix": lambda board: heat_maps(by_method(board.results), board.headline),
-    "curves": lambda board: curves(by_method(board.results), board.headline),
-    "shrinkage": lambda board: shrinkage(board.results, board.headline),
-    "fisher": lambda board: spectra(by_method(board.results)),
-}
-"""What can be drawn of a board, by name; None where its runs have not logged what it takes."""
-
-
-def write_plot(results: Path, out: Path, kind: str) -> list[Path]:
-    """Write one kind of plot of all boards; raises BadInput for an unknown kind, or where there is nothing to draw."""
-    if kind not in PLOTS:
-        raise unknown("plot", kind, PLOTS)
-    found = boards([r for _, r in entries(results) if r.status == "ok"])
-    out.mkdir(parents=True, exist_ok=True)
-    drawn = [(PLOTS[kind](board), _name(board, k, len(found))) for k, board in enumerate(found, 1)]
-    paths = [save(figure, out / f"{kind}-{name}.png") for figure, name in drawn if figure]
-    if not paths:
-        raise BadInput(f"{results} holds no runs that '{kind}' could show{_NEEDS.get(kind, '')}.")
-    return paths
-
-
-_NEEDS = {"shrinkage": "; run clora with several values of --set clora.strength"}
-
-
-def _name(board: Board, k: int, n: int) -> str:
-    suite = board.results[0].run.suite
-    return f"{suite}-{k}" if n > 1 else suite
-
-
-def _draw(board: Board, out: Path, name: str, pictures: Pictures) -> list[Path]:
-    """The plots of one board, and one sample sheet a method."""
-    figures = {kind: plot(board) for kind, plot in PLOTS.items()}
-    paths = [save(figure, out / f"{kind}-{name}.png") for kind, figure in figures.items() if figure]
-    for method, own in by_method(board.results).items():
-        if sheet := sheet_of(min(own, key=_first), pictures):
-            path = out / f"samples-{name}-{_slug(method)}.png"
-            sheet.save(path)
-            paths.append(path)
-    return paths
-
-
-def _first(result: Entry) -> tuple[int, bool, list[str]]:
-    """Sorts runs so that every method shows the same one: the lowest seed, on the suite's own order where known."""
-    run = result.run
-    given = [c.name for c in load_suite(run.suite).concepts] if run.suite in suite_names() else run.order
-    return run.seed, run.order != given, run.order
-
-
-def _slug(text: str) -> str:
-    return "".join(c if c.isalnum() or c in "-." else "_" for c in text)
-
-
-def sheet_of(result: Entry, pictures: Pictures) -> Image.Image | None:
-    """The sample sheet of one run; None where its pictures are gone, or where nothing was learned."""
-    rows = [_sheet_row(result, name, j, max(1, result.prompts), pictures) for j, name in enumerate(result.run.order, 1)]
-    if not result.cost or not all(row.real and any(row.after) for row in rows):
-        return None
-    return sample_sheet(f"{result.run.method} on {result.run.suite}, seed {result.run.seed}", rows)
-
-
-def _sheet_row(result: Entry, name: str, j: int, prompts: int, pictures: Pictures) -> SheetRow:
-    def files(key: str) -> list[Path]:
-        return pictures(result.units[key]) if key in result.units else []
-
-    cells = (files(f"draw/{i}/{j}") for i in range(len(result.run.order) + 1))
-    after = tuple(_pick(cell, 1 if len(cell) <= 2 else len(cell) // prompts) for cell in cells)
-    return SheetRow(name, j, _pick(files(f"real/{name}"), 1), after)
-
-
-def _pick(files: list[Path], second: int) -> tuple[Image.Image, ...]:
-    """The first picture and the one at ``second``: that of the second prompt, of which a glimpse holds one each."""
-    return tuple(_read(files[k]) for k in (0, second) if k < len(files))
-
-
-def _read(path: Path) -> Image.Image:
-    with Image.open(path) as picture:
-        return picture.convert("RGB")
+        suite = board.results[0].run.suite
+        yield f"{suite}-{k}" if len(found) > 1 else suite, board

@@ -1,0 +1,141 @@
+"""Writes the site. A pure function of the records and of the pictures that are still there: same input, same bytes."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from ...benchmark.results import Result
+from ...benchmark.spec import digest
+from ..about import Methods, Pictures
+from ..entry import Entry
+from ..naming import first_run, slug_of
+from ..samples import sprite_of
+from ..summaries import summaries
+from ..tables import split
+from ..tidy import Board, by_method
+from .pages import Place, compare_page, leaderboard, method_page, run_page
+
+
+def build(
+    boards: Sequence[Board],
+    failed: Sequence[str],
+    methods: Methods,
+    pictures: Pictures,
+    read: Callable[[Entry], tuple[Path, Result]],
+    out: Path,
+) -> Iterator[Path]:
+    """Write all pages below ``out``; ``read`` gives the record of an entry and where it lies."""
+    env = Environment(
+        loader=PackageLoader("cpbench.reports.site"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    places = _places(boards)
+    shared = {"nav": places, "count": sum(len(p.board.results) for p in places)}
+    for folder in ("methods", "runs", "data", "pictures"):
+        (out / folder).mkdir(parents=True, exist_ok=True)
+    static = files("cpbench.reports.site") / "static"
+    for name in ("site.css", "site.js"):
+        yield _write(out / name, (static / name).read_text(encoding="utf-8"))
+    boards_shown = [leaderboard(place, methods) for place in places]
+    index = env.get_template("index.html")
+    context = {"boards": boards_shown, "filters": _filters(boards_shown), "split": split(boards), "failed": failed}
+    yield _write(out / "index.html", index.render(root="", reported=None, **shared, **context))
+    for place in places:
+        yield from _board_pages(place, env, shared, methods, pictures, read, out)
+
+
+def _places(boards: Sequence[Board]) -> list[Place]:
+    titles = [f"{b.results[0].run.suite}, {b.tasks} task{'s' if b.tasks > 1 else ''}" for b in boards]
+    many = Counter(titles)
+    found = []
+    for board, title in zip(boards, titles, strict=True):
+        key = digest(board.conditions)[:6]
+        slugs = {name: slug_of(name) for name in by_method(board.results)}
+        found.append(Place(board, f"{slug_of(title)}-{key}", f"{title} ({key})" if many[title] > 1 else title, slugs))
+    return found
+
+
+def _filters(boards: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
+    """What the first page can be filtered by, with the values that occur."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for board in boards:
+        found["suite"].add(board["suite"])
+        found["backbone"].add(board["backbone"])
+        for line in board["lines"]:
+            if not line["bound"]:
+                found["adapter"].add(line["adapter"])
+                found["consolidation"].update(line["consolidation"].split(" "))
+    return [(name, sorted(found[name])) for name in ("suite", "backbone", "adapter", "consolidation")]
+
+
+def _board_pages(
+    place: Place,
+    env: Environment,
+    shared: Mapping[str, Any],
+    methods: Methods,
+    pictures: Pictures,
+    read: Callable[[Entry], tuple[Path, Result]],
+    out: Path,
+) -> Iterator[Path]:
+    """A page a run, a page a method, and the page of comparisons."""
+    films, found = [], list(summaries(place.board))
+    runs = by_method(place.board.results)
+    template = env.get_template("run.html")
+    for entry in (e for own in runs.values() for e in own):
+        path, result = read(entry)
+        shutil.copyfile(path, out / "data" / f"{entry.run.id}.json")
+        film = _film(entry, pictures, out)
+        page = template.render(
+            root="../", film=_from_below(film), json=f"../data/{entry.run.id}.json", **shared, **run_page(entry, result)
+        )
+        yield _write(out / "runs" / f"{entry.run.id}.html", page)
+    template = env.get_template("method.html")
+    for name, own in runs.items():
+        film = _film(min(own, key=first_run), pictures, out)
+        if film:
+            films.append(film | {"method": place.methods[name]})
+        context = method_page(place, name, [s for s in found if s.method == name], methods)
+        page = template.render(root="../", film=_from_below(film), **shared, **context)
+        yield _write(out / "methods" / f"{place.slug}-{place.methods[name]}.html", page)
+    page = env.get_template("compare.html").render(root="", **shared, **compare_page(place, films))
+    yield _write(out / f"compare-{place.slug}.html", page)
+
+
+def _film(entry: Entry, pictures: Pictures, out: Path) -> dict[str, Any] | None:
+    """All pictures of a run as one file, and where in it each concept is."""
+    path = out / "pictures" / f"{entry.run.id}.webp"
+    sprite = sprite_of(entry, pictures)
+    if sprite is None:
+        return None
+    if not path.exists():
+        sprite.image.save(path, quality=90, method=4)
+    names = list(entry.run.order)
+    return {
+        "file": f"pictures/{path.name}",
+        "rows": sprite.rows,
+        "columns": sprite.columns,
+        "last": len(names),
+        "names": names,
+        "caption": f"Run {entry.run.id[:8]}, seed {entry.run.seed}.",
+        "concepts": [{"name": name, "task": k + 1, "row": 2 * k} for k, name in enumerate(names)],
+    }
+
+
+def _from_below(film: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The same for a page one folder down."""
+    return film and film | {"file": f"../{film['file']}"}
+
+
+def _write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path

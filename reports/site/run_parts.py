@@ -1,0 +1,127 @@
+"""Parts of a run's page: what was logged while it learned, what it cost, and how to do it again."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ...benchmark.results import Result
+from ..chart import Axis, Series, axis, lines
+from ..entry import Entry
+from ..tables import size
+from .cells import HeatCell, HeatMap, HeatRow
+
+_EIGEN = {"fisher": "L_denoise", "fisher_dc": "L_denoise + L_DC"}
+
+
+def charts(result: Result) -> Iterator[dict[str, str]]:
+    """Terms of the loss, change of the weights, and eigenvalues of the Fisher information, by task."""
+    tasks = [float(c.task) for c in result.cost]
+    if not tasks:
+        return
+    x = Axis("task", 0.7, len(tasks) + 0.3)
+    figures = [c.figures for c in result.cost]
+    terms = sorted({name for f in figures for name in f if name.startswith("loss.")})
+    losses = [_series(name.removeprefix("loss."), figures, name, tasks, k) for k, name in enumerate(terms)]
+    if losses:
+        y = axis("mean over the last tenth of the updates", [v for s in losses for v in s.y], zero=True)
+        yield {"title": "Terms of the loss", "svg": lines("Terms of the loss by task", losses, x, y)}
+    layers = sorted({name for f in figures for name in f if name.startswith("change.")})
+    if layers:
+        yield _changes(figures, layers, tasks, x)
+    if any("fisher.1" in f for f in figures):
+        yield _eigenvalues(figures, tasks, x)
+
+
+def _series(title: str, figures: list[dict[str, float]], name: str, tasks: list[float], style: int) -> Series:
+    return Series(title, tasks, [f.get(name, float("nan")) for f in figures], style, dashed=style >= 7)
+
+
+def _changes(figures: list[dict[str, float]], layers: list[str], tasks: list[float], x: Axis) -> dict[str, str]:
+    """Mean |ΔW| of all layers, and the least and most changed."""
+    total = _series("mean over all", figures, "change", tasks, 0)
+    each = [_series("", figures, name, tasks, 1) for name in layers]
+    ranked = sorted(each, key=lambda s: (np.nan_to_num(s.y).mean(), s.name))
+    shown = [total, Series("least changed layer", tasks, ranked[0].y, 2, dashed=True)]
+    shown.append(Series("most changed layer", tasks, ranked[-1].y, 1, dashed=True))
+    y = axis("mean |ΔW| learned in the task", [v for s in shown for v in s.y], zero=True)
+    return {"title": f"Change of the weights ({len(layers)} layers)", "svg": lines("Mean change by task", shown, x, y)}
+
+
+def _eigenvalues(figures: list[dict[str, float]], tasks: list[float], x: Axis) -> dict[str, str]:
+    shown = [
+        _series(f"{k}. of {title}", figures, f"{kind}.{k}", tasks, style)
+        for style, (kind, k, title) in enumerate((kind, k, title) for kind, title in _EIGEN.items() for k in (1, 2, 3))
+    ]
+    y = axis("eigenvalue", [v for s in shown for v in s.y], log=True)
+    return {"title": "Largest eigenvalues of the empirical Fisher", "svg": lines("Eigenvalues by task", shown, x, y)}
+
+
+def confusions(result: Result) -> Iterator[HeatMap]:
+    """One map for each task after which the model classified real pictures."""
+    order = result.run.order
+    rows: dict[int, dict[tuple[str, str], float]] = {}
+    for s in result.scores:
+        if s.metric in ("dc_accuracy", "dc_confusion") and s.source == "model":
+            rows.setdefault(s.i, {})[s.concept, s.other or s.concept] = s.value
+    for i, found in sorted(rows.items()):
+        seen = [name for name in order if (name, name) in found]
+        if len(seen) > 1:
+            title = "before any task, by noun" if i == 0 else f"after task {i}"
+            yield HeatMap(
+                title, seen, [HeatRow(a, [_share(found.get((a, b), 0.0), a == b) for b in seen]) for a in seen]
+            )
+
+
+def _share(value: float, own: bool) -> HeatCell:
+    return HeatCell(
+        round(value, 3), f"{100 * value:.0f}", " ".join(k for k, on in (("deep", value > 0.5), ("own", own)) if on)
+    )
+
+
+def cost_table(entry: Entry) -> dict[str, Any]:
+    """What each task cost."""
+    names = ["task", "training s", "peak memory", "stored", "trainable", "s a picture"]
+    rows = [
+        (
+            f"{c.task}: {entry.run.order[c.task - 1]}",
+            f"{c.train_seconds:.1f}",
+            size(c.peak_memory_bytes),
+            size(c.stored_bytes),
+            f"{c.trainable_parameters:,}",
+            f"{c.seconds_per_picture:.3f}",
+        )
+        for c in entry.cost
+    ]
+    return {"columns": names, "rows": rows}
+
+
+def command(entry: Entry) -> str:
+    """The command that does this run again. Options are given in full: defaults may change."""
+    run = entry.run
+    parts = ["cpbench", "run", "--methods", run.method, "--suite", run.suite, "--orders", ",".join(run.order)]
+    parts += ["--seeds", str(run.seed + 1), "--protocol", run.protocol, "--backbone", run.backbone]
+    parts += ["--device", run.device, "--dtype", run.dtype]
+    if threads := entry.environment.get("threads"):
+        parts += ["--threads", str(threads)]
+    for section, options in sorted(run.options.items()):
+        if isinstance(options, dict):
+            for name, value in sorted(options.items()):
+                parts += ["--set", f"{section}.{name}={value}"]
+    return " ".join(map(shlex.quote, parts))
+
+
+def conditions_of(entry: Entry) -> list[tuple[str, str]]:
+    """Everything that decides the numbers, and what they were made with."""
+    run, stamp = entry.run, entry.environment
+    facts = [("run", run.id), ("suite", f"{run.suite} version {run.suite_version}, {run.suite_hash}")]
+    facts += [("backbone", f"{run.backbone}, weights {run.weights}"), ("profile", run.profile)]
+    facts += [(name, key) for name, key in sorted(run.extractors.items())]
+    facts += [("device", f"{run.device}, {run.dtype}"), ("made", entry.created)]
+    for key, value in stamp.items():
+        told = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
+        facts.append((key, told))
+    return facts

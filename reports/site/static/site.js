@@ -1,0 +1,132 @@
+// Sorting, filters, chosen columns, the slider, and links that remember them. Every page can be read without this file.
+"use strict";
+
+const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+
+// The state of a page lives in the part of its address after '#': a=1&b=2.
+const state = new URLSearchParams(location.hash.slice(1));
+function remember(key, value) {
+  if (value === "" || value === null) state.delete(key); else state.set(key, value);
+  const text = state.toString();
+  history.replaceState(null, "", text ? "#" + text : location.pathname.split("/").pop());
+}
+
+function valueOf(row, column) {
+  const cell = row.children[column];
+  const value = cell.dataset.value;
+  return value === undefined ? cell.textContent.trim() : value === "" ? NaN : Number(value);
+}
+
+function sortTable(table, column, direction) {
+  const body = table.tBodies[0];
+  const [bounds, rows] = [all("tr.bound", body), all("tr:not(.bound)", body)];
+  const sign = direction === "descending" ? -1 : 1;
+  rows.sort((a, b) => {
+    const [x, y] = [valueOf(a, column), valueOf(b, column)];
+    if (typeof x === "string") return sign * x.localeCompare(y);
+    if (Number.isNaN(x) || Number.isNaN(y)) return Number.isNaN(x) - Number.isNaN(y);  // nothing is last, always
+    return sign * (x - y);
+  });
+  body.append(...rows, ...bounds);
+  all("thead th", table).forEach((th, k) => {
+    if (k === column) th.setAttribute("aria-sort", direction); else th.removeAttribute("aria-sort");
+  });
+}
+
+all("table.sortable").forEach((table) => {
+  all("thead th", table).forEach((th, column) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...th.childNodes);
+    th.append(button);
+    button.addEventListener("click", () => {
+      const first = th.dataset.better === "lower" || column === 0 ? "ascending" : "descending";
+      const other = first === "ascending" ? "descending" : "ascending";
+      const direction = th.getAttribute("aria-sort") === first ? other : first;
+      sortTable(table, column, direction);
+      remember("sort." + table.id, column + "." + direction);
+    });
+  });
+  const [column, direction] = (state.get("sort." + table.id) || "").split(".");
+  if (direction) sortTable(table, Number(column), direction);
+});
+
+// Filters: rows and sections carry data-<name>; each select names what it filters by.
+function applyFilters() {
+  const wanted = all("select[data-filter]").map((s) => [s.dataset.filter, s.value]).filter(([, v]) => v);
+  all("[data-filtered]").forEach((item) => {
+    const has = wanted.filter(([name]) => item.dataset[name] !== undefined);
+    item.hidden = !has.every(([name, value]) => item.dataset[name].split(" ").includes(value));
+  });
+  all("[data-count]").forEach((out) => {
+    const rows = all("tbody tr[data-filtered]", document.getElementById(out.dataset.count));
+    out.textContent = rows.filter((r) => !r.hidden).length + " of " + rows.length + " methods";
+  });
+}
+all("select[data-filter]").forEach((select) => {
+  select.value = state.get(select.dataset.filter) || "";
+  select.addEventListener("change", () => { remember(select.dataset.filter, select.value); applyFilters(); });
+});
+
+// Columns: a checkbox each; those that are off are remembered.
+function showColumn(table, name, on) {
+  const column = all("thead th", table).findIndex((th) => th.dataset.column === name);
+  all("tr", table).forEach((row) => { row.children[column].hidden = !on; });
+}
+all("input[data-column]").forEach((box) => {
+  const table = document.getElementById(box.dataset.table);
+  const key = "off." + table.id;
+  const off = new Set((state.get(key) || "").split(",").filter(Boolean));
+  box.checked = !off.has(box.dataset.column);
+  showColumn(table, box.dataset.column, box.checked);
+  box.addEventListener("change", () => {
+    showColumn(table, box.dataset.column, box.checked);
+    const hidden = all(`input[data-table="${table.id}"]`).filter((b) => !b.checked).map((b) => b.dataset.column);
+    remember(key, hidden.join(","));
+  });
+});
+
+// The slider: moves every film it controls to the pictures after a task.
+function showTask(slider) {
+  const task = Number(slider.value);
+  const names = JSON.parse(slider.dataset.names);
+  const told = task === 0 ? "before any task" : `after task ${task} (${names[task - 1]})`;
+  document.getElementById(slider.dataset.told).textContent = told;
+  slider.setAttribute("aria-valuetext", told);
+  all(`.film[data-slider="${slider.id}"]`).forEach((film) => {
+    film.style.setProperty("--task", task);
+    all("figure", film).forEach((figure) => {
+      const own = Number(figure.dataset.task);
+      figure.classList.toggle("future", own > task);
+      figure.classList.toggle("now", own === task);
+      all(".frame.after", figure).forEach((f) => f.setAttribute("aria-label", `${figure.dataset.name}, ${told}`));
+    });
+  });
+}
+all("input[type=range][data-names]").forEach((slider) => {
+  slider.value = state.get("task") ?? slider.max;
+  slider.addEventListener("input", () => { showTask(slider); remember("task", slider.value); });
+  showTask(slider);
+});
+
+// Compare: two selects choose which methods and which difference are shown.
+function choosePair() {
+  const [a, b] = all("select[data-side]").map((s) => s.value);
+  all("[data-method]").forEach((part) => {
+    part.hidden = part.dataset.method !== (part.dataset.of === "a" ? a : b);
+  });
+  const either = new Set([`${a} ${b}`, `${b} ${a}`]);
+  all("[data-pair]").forEach((row) => { row.hidden = !either.has(row.dataset.pair); });
+  const same = document.getElementById("same");
+  if (same) same.hidden = a !== b;
+}
+all("select[data-side]").forEach((select) => {
+  const wanted = state.get(select.dataset.side);
+  if (wanted && all("option", select).some((o) => o.value === wanted)) select.value = wanted;
+  select.addEventListener("change", () => { remember(select.dataset.side, select.value); choosePair(); });
+});
+
+all(".controls[hidden], .film[hidden], .needs-script[hidden]").forEach((part) => { part.hidden = false; });
+all(".without-script").forEach((part) => { part.hidden = true; });
+if (all("select[data-side]").length) choosePair();
+if (all("select[data-filter]").length) applyFilters();
