@@ -59,9 +59,13 @@ def _best(values: Matrix) -> float:
 
 
 def forgetting_clipped(r: Matrix, *, higher: bool) -> float:
-    """mean_{j<T} (best_{j<=l<=T} R[l, j] - R[T, j]), never negative (as in mammoth, without its padding by zeros)."""
+    """mean_{j<T} (best_{j<=l<=T} R[l, j] - R[T, j]), never negative (as in mammoth, without its padding by zeros).
+
+    NaN for a concept that was measured at the end only: nothing is known of what it was before.
+    """
     s = _sign(higher) * r
-    return _mean(np.array([_best(s[j + 1 :, j]) - s[-1, j] for j in range(r.shape[1] - 1)]))
+    drops = np.array([_best(s[j + 1 : -1, j]) - s[-1, j] for j in range(r.shape[1] - 1)])
+    return _mean(np.maximum(drops, 0.0))
 
 
 def forgetting_all(r: Matrix, *, higher: bool) -> float:

@@ -42,16 +42,19 @@ class Dot:
 
 @dataclass(frozen=True)
 class Axis:
-    """A label with unit and direction, and the range; ``log`` for a logarithmic one."""
+    """A label with unit and direction, and the range; ``log`` for a logarithmic one, ``whole`` for whole ticks."""
 
     label: str
     low: float
     high: float
     log: bool = False
+    whole: bool = False
 
     def ticks(self) -> list[float]:
         """Round values inside the range."""
-        locator = LogLocator(subs=(1.0, 3.0)) if self.log else MaxNLocator(5, steps=[1, 2, 2.5, 5, 10])
+        wide = self.log and self.high / self.low > 1e3
+        steps = MaxNLocator(7 if self.whole else 5, steps=[1, 2, 2.5, 5, 10], integer=self.whole)
+        locator = LogLocator(subs=(1.0,) if wide else (1.0, 3.0)) if self.log else steps
         return [float(v) for v in locator.tick_values(self.low, self.high) if self.low <= v <= self.high]
 
     def share(self, value: float) -> float:

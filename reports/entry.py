@@ -23,7 +23,8 @@ class Entry:
 
     ``cells``: R of shape (T + 1, T) by metric, NaN where nothing was measured; ``errors``: the standard error of each
     cell over its prompts and pictures; ``prior``: the prior after each task, (T + 1,); ``ceilings``: held-out real
-    pictures, mean over concepts.
+    pictures, mean over concepts; ``confusion``: after i tasks, the share of real pictures of the concept of a row that
+    the model takes for that of a column, both in the order in which they were taught.
     """
 
     run: Run
@@ -37,6 +38,7 @@ class Entry:
     prior: dict[str, NDArray[np.float64]]
     ceilings: dict[str, float]
     higher: dict[str, bool]
+    confusion: dict[int, Matrix]
     drawn: tuple[int, ...]
     prompts: int
     cost: tuple[TaskCost, ...]
@@ -83,6 +85,7 @@ def entry_of(result: Result) -> Entry:
         prior={metric: row for metric, found in cells.items() if not np.isnan(row := _prior(found, last)).all()},
         ceilings={metric: float(np.mean(values)) for metric, values in real.items()},
         higher=higher,
+        confusion=_confusion(result),
         drawn=tuple(sorted(drawn)),
         prompts=prompts + 1,
         cost=tuple(_with_few_figures(c) for c in result.cost),
@@ -106,6 +109,17 @@ def _matrix(found: dict[tuple[int, int], list[Score]], shape: tuple[int, int], o
         if j:
             r[i, j - 1] = of(rows)
     return r
+
+
+def _confusion(result: Result) -> dict[int, Matrix]:
+    places, found = {name: k for k, name in enumerate(result.run.order)}, dict[int, Matrix]()
+    for s in result.scores:
+        if s.metric in ("dc_accuracy", "dc_confusion") and s.source == "model":
+            r = found.setdefault(s.i, np.full((len(places), len(places)), np.nan))
+            a, b = places[s.concept], places[s.other or s.concept]
+            r[a] = np.where(np.isnan(r[a]), 0.0, r[a])
+            r[a, b] = s.value
+    return found
 
 
 def _prior(found: dict[tuple[int, int], list[Score]], last: int) -> NDArray[np.float64]:

@@ -21,9 +21,10 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 MARKERS = "osD^vPX"
 
 
-def label_of(metric: str) -> tuple[float, str]:
+def label_of(metric: str, *, higher: bool = True) -> tuple[float, str]:
     """The factor a metric is shown with, and its axis label with unit and direction."""
-    return (100, f"{metric} (%, higher is better)") if metric in PERCENT else (1, f"{metric} (higher is better)")
+    better = "higher is better" if higher else "lower is better"
+    return (100, f"{metric} (%, {better})") if metric in PERCENT else (1, f"{metric} ({better})")
 
 
 FORMATS = ("png", "svg", "pdf")

@@ -65,9 +65,12 @@ class HeatMap:
     rows: list[HeatRow]
 
 
-def heat_map(metric: str, r: Matrix, names: Sequence[str], title: str | None = None) -> HeatMap:
-    """R as a table; colours go from the least to the greatest value, or from 0 to 100 for shares."""
-    factor, label = label_of(metric)
+def heat_map(metric: str, r: Matrix, names: Sequence[str], *, higher: bool = True) -> HeatMap:
+    """R as a table; colours go from the least to the greatest value, or from 0 to 100 for shares.
+
+    Rows in which nothing was measured are left out.
+    """
+    factor, label = label_of(metric, higher=higher)
     seen = r[r == r] * factor
     low, high = (0.0, 100.0) if factor == 100 else (float(seen.min()), float(seen.max())) if seen.size else (0.0, 1.0)
     rows = [
@@ -75,8 +78,9 @@ def heat_map(metric: str, r: Matrix, names: Sequence[str], title: str | None = N
             "base" if i == 0 else names[i - 1], [_heat(factor * v, low, high, i == j + 1) for j, v in enumerate(row)]
         )
         for i, row in enumerate(r)
+        if (row == row).any()
     ]
-    return HeatMap(title or label, names, rows)
+    return HeatMap(label, names, rows)
 
 
 def _heat(value: float, low: float, high: float, own: bool) -> HeatCell:

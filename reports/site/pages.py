@@ -131,7 +131,7 @@ def method_page(place: Place, name: str, found: Sequence[Summary], methods: Meth
             "facts": [("Parts", parts), ("On", place.title), ("Runs", f"{len(runs)} (orders times seeds)")],
             "options": json.dumps(runs[0].run.options, indent=1),
         },
-        "heat": heat_map(main, mean_matrix(runs, main), names, f"{label_of(main)[1]}, mean over runs"),
+        "heat": heat_map(main, mean_matrix(runs, main), names),
         "charts": list(_method_charts(runs, main)),
         "numbers": _numbers(found),
         "runs": _runs(board, runs),
@@ -147,14 +147,14 @@ def _method_charts(runs: Sequence[Entry], main: str) -> Iterator[dict[str, str]]
     shown = [v for s in own for v in s.y]
     bounds = [factor * f(e, main) for f in (floor, ceiling) for e in runs[:1]]
     y = axis(label, [*shown, *bounds], zero=True)
-    x = Axis("place of the concept in the order", 0.7, len(tasks) + 0.3)
+    x = Axis("place of the concept in the order", 0.7, len(tasks) + 0.3, whole=True)
     yield {"title": "Learned, and kept", "svg": lines("The headline metric by the place of a concept", own, x, y)}
     orders = list(dict.fromkeys(e.order for e in runs))
     if len(orders) > 1:
         means = [estimate([continual.average(e.matrix(main)) for e in runs if e.order == o]).value for o in orders]
         places = [float(k) for k in range(1, len(orders) + 1)]
         each = [Series("mean over seeds", places, [factor * v for v in means], 2)]
-        spans = Axis("task order", 0.7, len(orders) + 0.3), axis(f"average {label}", each[0].y, zero=True)
+        spans = Axis("task order", 0.7, len(orders) + 0.3, whole=True), axis(f"average {label}", each[0].y, zero=True)
         yield {"title": "Does the order matter?", "svg": lines("Average by task order", each, *spans)}
     if runs[0].cost:
         yield growth(runs)
@@ -173,7 +173,7 @@ def growth(runs: Sequence[Entry]) -> dict[str, str]:
     told = f"first task: {seconds[0]:.1f} s, {size(float(stored[0]))}"
     return {
         "title": f"Growth of cost ({told})",
-        "svg": lines("Cost of a task by its number", own, Axis("task", 0.7, len(tasks) + 0.3), y),
+        "svg": lines("Cost of a task by its number", own, Axis("task", 0.7, len(tasks) + 0.3, whole=True), y),
     }
 
 
@@ -241,9 +241,13 @@ def run_page(entry: Entry, result: Result) -> dict[str, Any]:
     return {
         "title": f"{run.method} on {run.suite}, seed {run.seed}",
         "order": " → ".join(run.order),
-        "heats": [heat_map(m, r, run.order) for m, r in sorted(entry.cells.items()) if m != "dc_accuracy"],
+        "heats": [
+            heat_map(m, r, run.order, higher=entry.higher[m])
+            for m, r in sorted(entry.cells.items())
+            if m != "dc_accuracy" and (r == r).any()
+        ],
         "charts": list(charts(result)),
-        "confusions": list(confusions(result)),
+        "confusions": list(confusions(entry)),
         "cost": cost_table(entry),
         "command": command(entry),
         "facts": conditions_of(entry),

@@ -22,7 +22,7 @@ def charts(result: Result) -> Iterator[dict[str, str]]:
     tasks = [float(c.task) for c in result.cost]
     if not tasks:
         return
-    x = Axis("task", 0.7, len(tasks) + 0.3)
+    x = Axis("task", 0.7, len(tasks) + 0.3, whole=True)
     figures = [c.figures for c in result.cost]
     terms = sorted({name for f in figures for name in f if name.startswith("loss.")})
     losses = [_series(name.removeprefix("loss."), figures, name, tasks, k) for k, name in enumerate(terms)]
@@ -60,20 +60,14 @@ def _eigenvalues(figures: list[dict[str, float]], tasks: list[float], x: Axis) -
     return {"title": "Largest eigenvalues of the empirical Fisher", "svg": lines("Eigenvalues by task", shown, x, y)}
 
 
-def confusions(result: Result) -> Iterator[HeatMap]:
-    """One map for each task after which the model classified real pictures."""
-    order = result.run.order
-    rows: dict[int, dict[tuple[str, str], float]] = {}
-    for s in result.scores:
-        if s.metric in ("dc_accuracy", "dc_confusion") and s.source == "model":
-            rows.setdefault(s.i, {})[s.concept, s.other or s.concept] = s.value
-    for i, found in sorted(rows.items()):
-        seen = [name for name in order if (name, name) in found]
+def confusions(entry: Entry) -> Iterator[HeatMap]:
+    """One map for each task after which the model classified real pictures, of the concepts it chose among."""
+    for i, r in sorted(entry.confusion.items()):
+        seen = [k for k in range(entry.tasks) if r[k, k] == r[k, k]]
         if len(seen) > 1:
-            title = "before any task, by noun" if i == 0 else f"after task {i}"
-            yield HeatMap(
-                title, seen, [HeatRow(a, [_share(found.get((a, b), 0.0), a == b) for b in seen]) for a in seen]
-            )
+            names = [entry.run.order[k] for k in seen]
+            rows = [HeatRow(entry.run.order[a], [_share(float(r[a, b]), a == b) for b in seen]) for a in seen]
+            yield HeatMap("before any task, by noun" if i == 0 else f"after task {i}", names, rows)
 
 
 def _share(value: float, own: bool) -> HeatCell:
