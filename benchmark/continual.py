@@ -22,13 +22,13 @@ def _sign(higher: bool) -> float:
 
 
 def _mean(values: Matrix) -> float:
-    seen = values[~np.isnan(values)]
-    return float(seen.mean()) if seen.size else float("nan")
+    seen = [v for v in values.tolist() if v == v]  # some ten numbers: numpy would take three times as long
+    return sum(seen) / len(seen) if seen else float("nan")
 
 
 def learned(r: Matrix) -> Matrix:
     """R[j, j]: each concept right after its own task; shape (T,)."""
-    return np.array([r[j + 1, j] for j in range(r.shape[1])])
+    return r.diagonal(-1)
 
 
 def average(r: Matrix) -> float:

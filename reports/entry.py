@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -135,7 +136,8 @@ def _error(rows: list[Score]) -> float:
     told = [s.se for s in rows if s.se is not None]
     if told:
         return told[-1]
-    return float(np.std([s.value for s in rows], ddof=1) / np.sqrt(len(rows))) if len(rows) > 1 else float("nan")
+    n, mean = len(rows), _mean(rows)
+    return math.sqrt(sum((s.value - mean) ** 2 for s in rows) / (n - 1) / n) if n > 1 else float("nan")
 
 
 def _with_few_figures(cost: TaskCost) -> TaskCost:

@@ -9,18 +9,18 @@ from matplotlib.figure import Figure
 from .internals import shrinkage, spectra
 from .overview import confusion, cost, front, growth, orders
 from .plots import curves, heat_maps
-from .tidy import Board, by_method
+from .tidy import Board
 
 FIGURES: dict[str, Callable[[Board], Figure | None]] = {
-    "matrix": lambda board: heat_maps(by_method(board.results), board.headline),
-    "curves": lambda board: curves(by_method(board.results), board.headline),
+    "matrix": lambda board: heat_maps(board.runs, board.headline),
+    "curves": lambda board: curves(board.runs, board.headline),
     "front": front,
     "cost": cost,
     "growth": growth,
     "orders": orders,
     "confusion": confusion,
     "shrinkage": lambda board: shrinkage(board.results, board.headline),
-    "fisher": lambda board: spectra(by_method(board.results)),
+    "fisher": lambda board: spectra(board.runs),
 }
 """What can be drawn of a board; None where its runs have not logged what it takes."""
 

@@ -13,7 +13,7 @@ from ..benchmark import continual
 from .chart import pareto
 from .entry import Entry
 from .plots import COLOURS, MARKERS, label_of
-from .tidy import Board, by_method
+from .tidy import Board
 
 Numbers = dict[str, tuple[float, float]]
 
@@ -72,7 +72,7 @@ def cost(board: Board) -> Figure | None:
 
 def growth(board: Board) -> Figure | None:
     """Seconds and storage of each task, by its number."""
-    runs = {name: own for name, own in by_method(board.results).items() if own[0].cost}
+    runs = {name: own for name, own in board.runs.items() if own[0].cost}
     if not runs or board.tasks < 2:
         return None
     figure = Figure(figsize=(10.4, 4.6), layout="constrained")
@@ -94,7 +94,7 @@ def growth(board: Board) -> Figure | None:
 
 def orders(board: Board) -> Figure | None:
     """The average of each method on each task order; one dot an order, a bar for the spread of seeds."""
-    runs = by_method(board.results)
+    runs = board.runs
     every = list(dict.fromkeys(e.order for own in runs.values() for e in own))
     if len(every) < 2:
         return None
@@ -122,7 +122,7 @@ def _of_order(runs: Sequence[Entry], order: tuple[str, ...], metric: str) -> lis
 
 def confusion(board: Board) -> Figure | None:
     """What each method takes real pictures for after each task: rows are methods, columns tasks."""
-    runs = {name: own for name, own in by_method(board.results).items() if own[0].confusion and own[0].cost}
+    runs = {name: own for name, own in board.runs.items() if own[0].confusion and own[0].cost}
     if not runs or board.tasks < 2:
         return None
     columns = 2 if len(runs) > 6 else 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
@@ -43,17 +44,25 @@ class Rank:
     worst: int
 
 
-def difference(first: Sequence[Entry], second: Sequence[Entry], value: Value, names: tuple[str, str]) -> Difference:
+Numbers = Mapping[tuple[tuple[str, ...], int], float]
+"""A number by order and seed."""
+
+
+def numbers(runs: Sequence[Entry], value: Value) -> Numbers:
+    """The number of each run, by its order and seed."""
+    return {(e.order, e.run.seed): value(e) for e in runs}
+
+
+def difference(first: Numbers, second: Numbers, names: tuple[str, str]) -> Difference:
     """The mean difference over pairs of equal order and seed."""
-    others = {(e.order, e.run.seed): value(e) for e in second}
-    pairs = [(e.order, value(e) - others[e.order, e.run.seed]) for e in first if (e.order, e.run.seed) in others]
-    return Difference(*names, estimate([d for _, d in pairs], [order for order, _ in pairs]))
+    pairs = [key for key in first if key in second]
+    return Difference(*names, estimate([first[k] - second[k] for k in pairs], [order for order, _ in pairs]))
 
 
 def differences(runs: Mapping[str, Sequence[Entry]], value: Value) -> dict[tuple[str, str], Difference]:
     """All pairs of methods, each once, in the order of ``runs``."""
-    names = list(runs)
-    return {(a, b): difference(runs[a], runs[b], value, (a, b)) for k, a in enumerate(names) for b in names[k + 1 :]}
+    found = {name: numbers(own, value) for name, own in runs.items()}
+    return {(a, b): difference(found[a], found[b], (a, b)) for a, b in combinations(found, 2)}
 
 
 def ranks(runs: Mapping[str, Sequence[Entry]], value: Value, *, higher: bool = True) -> dict[str, Rank]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,8 +55,13 @@ def estimate(values: Sequence[float], strata: Sequence[Hashable] | None = None) 
 def _interval(mean: float, groups: Sequence[Values]) -> tuple[float, float]:
     """Mean -+ t s / sqrt(n), s² the variance pooled within groups; n - (number of groups) degrees of freedom."""
     n, free = sum(map(len, groups)), sum(len(g) - 1 for g in groups)
-    half = float(student.ppf(0.5 + LEVEL / 2, free)) * float(np.sqrt(pooled_variance(groups) / n))
+    half = _quantile(free) * float(np.sqrt(pooled_variance(groups) / n))
     return mean - half, mean + half
+
+
+@cache
+def _quantile(free: int) -> float:
+    return float(student.ppf(0.5 + LEVEL / 2, free))
 
 
 def pooled_variance(groups: Sequence[Values]) -> float:

@@ -14,7 +14,7 @@ from ..benchmark import continual
 from ..benchmark.continual import Matrix
 from .entry import Entry
 from .stats import Estimate, Spread, estimate, spread
-from .tidy import Board, by_method, matrix
+from .tidy import Board, matrix
 
 SUMMARIES: dict[str, Callable[[Matrix, bool], float]] = {
     "average": lambda r, higher: continual.average(r),
@@ -41,7 +41,7 @@ class Summary:
 
 def summaries(board: Board) -> Iterator[Summary]:
     """All that were measured, by method, metric and name; what needs cells that no run has is left out."""
-    runs = by_method(board.results)
+    runs = board.runs
     alone = {(r.order, r.run.seed): r for r in runs.get("independent", [])}
     for method, results in runs.items():
         for metric, higher in _metrics(results):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +37,8 @@ class Board:
     tasks: int
     lines: tuple[Line, ...]
     results: tuple[Entry, ...]
+    runs: Mapping[str, Sequence[Entry]]
+    """The results by method, as :func:`by_method` names them."""
 
 
 def matrix(result: Entry, metric: str) -> Matrix:
@@ -107,15 +109,16 @@ def _differing(options: str, variants: list[str]) -> str:
 
 def _board(shared: dict[str, str], results: list[Entry]) -> Board:
     main = headline(results)
-    lines = [Line(name, False, _values(runs, main)) for name, runs in by_method(results).items()]
+    runs = by_method(results)
+    lines = [Line(name, False, _values(own, main)) for name, own in runs.items()]
     lines.sort(key=lambda line: -line.values["average"].value)
-    return Board(shared, main, len(results[0].run.order), (*lines, *_bounds(results, main)), tuple(results))
+    return Board(shared, main, len(results[0].run.order), (*lines, *_bounds(results, main)), tuple(results), runs)
 
 
 def copying(board: Board) -> list[str]:
     """Methods whose pictures are on average more like the real ones than other real ones are."""
     level = _bound(ceiling, list(board.results), "image_align").value
-    runs = by_method(board.results)
+    runs = board.runs
     means = {
         name: estimate([continual.average(matrix(r, "image_align")) for r in own]).value for name, own in runs.items()
     }

@@ -18,7 +18,7 @@ from .plots import FORMATS, save
 from .samples import sheet_of
 from .site.build import build
 from .tables import to_csv, to_markdown
-from .tidy import Board, boards, by_method
+from .tidy import Board, boards
 
 PARTS = ("tables", "plots", "samples", "site")
 """What a report is made of; one kind of plot alone can be asked for too."""
@@ -103,7 +103,7 @@ def _plots(report: Report, out: Path, kinds: Sequence[str]) -> Iterator[Path]:
 def _samples(report: Report, out: Path, pictures: Pictures) -> Iterator[Path]:
     """One sheet of pictures a method, where they are still there."""
     for name, board in _named(report.boards):
-        for method, own in by_method(board.results).items():
+        for method, own in board.runs.items():
             if sheet := sheet_of(min(own, key=first_run), pictures):
                 out.mkdir(parents=True, exist_ok=True)
                 path = out / f"{name}-{slug_of(method)}.png"

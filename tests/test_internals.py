@@ -6,7 +6,7 @@ import pytest
 from cpbench.benchmark.errors import BadInput
 from cpbench.benchmark.results import write_result
 from cpbench.reports.internals import later_change, later_plasticity, shrinkage, spectra
-from cpbench.reports.write import write_plot
+from cpbench.reports.write import load, write_report
 from synthetic import entry, record
 
 EIGEN = {f"{kind}.{k}": scale / k for kind, scale in (("fisher", 1.0), ("fisher_dc", 4.0)) for k in range(1, 6)}
@@ -45,16 +45,21 @@ def test_the_spectra_are_geometric_means_over_tasks_and_runs():
     assert spectra({"ti": [entry("ti")]}) is None
 
 
+def write(folder, only):
+    return list(write_report(load(folder / "results"), folder / "out", {}, lambda key: [], only))
+
+
 def test_one_plot_alone_is_written_on_request(tmp_path):
     for result in swept([0.0, 10.0], make=record):
         write_result(tmp_path / "results", result)
-    (path,) = write_plot(tmp_path / "results", tmp_path / "out", "shrinkage")
-    assert path.name == "shrinkage-tiny-3.png" and path.stat().st_size > 10_000
+    paths = write(tmp_path, "shrinkage")
+    assert [p.name for p in paths] == [f"shrinkage-tiny-3.{form}" for form in ("png", "svg", "pdf")]
+    assert paths[0].stat().st_size > 10_000
 
 
 def test_a_plot_that_cannot_be_drawn_says_what_it_takes(tmp_path):
     write_result(tmp_path / "results", record("lora"))
     with pytest.raises(BadInput, match=r"several values of --set clora\.strength"):
-        write_plot(tmp_path / "results", tmp_path / "out", "shrinkage")
+        write(tmp_path, "shrinkage")
     with pytest.raises(BadInput, match="did you mean fisher"):
-        write_plot(tmp_path / "results", tmp_path / "out", "fischer")
+        write(tmp_path, "fischer")

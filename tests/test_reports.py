@@ -9,9 +9,9 @@ from PIL import Image
 
 from cpbench.benchmark.errors import BadInput
 from cpbench.benchmark.results import write_result
-from cpbench.reports.plots import curves, heat_maps, mean_matrix, save
+from cpbench.reports.plots import FORMATS, curves, heat_maps, mean_matrix, save
 from cpbench.reports.sheet import BLOCK, GAP, LABEL, MARGIN, THUMB, SheetRow, sample_sheet
-from cpbench.reports.write import write_report
+from cpbench.reports.write import PARTS, load, write_report
 from synthetic import FORGETS, KEEPS, NAN, ORDER, entry, record
 
 
@@ -74,37 +74,44 @@ def test_a_sheet_has_a_block_for_each_task_beside_the_real_pictures():
     assert sheet.height > 2 * (THUMB + BLOCK)
 
 
-def test_a_report_lists_tables_plots_sheets_and_failed_runs(folder, pictures, tmp_path):
-    paths = write_report(folder, out(tmp_path, "out"), pictures)
-    assert sorted(p.name for p in paths) == [
-        "curves-tiny-3.png",
-        "leaderboard.csv",
-        "leaderboard.md",
-        "matrix-tiny-3.png",
-        "samples-tiny-3-clora.png",
-        "samples-tiny-3-dsc.png",
-    ]
-    text = paths[0].read_text(encoding="utf-8")
+def report(folder, out, pictures, only=None):
+    return list(write_report(load(folder), out, {}, pictures, only))
+
+
+def test_a_report_has_tables_plots_in_three_formats_sheets_a_site_and_failed_runs(folder, pictures, tmp_path):
+    where = out(tmp_path, "out")
+    names = {str(p.relative_to(where)) for p in report(folder, where, pictures)}
+    assert {"leaderboard.md", "leaderboard.csv", "leaderboard.tex", "summaries.csv", "site/index.html"} <= names
+    assert {f"plots/{kind}-tiny-3.{form}" for kind in ("matrix", "curves", "front") for form in FORMATS} <= names
+    assert {n for n in names if n.startswith("samples")} == {"samples/tiny-3-clora.png", "samples/tiny-3-dsc.png"}
+    text = (where / "leaderboard.md").read_text(encoding="utf-8")
     assert "the loss became NaN" in text
     assert "| lora" not in text
 
 
+@pytest.mark.parametrize("only", [*PARTS, "curves"])
+def test_one_part_alone_can_be_written(folder, pictures, tmp_path, only):
+    where = out(tmp_path, "out")
+    parts = {p.relative_to(where).parts[0] for p in report(folder, where, pictures, only)}
+    assert parts in ({only}, {"plots"}, {"leaderboard.md", "leaderboard.csv", "leaderboard.tex", "summaries.csv"})
+
+
 def test_two_reports_of_the_same_records_are_the_same_bytes(folder, pictures, tmp_path):
-    first, second = (write_report(folder, out(tmp_path, name), pictures) for name in ("one", "two"))
+    first, second = (report(folder, out(tmp_path, name), pictures) for name in ("one", "two"))
     assert [p.name for p in first] == [p.name for p in second]
     assert all(a.read_bytes() == b.read_bytes() for a, b in zip(first, second, strict=True))
 
 
 def test_pictures_that_are_gone_cost_only_their_sheet(folder, tmp_path):
-    paths = write_report(folder, out(tmp_path, "out"), lambda key: [])
-    assert [p.name for p in paths if p.name.startswith("samples")] == []
-    assert len(paths) == 4
+    paths = report(folder, out(tmp_path, "out"), lambda key: [])
+    assert not [p for p in paths if p.parent.name in ("samples", "pictures")]
+    assert any(p.name == "matrix-tiny-3.png" for p in paths)
 
 
 def test_suites_that_differ_get_plots_of_their_own(folder, tmp_path):
     write_result(folder, record(suite="other", suite_hash="e" * 16))
-    names = {p.name for p in write_report(folder, out(tmp_path, "out"), lambda key: [])}
-    assert len([name for name in names if name.startswith("matrix-")]) == 2
+    names = {p.name for p in report(folder, out(tmp_path, "out"), lambda key: [], "matrix")}
+    assert len([name for name in names if name.endswith(".png")]) == 2
 
 
 @pytest.mark.parametrize("failed", [True, False])
@@ -113,7 +120,7 @@ def test_a_report_of_nothing_says_which_folder_and_what_to_do(tmp_path, failed):
     if failed:
         write_result(results, record(status="error"))
     with pytest.raises(BadInput, match=r"results.*cpbench run"):
-        write_report(results, tmp_path, lambda key: [])
+        report(results, tmp_path, lambda key: [])
 
 
 def test_numbers_quoted_from_papers_are_not_ranked(folder, tmp_path):
@@ -121,7 +128,7 @@ def test_numbers_quoted_from_papers_are_not_ranked(folder, tmp_path):
     path = folder / "reported" / "tiny-3" / "paper.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(quoted.model_dump(by_alias=True)))
-    paths = write_report(folder, out(tmp_path, "out"), lambda key: [])
+    paths = report(folder, out(tmp_path, "out"), lambda key: [])
     assert "paper" not in paths[0].read_text(encoding="utf-8")
 
 
@@ -139,9 +146,8 @@ def test_a_heat_map_of_one_run_names_its_concepts():
 
 def test_the_base_model_alone_can_be_reported(tmp_path, pictures):
     write_result(tmp_path / "results", record("base"))
-    paths = write_report(tmp_path / "results", tmp_path / "new" / "out", pictures)
-    assert len(paths) == 4
-    assert all(path.is_file() for path in paths)
+    paths = report(tmp_path / "results", tmp_path / "new" / "out", pictures)
+    assert paths and all(path.is_file() for path in paths)
 
 
 def test_sheets_show_the_lowest_seed_and_leave_no_file_open(tmp_path):
@@ -152,5 +158,5 @@ def test_sheets_show_the_lowest_seed_and_leave_no_file_open(tmp_path):
     path = tmp_path / "0000.png"
     Image.new("RGB", (64, 64)).save(path)
     asked = []
-    write_report(tmp_path / "results", out(tmp_path, "out"), lambda key: asked.append(key) or [path])
+    report(tmp_path / "results", out(tmp_path, "out"), lambda key: asked.append(key) or [path], "samples")
     assert {key for key in asked if key.startswith("seed")} == {"seed-0"}

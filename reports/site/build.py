@@ -19,7 +19,7 @@ from ..naming import first_run, slug_of
 from ..samples import sprite_of
 from ..summaries import summaries
 from ..tables import split
-from ..tidy import Board, by_method
+from ..tidy import Board
 from .pages import Place, compare_page, leaderboard, method_page, run_page
 
 
@@ -60,7 +60,7 @@ def _places(boards: Sequence[Board]) -> list[Place]:
     found = []
     for board, title in zip(boards, titles, strict=True):
         key = digest(board.conditions)[:6]
-        slugs = {name: slug_of(name) for name in by_method(board.results)}
+        slugs = {name: slug_of(name) for name in board.runs}
         found.append(Place(board, f"{slug_of(title)}-{key}", f"{title} ({key})" if many[title] > 1 else title, slugs))
     return found
 
@@ -89,7 +89,7 @@ def _board_pages(
 ) -> Iterator[Path]:
     """A page a run, a page a method, and the page of comparisons."""
     films, found = [], list(summaries(place.board))
-    runs = by_method(place.board.results)
+    runs = place.board.runs
     template = env.get_template("run.html")
     for entry in (e for own in runs.values() for e in own):
         path, result = read(entry)

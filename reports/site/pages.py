@@ -19,7 +19,7 @@ from ..plots import label_of, mean_matrix
 from ..stats import estimate
 from ..summaries import Summary
 from ..tables import Column, columns, note, size, winners
-from ..tidy import Board, by_method, ceiling, floor
+from ..tidy import Board, ceiling, floor
 from .cells import NOTHING, Cell, heat_map, number, plain
 
 
@@ -48,7 +48,7 @@ def leaderboard(place: Place, methods: Methods) -> dict[str, Any]:
     """A board of the first page."""
     board = place.board
     used = columns(board.headline)
-    placed = ranks(by_method(board.results), values(board)["average"])
+    placed = ranks(board.runs, values(board)["average"])
     best = {c.key: winners(c, board) for c in used}
     rows = []
     for line in board.lines:
@@ -116,7 +116,7 @@ def _fronts(place: Place) -> Iterator[dict[str, str]]:
 def method_page(place: Place, name: str, found: Sequence[Summary], methods: Methods) -> dict[str, Any]:
     """A method on one board."""
     board, main = place.board, place.board.headline
-    runs = by_method(board.results)[name]
+    runs = board.runs[name]
     about = methods.get(name.split(" (")[0], UNKNOWN)
     parts = " + ".join((about.adapter, *about.consolidations)) if about.adapter else "none"
     order = runs[0].run.order
@@ -205,7 +205,7 @@ def _runs(board: Board, runs: Sequence[Entry]) -> dict[str, Any]:
 def compare_page(place: Place, films: Sequence[Any]) -> dict[str, Any]:
     """All pairs of methods of a board."""
     board = place.board
-    runs, own = by_method(board.results), values(board)
+    runs, own = board.runs, values(board)
     shown = {c.key: c for c in columns(board.headline)}
     found = {key: differences(runs, value) for key, value in own.items()}
     pairs = []
