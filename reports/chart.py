@@ -96,7 +96,7 @@ def scatter(title: str, dots: Sequence[Dot], x: Axis, y: Axis) -> Markup:
             f'<a href="{escape(d.link)}"><g class="{"dot on" if d.front else "dot"}"><circle cx="{a:.1f}" cy="{b:.1f}" '
             f'r="4.5"/>{_name(d.name, a, b, taken)}</g></a>'
         )
-    return Markup(_svg(title, body))  # every text in it is escaped
+    return Markup(_svg(title, body, "group"))  # not one image: its points are links; every text in it is escaped
 
 
 def _name(name: str, a: float, b: float, taken: list[tuple[float, float, float]]) -> str:
@@ -111,8 +111,8 @@ def _name(name: str, a: float, b: float, taken: list[tuple[float, float, float]]
     return f"<title>{escape(name)}</title>"
 
 
-def _svg(title: str, body: Sequence[str]) -> str:
-    start = f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">'
+def _svg(title: str, body: Sequence[str], role: str = "img") -> str:
+    start = f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="{role}" aria-label="{escape(title)}">'
     return f"{start}{''.join(body)}</svg>"
 
 

@@ -12,7 +12,7 @@ from ...benchmark.results import Result
 from ..chart import Axis, Series, axis, lines
 from ..entry import Entry
 from ..tables import size
-from .cells import HeatCell, HeatMap, HeatRow
+from .cells import HeatMap, HeatRow, shaded
 
 _EIGEN = {"fisher": "L_denoise", "fisher_dc": "L_denoise + L_DC"}
 
@@ -66,14 +66,11 @@ def confusions(entry: Entry) -> Iterator[HeatMap]:
         seen = [k for k in range(entry.tasks) if r[k, k] == r[k, k]]
         if len(seen) > 1:
             names = [entry.run.order[k] for k in seen]
-            rows = [HeatRow(entry.run.order[a], [_share(float(r[a, b]), a == b) for b in seen]) for a in seen]
+            rows = [
+                HeatRow(entry.run.order[a], [shaded(float(r[a, b]), f"{100 * r[a, b]:.0f}", own=a == b) for b in seen])
+                for a in seen
+            ]
             yield HeatMap("before any task, by noun" if i == 0 else f"after task {i}", names, rows)
-
-
-def _share(value: float, own: bool) -> HeatCell:
-    return HeatCell(
-        round(value, 3), f"{100 * value:.0f}", " ".join(k for k, on in (("deep", value > 0.5), ("own", own)) if on)
-    )
 
 
 def cost_table(entry: Entry) -> dict[str, Any]:

@@ -1,0 +1,238 @@
+"""The site in a real Chromium: nothing breaks, nothing leaves the disk, and everyone can use it."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from test_site import METHODS, many
+
+from cpbench.benchmark.results import write_result
+from cpbench.reports.write import load, write_report
+from synthetic import FORGETS, KEEPS, ORDER, record
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+AXE = Path(__file__).parent / "vendor" / "axe.min.js"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
+    colours = {"real": "seagreen", "draw": "peru"}
+    for kind, colour in colours.items():
+        Image.new("RGB", (32, 32), colour).save(folder / f"{kind}.png")
+    figures = {"loss.learn.denoise": 0.1, "change": 0.02, "change.a": 0.01, "fisher.1": 2.0, "fisher_dc.1": 3.0}
+    for seed in range(3):
+        for method, r in (("clora", KEEPS), ("dsc", FORGETS), ("lora", FORGETS), ("base", KEEPS)):
+            write_result(folder / "results", record(method, r, seed=seed, figures=figures))
+    write_result(folder / "results", record("lora", seed=9, suite="other", suite_hash="f" * 16))
+
+    def pictures(key):
+        return [folder / ("real.png" if key.startswith("r-") else "draw.png")] * 4
+
+    list(write_report(load(folder / "results"), folder / "out", METHODS, pictures, "site"))
+    return folder / "out" / "site"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("no Chromium is installed: apt-get install chromium")
+    sync = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with sync.sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def page(browser):
+    """A page; whatever it complains of or asks the network for fails the test."""
+    context = browser.new_context(viewport={"width": 1200, "height": 900})
+    made, faults = context.new_page(), []
+    made.on("console", lambda m: faults.append(m.text) if m.type in ("error", "warning") else None)
+    made.on("pageerror", lambda e: faults.append(str(e)))
+    made.on("request", lambda r: None if r.url.startswith(("file://", "data:")) else faults.append(r.url))
+    yield made
+    assert faults == []
+    context.close()
+
+
+def url(site, name="index.html", hash_=""):
+    (path,) = site.glob(name)
+    return f"file://{path}{hash_}"
+
+
+def rows(page, table):
+    return page.locator(f"{table} tbody tr:not(.bound):visible th").all_text_contents()
+
+
+BOARD = "section:has(a:text('dsc')) table.sortable"
+
+
+def test_every_kind_of_page_opens_without_a_complaint_and_without_the_network(site, page):
+    for path in [site / "index.html", *site.glob("compare-*.html"), *site.glob("methods/*"), *site.glob("runs/*")]:
+        page.goto(f"file://{path}")
+        assert page.title().endswith("cpbench")
+        assert page.locator("h1").count() == 1
+
+
+def test_a_column_is_sorted_by_a_click_and_the_other_way_by_another(site, page):
+    page.goto(url(site))
+    head = page.locator(f"{BOARD} th[data-column=forgetting]")
+    head.locator("button").click()
+    assert head.get_attribute("aria-sort") == "ascending", "less forgetting is better, so it comes first"
+    first = rows(page, BOARD)
+    head.locator("button").click()
+    assert head.get_attribute("aria-sort") == "descending"
+    assert first[0] in ("base", "clora") and rows(page, BOARD)[0] in ("dsc", "lora")
+    last = page.eval_on_selector_all(f"{BOARD} tbody tr", "found => found.slice(-2).map(x => x.className)")
+    assert last == ["bound", "bound"], "floors and ceilings stay at the end"
+
+
+def test_filters_columns_and_order_are_part_of_the_address(site, page):
+    page.goto(url(site))
+    page.select_option("select[data-filter=consolidation]", "dsc")
+    assert rows(page, BOARD) == ["dsc"]
+    assert (
+        "1 of 4 methods"
+        in page.locator("[data-count]").first.text_content() + page.locator("[data-count]").last.text_content()
+    )
+    page.locator("details summary").first.click()
+    box = page.locator("input[data-column=kid]").first
+    box.uncheck()
+    page.locator(f"{BOARD} th[data-column=plasticity] button").click()
+    address = page.url
+    page.goto("about:blank")
+    page.goto(address)
+    assert rows(page, BOARD) == ["dsc"]
+    assert not page.locator("input[data-column=kid]").first.is_checked()
+    page.select_option("select[data-filter=consolidation]", "")
+    page.select_option("select[data-filter=suite]", "other")
+    assert page.locator("section:visible h2").all_text_contents() == ["other, 3 tasks"]
+
+
+def test_the_slider_shows_the_pictures_after_a_task_and_is_remembered(site, page):
+    path = next(p for p in site.glob("runs/*") if "dsc on tiny-3" in p.read_text())
+    page.goto(f"file://{path}")
+    slider, told = page.locator("input[type=range]"), page.locator("output")
+    assert told.text_content() == f"after task 3 ({ORDER[2]})"
+    slider.focus()
+    page.keyboard.press("ArrowLeft")
+    assert told.text_content() == f"after task 2 ({ORDER[1]})"
+    figures = page.locator(".film figure")
+    assert "now" in figures.nth(1).get_attribute("class") and "future" in figures.nth(2).get_attribute("class")
+    before = page.evaluate("getComputedStyle(document.querySelector('.frame.after')).backgroundPositionX")
+    page.keyboard.press("Home")
+    assert told.text_content() == "before any task"
+    assert page.evaluate("getComputedStyle(document.querySelector('.frame.after')).backgroundPositionX") != before
+    page.reload()
+    assert told.text_content() == "before any task"
+
+
+def test_two_methods_are_chosen_and_the_choice_is_part_of_the_address(site, page):
+    (path,) = (p for p in site.glob("compare-*.html") if "dsc" in p.read_text())
+    page.goto(f"file://{path}")
+    page.select_option("select[data-side=a]", "lora")
+    page.select_option("select[data-side=b]", "clora")
+    assert page.locator("tr[data-pair]:visible th").all_text_contents() == ["clora − lora"]
+    assert page.locator("[data-method]:visible h3").all_text_contents() == ["lora", "clora"]
+    page.reload()
+    assert page.locator("select[data-side=a]").input_value() == "lora"
+    page.select_option("select[data-side=b]", "lora")
+    assert page.locator("#same").is_visible() and not page.locator("tr[data-pair]:visible").count()
+
+
+def test_without_scripts_everything_can_be_read(site, browser):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(url(site))
+    assert page.locator("table.sortable tbody tr:visible").count() == 6 + 3
+    assert not page.locator(".controls:visible").count(), "no control that does nothing"
+    path = next(p for p in site.glob("runs/*") if "dsc on tiny-3" in p.read_text())
+    page.goto(f"file://{path}")
+    assert page.locator("img.sheet").is_visible() and not page.locator(".slider").is_visible()
+    (path,) = (p for p in site.glob("compare-*.html") if "dsc" in p.read_text())
+    page.goto(f"file://{path}")
+    assert page.locator("tr[data-pair]:visible").count() == 6
+    assert page.locator("img.sheet:visible").count() == 3
+    context.close()
+
+
+def test_the_keyboard_reaches_the_content_the_filters_and_the_columns(site, page):
+    page.goto(url(site))
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    seen = []
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        seen.append(
+            page.evaluate("document.activeElement.tagName + '.' + (document.activeElement.dataset.filter || '')")
+        )
+    assert "SELECT.suite" in seen and "BUTTON." in seen and "SUMMARY." in seen
+    page.locator(f"{BOARD} th[data-column=average] button").focus()
+    page.keyboard.press("Enter")
+    assert page.locator(f"{BOARD} th[data-column=average]").get_attribute("aria-sort") == "descending"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_serious_violation(site, browser, scheme):
+    context = browser.new_context(color_scheme=scheme)
+    page = context.new_page()
+    runs = sorted(site.glob("runs/*"))
+    for path in [
+        site / "index.html",
+        *site.glob("compare-*.html"),
+        next(site.glob("methods/*-dsc.html")),
+        runs[0],
+        runs[-1],
+    ]:
+        page.goto(f"file://{path}")
+        page.add_script_tag(path=AXE)
+        found = page.evaluate("axe.run().then(r => r.violations)")
+        grave = [
+            (v["id"], [n["html"][:120] for n in v["nodes"][:3]])
+            for v in found
+            if v["impact"] in ("serious", "critical")
+        ]
+        assert grave == [], path.name
+    context.close()
+
+
+def test_on_a_telephone_nothing_but_tables_scrolls_sideways(site, browser):
+    context = browser.new_context(viewport={"width": 360, "height": 740})
+    page = context.new_page()
+    for path in [
+        site / "index.html",
+        *site.glob("compare-*.html"),
+        *site.glob("methods/*-dsc.html"),
+        *list(site.glob("runs/*"))[:2],
+    ]:
+        page.goto(f"file://{path}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, path.name
+    context.close()
+
+
+def test_dark_pages_are_dark_and_light_ones_light(site, browser):
+    for scheme, dark in (("light", False), ("dark", True)):
+        context = browser.new_context(color_scheme=scheme)
+        page = context.new_page()
+        page.goto(url(site))
+        paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (sum(map(int, paper[4:-1].split(","))) < 200) is dark
+        context.close()
+
+
+@pytest.mark.slow
+def test_the_first_view_of_ten_thousand_records_takes_less_than_a_second(tmp_path, browser):
+    many(tmp_path / "results", 10_000)
+    list(write_report(load(tmp_path / "results"), tmp_path / "out", METHODS, lambda key: [], "site"))
+    page, times = browser.new_page(), []
+    for _ in range(3):
+        page.goto(url(tmp_path / "out" / "site"))
+        times.append(page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd"))
+    print(f"first view: {min(times):.0f} ms")
+    assert min(times) < 1000
