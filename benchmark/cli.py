@@ -80,6 +80,22 @@ def show(
     queries.show(run_id, results, as_json)
 
 
+@app.command()
+def diff(
+    first: Annotated[str, typer.Argument(help="The id of a run, or its first characters.")],
+    second: Annotated[str, typer.Argument(help="That of another.")],
+    results: Annotated[Path, typer.Option(help="Folder of the result records.")] = Path("results"),
+    as_json: Json = False,
+) -> None:
+    """Say what differs between two runs, and whether they may be compared.
+
+    Example: cpbench diff 3fa4 90bc
+    """
+    from . import queries
+
+    queries.diff(first, second, results, as_json)
+
+
 app.command()(cli_work.tune)
 
 

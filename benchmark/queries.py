@@ -14,7 +14,7 @@ from rich.table import Table
 
 from .errors import BadInput, FailedRun, unknown
 from .quiet import quiet_libraries
-from .results import iterate_results
+from .results import Result, iterate_results
 
 LISTS = ("methods", "options", "suites", "backbones", "profiles", "metrics", "runs")
 
@@ -86,23 +86,50 @@ def _options() -> Iterator[dict[str, Any]]:
         yield {"option": key, "value": value, "tuned within": bounds, "methods": " ".join(names)}
 
 
+def _one(run_id: str, results: Path) -> Result:
+    """The one run whose id begins so."""
+    found = [r for _, r in iterate_results(results) if r.run.id.startswith(run_id)]
+    if len(found) != 1:
+        near = "no runs" if not found else f"{len(found)} runs"
+        raise BadInput(f"{near} in {results} start with '{run_id}'; see 'cpbench list runs --results {results}'.")
+    return found[0]
+
+
 def show(run_id: str, results: Path, as_json: bool) -> None:
     """Print one run: what it was, its matrix, its cost."""
     from ..reports.entry import entry_of
     from ..reports.tables import matrix_table
 
-    found = [r for _, r in iterate_results(results) if r.run.id.startswith(run_id)]
-    if len(found) != 1:
-        near = "no runs" if not found else f"{len(found)} runs"
-        raise BadInput(f"{near} in {results} start with '{run_id}'; see 'cpbench list runs --results {results}'.")
+    found = _one(run_id, results)
     if as_json:
-        typer.echo(found[0].model_dump_json(by_alias=True, indent=1))
+        typer.echo(found.model_dump_json(by_alias=True, indent=1))
         return
-    console = Console()
-    r = found[0].run
+    console, r = Console(), found.run
     console.print(f"{r.method} on {r.suite} (version {r.suite_version}), seed {r.seed}, {r.device}, {r.dtype}")
     console.print(f"options: {json.dumps(r.options)}", highlight=False)
-    console.print(matrix_table(entry_of(found[0])))
+    console.print(matrix_table(entry_of(found)))
+
+
+def diff(first: str, second: str, results: Path, as_json: bool) -> None:
+    """Print what differs between two runs, what follows from it, and their numbers where these may be compared."""
+    from ..reports.differing import FORBIDS, unequal
+    from ..reports.entry import entry_of
+    from ..reports.tables import difference_table
+
+    a, b = (entry_of(_one(run_id, results)) for run_id in (first, second))
+    found = list(unequal(a, b))
+    if as_json:
+        typer.echo(json.dumps([vars(u) for u in found], indent=1))
+        return
+    console = Console()
+    table = Table("what", a.run.id[:8], b.run.id[:8], "so", box=None, pad_edge=False, header_style="bold")
+    for u in found:
+        table.add_row(u.what, u.first, u.second, u.follows, style="red" if u.follows == FORBIDS else "")
+    console.print(table if found else "The two runs are of the same method under the same conditions.")
+    if any(u.follows == FORBIDS for u in found):
+        console.print("These runs may not be compared.", style="red")
+    else:
+        console.print(difference_table(a, b))
 
 
 def conformance(name: str, settings: list[str], as_json: bool) -> None:

@@ -14,6 +14,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from ..benchmark import continual
+from ..benchmark.continual import Matrix
 from .entry import Entry
 from .stats import Estimate
 from .tidy import PERCENT, Board, Line, copying, headline, matrix
@@ -207,3 +209,20 @@ def matrix_table(result: Entry) -> Group:
         stored, trainable = size(c.stored_bytes), f"{c.trainable_parameters:,}"
         costs.add_row(str(c.task), f"{c.train_seconds:.1f}", peak, stored, trainable, f"{c.seconds_per_picture:.3f}")
     return Group(table, costs)
+
+
+def difference_table(a: Entry, b: Entry) -> Table:
+    """The headline numbers of two runs and their difference, for a terminal."""
+    main = headline([a, b])
+    table = Table("", a.run.id[:8], b.run.id[:8], "difference", box=None, pad_edge=False, header_style="bold")
+    for column in columns(main)[:3]:
+        x, y = (of_column(column.key, e.matrix(main)) for e in (a, b))
+        table.add_row(column.title, column.show(x), column.show(y), column.show(x - y))
+    return table
+
+
+def of_column(key: str, r: Matrix) -> float:
+    """Average, plasticity or forgetting of a matrix of which higher is better."""
+    if key == "forgetting":
+        return continual.forgetting_last(r, higher=True)
+    return continual.average(r) if key == "average" else continual.plasticity(r)

@@ -91,8 +91,8 @@ def _heat(value: float, low: float, high: float, own: bool) -> HeatCell:
     return shaded(share, text, own=own)
 
 
-# Above these shares of the full colour white text (on a light page) and black text (on a dark one) has more contrast than
-# the other: at least 4.58 at every share, by the colours of site.css and the formula of WCAG 2.
+# Above these shares of the full colour white text (on a light page) and black text (on a dark one) has more contrast
+# than the other: at least 4.58 at every share, by the colours of site.css and the formula of WCAG 2.
 _WHITE_ON_LIGHT, _BLACK_ON_DARK = 0.743, 0.514
 
 

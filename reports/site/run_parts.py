@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...benchmark.results import Result
 from ..chart import Axis, Series, axis, lines
@@ -66,11 +67,12 @@ def confusions(entry: Entry) -> Iterator[HeatMap]:
         seen = [k for k in range(entry.tasks) if r[k, k] == r[k, k]]
         if len(seen) > 1:
             names = [entry.run.order[k] for k in seen]
-            rows = [
-                HeatRow(entry.run.order[a], [shaded(float(r[a, b]), f"{100 * r[a, b]:.0f}", own=a == b) for b in seen])
-                for a in seen
-            ]
-            yield HeatMap("before any task, by noun" if i == 0 else f"after task {i}", names, rows)
+            title = "before any task, by noun" if i == 0 else f"after task {i}"
+            yield HeatMap(title, names, [_confused(entry.run.order[a], r[a], a, seen) for a in seen])
+
+
+def _confused(name: str, row: NDArray[np.float64], own: int, seen: list[int]) -> HeatRow:
+    return HeatRow(name, [shaded(float(row[b]), f"{100 * row[b]:.0f}", own=b == own) for b in seen])
 
 
 def cost_table(entry: Entry) -> dict[str, Any]:
