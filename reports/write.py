@@ -8,13 +8,14 @@ from pathlib import Path
 
 from ..benchmark.errors import BadInput, unknown
 from ..benchmark.results import Result, read_result
-from . import summaries
+from . import reported, summaries
 from .about import Methods, Pictures
 from .entry import Entry, entries
 from .figures import FIGURES, NEEDS
 from .latex import to_latex
 from .naming import first_run, slug_of
 from .plots import FORMATS, save
+from .reported import Reported, read_reported
 from .samples import sheet_of
 from .site.build import build
 from .tables import to_csv, to_markdown
@@ -31,6 +32,7 @@ class Report:
     folder: Path
     boards: list[Board]
     failed: list[str]
+    reported: list[Reported]
     paths: dict[str, Path]
 
     def read(self, entry: Entry) -> tuple[Path, Result]:
@@ -50,7 +52,7 @@ def load(folder: Path) -> Report:
             failed.append(f"{entry.run.method}, {entry.run.suite}, seed {entry.run.seed}: {entry.error}")
     if not done:
         raise BadInput(f"{folder} holds no finished runs; make some with 'cpbench run --methods dsc,clora'.")
-    return Report(folder, boards(done), failed, paths)
+    return Report(folder, boards(done), failed, read_reported(folder), paths)
 
 
 def write_report(
@@ -67,13 +69,14 @@ def write_report(
     if only in (None, "samples"):
         yield from _samples(report, out / "samples", pictures)
     if only in (None, "site"):
-        yield from build(report.boards, report.failed, methods, pictures, report.read, out / "site")
+        yield from build(report.boards, report.failed, report.reported, methods, pictures, report.read, out / "site")
 
 
 def _tables(report: Report, out: Path) -> Iterator[Path]:
     """The leaderboard as Markdown, CSV and LaTeX, and every summary as CSV."""
     failed = "".join(f"- {line}\n" for line in report.failed)
     text = to_markdown(report.boards) + (f"\nFailed runs:\n\n{failed}" if failed else "")
+    text += reported.to_markdown(report.reported)
     contents = {
         "leaderboard.md": text,
         "leaderboard.csv": to_csv(report.boards),

@@ -123,13 +123,46 @@ def test_a_report_of_nothing_says_which_folder_and_what_to_do(tmp_path, failed):
         report(results, tmp_path, lambda key: [])
 
 
-def test_numbers_quoted_from_papers_are_not_ranked(folder, tmp_path):
-    quoted = record("paper")
-    path = folder / "reported" / "tiny-3" / "paper.json"
+QUOTED = {
+    "source": "A paper, table 2",
+    "link": "https://example.org/paper",
+    "about": "Six concepts, another model.",
+    "columns": ["A", "F"],
+    "rows": [{"method": "theirs", "values": ["1.0", "<b>2.0</b>"]}],
+}
+
+
+def quote(folder, **changes):
+    path = folder / "reported" / "paper.json"
     path.parent.mkdir(parents=True)
-    path.write_text(json.dumps(quoted.model_dump(by_alias=True)))
-    paths = report(folder, out(tmp_path, "out"), lambda key: [])
-    assert "paper" not in paths[0].read_text(encoding="utf-8")
+    path.write_text(json.dumps(QUOTED | changes))
+
+
+def test_numbers_quoted_from_papers_have_a_table_of_their_own_and_no_rank(folder, tmp_path):
+    quote(folder)
+    where = out(tmp_path, "out")
+    report(folder, where, lambda key: [], "tables")
+    report(folder, where, lambda key: [], "site")
+    text = (where / "leaderboard.md").read_text()
+    assert text.index("theirs") > text.index("Reported in papers") > text.index("| dsc")
+    assert "theirs" not in (where / "leaderboard.csv").read_text()
+    page = (where / "site" / "index.html").read_text()
+    assert "&lt;b&gt;2.0&lt;/b&gt;" in page and 'href="https://example.org/paper"' in page
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"link": "javascript:alert(1)"}, "link"),
+        ({"columns": ["A"]}, "the row of theirs has not one value for each of 1 columns"),
+        ({"rows": []}, "rows"),
+        ({"more": 1}, "more"),
+    ],
+)
+def test_reported_numbers_that_are_not_what_they_should_be_are_refused_by_file(folder, changes, sentence):
+    quote(folder, **changes)
+    with pytest.raises(BadInput, match=rf"paper\.json.*{sentence}"):
+        load(folder)
 
 
 def test_all_heat_maps_share_one_scale():

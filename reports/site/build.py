@@ -16,6 +16,7 @@ from ...benchmark.spec import digest
 from ..about import Methods, Pictures
 from ..entry import Entry
 from ..naming import first_run, slug_of
+from ..reported import Reported
 from ..samples import sprite_of
 from ..summaries import summaries
 from ..tables import split
@@ -26,6 +27,7 @@ from .pages import Place, compare_page, leaderboard, method_page, run_page
 def build(
     boards: Sequence[Board],
     failed: Sequence[str],
+    reported: Sequence[Reported],
     methods: Methods,
     pictures: Pictures,
     read: Callable[[Entry], tuple[Path, Result]],
@@ -49,7 +51,7 @@ def build(
     boards_shown = [leaderboard(place, methods) for place in places]
     index = env.get_template("index.html")
     context = {"boards": boards_shown, "filters": _filters(boards_shown), "split": split(boards), "failed": failed}
-    yield _write(out / "index.html", index.render(root="", reported=None, **shared, **context))
+    yield _write(out / "index.html", index.render(root="", reported=reported, **shared, **context))
     for place in places:
         yield from _board_pages(place, env, shared, methods, pictures, read, out)
 
