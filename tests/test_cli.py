@@ -221,3 +221,34 @@ def test_help_answers_in_half_a_second():
         subprocess.run([script, "--help"], capture_output=True, check=True)
         times.append(time.perf_counter() - begin)
     assert min(times) < 0.5
+
+
+def test_a_report_that_is_stale_is_told_so_with_status_3(capsys, tmp_path):
+    from cpbench.benchmark.results import write_result
+    from synthetic import record
+
+    write_result(tmp_path / "results", record())
+    arguments = ("report", "--results", tmp_path / "results", "--out", tmp_path / "out", "--only", "tables")
+    assert cpbench(capsys, *arguments)[0] == 0
+    status, out, _ = cpbench(capsys, *arguments, "--check")
+    assert status == 0 and "4 files" in out and "up to date" in out
+    write_result(tmp_path / "results", record(seed=1))
+    status, _, err = cpbench(capsys, *arguments, "--check")
+    assert status == 3 and "is stale: leaderboard.md" in err
+    (tmp_path / "out" / "leaderboard.csv").unlink()
+    assert "leaderboard.csv" in cpbench(capsys, *arguments, "--check")[2]
+
+
+def test_two_runs_are_told_apart_and_those_that_may_not_be_compared_are_named_so(capsys, tmp_path):
+    from cpbench.benchmark.results import write_result
+    from synthetic import record
+
+    results = [record("lora"), record("dsc"), record("dsc", suite_hash="e" * 16)]
+    a, b, c = (write_result(tmp_path / "results", r).stem for r in results)
+    folder = ("--results", tmp_path / "results")
+    status, out, _ = cpbench(capsys, "diff", a, b, *folder)
+    assert status == 0 and "this is what is compared" in out and "plasticity" in out
+    status, out, _ = cpbench(capsys, "diff", a, c, *folder)
+    assert status == 0 and "may not be compared" in out and "plasticity" not in out
+    assert json.loads(cpbench(capsys, "diff", b, c, *folder, "--json")[1])[0]["what"] == "suite"
+    assert cpbench(capsys, "diff", a, "zz", *folder)[0] == 2
