@@ -53,8 +53,9 @@ def shrinkage(results: Sequence[Entry], metric: str) -> Figure | None:
     for ax in (left, right):
         ax.set_xscale("symlog", linthresh=lowest)  # λ = 0 has a place too
         ax.set_xlabel("λ of C-LoRA")
-        ax.set_ylim(bottom=0)
         ax.grid(alpha=0.25)
+    left.set_yscale("log")  # it falls by orders of magnitude
+    right.set_ylim(bottom=0)
     left.set_ylabel("mean |ΔW| learned in tasks 2 and later")
     right.set_ylabel(f"{label}\nof concepts 2 and later, when learned")
     left.legend(fontsize=8, frameon=False)

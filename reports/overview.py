@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.transforms import Bbox
 
 from ..benchmark import continual
 from .chart import pareto
@@ -31,11 +33,25 @@ def _scatter(ax: Any, found: Numbers, scale: tuple[float, float]) -> None:
     front = pareto(points, smaller_x=True, smaller_y=False)
     best = sorted(p for p, on in zip(points, front, strict=True) if on)
     ax.plot(*zip(*best, strict=True), color=COLOURS[1], linestyle="--", linewidth=1, zorder=1)
-    for name, (a, b), on in zip(found, points, front, strict=True):
+    for (a, b), on in zip(points, front, strict=True):
         ax.plot(a, b, "o", color=COLOURS[1 if on else 0], markerfacecolor=COLOURS[1] if on else "white", markersize=6)
-        weight = "bold" if on else "normal"
-        ax.annotate(name, (a, b), (5, 3), textcoords="offset points", fontsize=7, fontweight=weight)
     ax.grid(alpha=0.25)
+    ax.margins(0.12, 0.08)
+
+
+def _name(ax: Any, found: Numbers, scale: tuple[float, float]) -> None:
+    """Name the points, each where its name covers no point and no earlier name; axes must have their final scale."""
+    ax.figure.draw_without_rendering()
+    spot = {name: ax.transData.transform((a * scale[0], b * scale[1])) for name, (a, b) in found.items()}
+    taken = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for x, y in spot.values()]
+    for name, (x, y) in spot.items():
+        width, height = 4.6 * len(name) * ax.figure.dpi / 72, 8 * ax.figure.dpi / 72
+        places = product((x + 6, x - width - 6, x - width / 2), (y + 2, y - height - 2, y + 12, y - height - 12))
+        boxes = [Bbox.from_bounds(*corner, width, height) for corner in places]
+        box = min(boxes, key=lambda b: b.count_overlaps(taken))
+        taken.append(box)
+        at = ax.transData.inverted().transform((box.x0, box.y0))
+        ax.annotate(name, at, fontsize=7, va="bottom", annotation_clip=False)
 
 
 def front(board: Board) -> Figure | None:
@@ -49,6 +65,7 @@ def front(board: Board) -> Figure | None:
     _scatter(ax, found, (factor, factor))
     ax.set_xlabel(f"forgetting of {label_of(board.headline, higher=False)[1]}")
     ax.set_ylabel(f"plasticity: {label} right after its task")
+    _name(ax, found, (factor, factor))
     return figure
 
 
@@ -65,9 +82,21 @@ def cost(board: Board) -> Figure | None:
     for ax, numbers, title, scale in zip(axes, found, titles, (1.0, 1e-6), strict=True):
         _scatter(ax, numbers, (scale, factor))
         ax.set_xscale("log")
+        _plain(ax.xaxis)
         ax.set_xlabel(title)
     axes[0].set_ylabel(f"average after the last task: {label}")
+    for ax, numbers, scale in zip(axes, found, (1.0, 1e-6), strict=True):
+        _name(ax, numbers, (scale, factor))
     return figure
+
+
+def _plain(axis: Any) -> None:
+    """Write numbers and not powers on a logarithmic axis: the more of them, the shorter it is."""
+    low, high = axis.get_view_interval()
+    decades = np.log10(high / low)
+    axis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7) if decades < 1 else (1, 2, 5) if decades < 3 else (1,)))
+    axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def growth(board: Board) -> Figure | None:
@@ -85,6 +114,7 @@ def growth(board: Board) -> Figure | None:
     for ax, title in ((left, "training time (s)"), (right, "kept for later tasks (MB)")):
         ax.set(xlabel="task", ylabel=f"{title}, lower is better")
         ax.set_yscale("log")
+        _plain(ax.yaxis)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.grid(alpha=0.25)
     handles, labels = left.get_legend_handles_labels()

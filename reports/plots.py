@@ -86,24 +86,29 @@ def _heat_map(ax: Any, r: Matrix, title: str, top: float) -> Any:
 
 
 def curves(runs: Mapping[str, Sequence[Entry]], metric: str) -> Figure:
-    """The metric of each concept right after learning (solid) and at the end (dashed), by its place in the order."""
+    """One panel a method: the metric of each concept right after learning (solid) and at the end (dashed)."""
     factor, label = label_of(metric)
-    figure = Figure(figsize=(7.2, 4.4), layout="constrained")
-    ax: Any = figure.subplots()
-    learners = {name: results for name, results in runs.items() if any(r.cost for r in results)}
-    for k, (name, results) in enumerate(learners.items()):
+    learners = {name: results for name, results in runs.items() if any(r.cost for r in results)} or runs
+    across = min(4, len(learners))
+    down = -(-len(learners) // across)
+    figure = Figure(figsize=(2.6 * across + 1.2, 2.1 * down + 0.9), layout="constrained")
+    axes = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True).ravel()
+    for ax, (name, results) in zip(axes, learners.items(), strict=False):
         r = factor * mean_matrix(results, metric)
         place = np.arange(1, r.shape[1] + 1)
-        style = {"color": COLOURS[k % len(COLOURS)], "marker": MARKERS[k % len(MARKERS)], "markersize": 5}
-        ax.plot(place, continual.learned(r), label=f"{name}, when learned", **style)
-        ax.plot(place, r[-1], linestyle="--", markerfacecolor="white", label=f"{name}, at the end", **style)
-    _bounds(ax, [r for results in runs.values() for r in results], metric, factor)
-    ax.set(xlabel="place of the concept in the order", ylabel=label)
-    ax.set_ylim(bottom=min(0, ax.get_ylim()[0]))
-    ax.xaxis.get_major_locator().set_params(integer=True)
-    ax.grid(alpha=0.25)
-    if learners:
-        figure.legend(loc="outside right upper", fontsize=8, frameon=False)
+        ax.plot(place, continual.learned(r), "o-", color=COLOURS[0], markersize=4, label="when learned")
+        ax.plot(place, r[-1], "s--", color=COLOURS[1], markersize=4, markerfacecolor="white", label="at the end")
+        _bounds(ax, results, metric, factor)
+        ax.set_title(f"{name} ({_runs(results)})", fontsize=9)
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.grid(alpha=0.25)
+    for ax in axes[len(learners) :]:
+        ax.set_axis_off()
+    axes[0].set_ylim(bottom=min(0, axes[0].get_ylim()[0]))
+    figure.supxlabel("place of the concept in the order", fontsize=9)
+    figure.supylabel(label, fontsize=9)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=4, fontsize=8, frameon=False)
     return figure
 
 
@@ -111,8 +116,6 @@ def _bounds(ax: Any, results: Sequence[Entry], metric: str, factor: float) -> No
     """Horizontal lines: real pictures above, the base model below."""
     top = float(np.mean([ceiling(r, metric) for r in results]))
     bottom = float(np.mean([floor(r, metric) for r in results]))
-    for value, name in ((top, "ceiling: real pictures"), (bottom, "floor: base model")):
+    for value, name, dash in ((top, "ceiling: real pictures", "-."), (bottom, "floor: base model", ":")):
         if not np.isnan(value):
-            ax.axhline(factor * value, color="#555555", linewidth=1, linestyle=":")
-            place = {"xytext": (0, 3), "textcoords": "offset points"}
-            ax.annotate(name, (1, factor * value), fontsize=8, color="#555555", **place)
+            ax.axhline(factor * value, color="#555555", linewidth=1, linestyle=dash, label=name)

@@ -21,7 +21,8 @@ from ..samples import sprite_of
 from ..summaries import summaries
 from ..tables import split
 from ..tidy import Board
-from .pages import Place, compare_page, leaderboard, method_page, run_page
+from .pages import Place, compare_page, leaderboard, method_page
+from .run_parts import run_page
 
 
 def build(

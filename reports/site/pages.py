@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from ...benchmark import continual
-from ...benchmark.results import Result
 from ..about import UNKNOWN, Methods
 from ..chart import Axis, Dot, Series, axis, lines, pareto, scatter
 from ..entry import Entry
@@ -230,26 +229,4 @@ def compare_page(place: Place, films: Sequence[Any]) -> dict[str, Any]:
         "names": films[0]["names"] if films else [],
         "note": "Small: 95 % intervals (Student's, over pairs; within orders where each has several seeds). Bold: zero "
         "is outside; with many pairs, one in twenty is so by chance. Fewer than three pairs have no interval.",
-    }
-
-
-def run_page(entry: Entry, result: Result) -> dict[str, Any]:
-    """One run; ``result`` is its whole record."""
-    from .run_parts import charts, command, conditions_of, confusions, cost_table
-
-    run = entry.run
-    return {
-        "title": f"{run.method} on {run.suite}, seed {run.seed}",
-        "order": " → ".join(run.order),
-        "heats": [
-            heat_map(m, r, run.order, higher=entry.higher[m])
-            for m, r in sorted(entry.cells.items())
-            if m != "dc_accuracy" and (r == r).any()
-        ],
-        "charts": list(charts(result)),
-        "confusions": list(confusions(entry)),
-        "cost": cost_table(entry),
-        "command": command(entry),
-        "facts": conditions_of(entry),
-        "options": json.dumps(run.options, indent=1),
     }

@@ -1,7 +1,8 @@
-"""Parts of a run's page: what was logged while it learned, what it cost, and how to do it again."""
+"""A run's page and its parts: what was logged while it learned, what it cost, and how to do it again."""
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +14,7 @@ from ...benchmark.results import Result
 from ..chart import Axis, Series, axis, lines
 from ..entry import Entry
 from ..tables import size
-from .cells import HeatMap, HeatRow, shaded
+from .cells import HeatMap, HeatRow, heat_map, shaded
 
 _EIGEN = {"fisher": "L_denoise", "fisher_dc": "L_denoise + L_DC"}
 
@@ -118,3 +119,23 @@ def conditions_of(entry: Entry) -> list[tuple[str, str]]:
         told = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
         facts.append((key, told))
     return facts
+
+
+def run_page(entry: Entry, result: Result) -> dict[str, Any]:
+    """One run; ``result`` is its whole record."""
+    run = entry.run
+    return {
+        "title": f"{run.method} on {run.suite}, seed {run.seed}",
+        "order": " → ".join(run.order),
+        "heats": [
+            heat_map(m, r, run.order, higher=entry.higher[m])
+            for m, r in sorted(entry.cells.items())
+            if m != "dc_accuracy" and (r == r).any()
+        ],
+        "charts": list(charts(result)),
+        "confusions": list(confusions(entry)),
+        "cost": cost_table(entry),
+        "command": command(entry),
+        "facts": conditions_of(entry),
+        "options": json.dumps(run.options, indent=1),
+    }
