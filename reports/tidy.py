@@ -79,11 +79,12 @@ def conditions(result: Entry) -> dict[str, str]:
 
 
 def boards(results: Sequence[Entry]) -> list[Board]:
-    """The leaderboards of some records: one for each set of conditions, in the order of their names."""
+    """The leaderboards of some records: one for each set of conditions, longest sequences first."""
     groups: dict[str, list[Entry]] = defaultdict(list)
     for result in results:
         groups[json.dumps(conditions(result))].append(result)
-    return [_board(json.loads(key), groups[key]) for key in sorted(groups)]
+    found = [_board(json.loads(key), groups[key]) for key in sorted(groups)]
+    return sorted(found, key=lambda board: -board.tasks)
 
 
 def by_method(results: Iterable[Entry]) -> dict[str, list[Entry]]:

@@ -79,6 +79,7 @@ def test_a_metric_that_does_not_apply_or_is_not_a_number_has_no_row():
     assert list(rows("diversity", alone, load_profile("toybox"))) == []
 
 
+@pytest.mark.slow
 def test_the_standard_error_of_a_cell_covers_its_sampling_over_prompts_and_pictures():
     rng = np.random.default_rng(0)
     real, held = rng.normal(0, 1, (2000, 8)), 0

@@ -41,6 +41,7 @@ def test_a_process_that_is_killed_costs_only_its_unit_which_is_done_in_a_new_one
     assert store.keys() == set(units)
 
 
+@pytest.mark.slow
 def test_a_unit_whose_process_always_dies_fails_with_a_sentence_and_the_others_are_done(recipe):
     units, store = units_of(recipe, "lora,vera")
     doomed = next(u for u in units.values() if isinstance(u, Train) and u.method.name == "lora")

@@ -207,6 +207,7 @@ def compare_page(place: Place, films: Sequence[Any]) -> dict[str, Any]:
     runs, own = board.runs, values(board)
     shown = {c.key: c for c in columns(board.headline)}
     found = {key: differences(runs, value) for key, value in own.items()}
+    best = [place.methods[line.method] for line in board.lines if line.method in runs]
     pairs = []
     for pair in found["average"]:
         cells = []
@@ -223,6 +224,7 @@ def compare_page(place: Place, films: Sequence[Any]) -> dict[str, Any]:
     return {
         "board": place,
         "methods": list(place.methods.values()),
+        "chosen": dict(zip("ab", [*best, "", ""], strict=False)),
         "columns": [shown[key].title for key in own],
         "pairs": pairs,
         "films": films,
