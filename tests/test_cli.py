@@ -91,6 +91,7 @@ def start(*arguments, **more):
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_and_started_again_the_record_is_the_same(capsys, tmp_path, monkeypatch):
     """SIGKILL twice, each time when some more units are there."""
     suite_file = write_suite(tmp_path, training={"steps": 40, "batch": 2, "pictures": 2})

@@ -111,6 +111,7 @@ def test_a_survey_counts_what_planning_every_run_counts(six, names):
     assert found.left.total() == len(units) - len(there)
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_runs_are_surveyed_in_ten_seconds_and_a_gigabyte(six):
     import tracemalloc
 

@@ -128,6 +128,7 @@ def test_the_doctor_tells_units_of_an_older_cpbench(store, capsys):
     assert "1 units of an older cpbench" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_units_are_listed_in_five_seconds(tmp_path):
     store = Store(tmp_path / "units", print)
     meta = json.dumps({"inputs": {"kind": "train", "method": "lora"}, "seconds": 2.0})

@@ -25,6 +25,7 @@ def units_of(recipe, *methods):
     return gather(session.plan(choose(",".join(methods), {}), [(0, 1)], [0], "final")), session.store
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_costs_only_its_unit_which_is_done_in_a_new_one(recipe):
     units, store = units_of(recipe, "lora")
     killed = []
