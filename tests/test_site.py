@@ -2,8 +2,10 @@
 
 import json
 import re
-import time
+import subprocess
+import sys
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -152,23 +154,32 @@ def many(folder, n):
         path.write_text(json.dumps(base))
 
 
-@pytest.mark.slow
-def test_ten_thousand_records_become_tables_in_ten_seconds_and_a_site_in_sixty(tmp_path):
-    import resource
+MEASURED = """
+import re, sys, time
+from pathlib import Path
+from cpbench.reports.write import load, write_report
 
+folder = Path(sys.argv[1])
+report = load(folder / "results")
+list(write_report(report, folder / "out", {}, lambda key: [], "tables"))
+tables = time.process_time()
+list(write_report(report, folder / "out", {}, lambda key: [], "site"))
+peak = re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1]
+print(tables, time.process_time() - tables, int(peak) / 1024)
+"""  # in a process of its own: what earlier tests keep in memory is not the report's
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of memory is read from Linux")
+def test_ten_thousand_records_become_tables_in_ten_seconds_and_a_site_in_sixty(tmp_path):
     many(tmp_path / "results", 10_000)
-    begin = time.process_time()
-    report = load(tmp_path / "results")
-    list(write_report(report, tmp_path / "out", METHODS, lambda key: [], "tables"))
-    tables = time.process_time() - begin
-    begin = time.process_time()
-    pages = list(write_report(report, tmp_path / "out", METHODS, lambda key: [], "site"))
-    site = time.process_time() - begin
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(f"tables {tables:.1f} s, site {site:.1f} s ({len(pages)} files), peak {peak / 1e6:.0f} MB")
-    assert tables < 10 and site < 60 and peak < 1e9
-    index = (tmp_path / "out" / "site" / "index.html").stat().st_size
-    assert index + sum((tmp_path / "out" / "site" / f"site.{k}").stat().st_size for k in ("css", "js")) < 2e6
+    done = subprocess.run([sys.executable, "-c", MEASURED, tmp_path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    tables, site, megabytes = map(float, done.stdout.split())
+    print(f"tables {tables:.1f} s, site {site:.1f} s, peak {megabytes:.0f} MB")
+    assert tables < 10 and site < 60 and megabytes < 1000
+    pages = tmp_path / "out" / "site"
+    assert sum((pages / name).stat().st_size for name in ("index.html", "site.css", "site.js")) < 2e6
 
 
 def test_a_record_is_read_back_as_it_was(results):
