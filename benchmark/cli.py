@@ -153,14 +153,22 @@ app.command()(cli_work.pretrain)
 def main(arguments: list[str] | None = None) -> None:
     """Entry point: every expected error is one sentence on stderr and an exit status."""
     from .errors import CpbenchError
+    from .stopping import answered
 
     try:
-        app(arguments)
+        with answered(_stop):
+            app(arguments)
     except CpbenchError as error:
         _say(str(error))
         sys.exit(error.status)
     except BrokenPipeError:
         sys.exit(1)
+
+
+def _stop(*_: object) -> None:
+    """The answer to a signal where no command has its own, as while the libraries are loaded."""
+    _say("interrupted.")
+    sys.exit(130)
 
 
 def _say(sentence: Any) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import filecmp
-import signal
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -16,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from .errors import BadInput, FailedRun, Interrupted, Regression
 from .results import Result, read_result
+from .stopping import answered
 
 
 def parse_settings(texts: Sequence[str]) -> dict[str, str]:
@@ -34,9 +34,9 @@ def interruptible() -> Iterator[None]:
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, stop)
     try:
-        yield
+        with answered(stop):
+            yield
     except KeyboardInterrupt:
         raise Interrupted("interrupted; nothing finished is lost, the same command continues.") from None
     except OSError as error:
@@ -46,8 +46,6 @@ def interruptible() -> Iterator[None]:
         raise FailedRun(
             f"no space left on the disk{where}; free some ('cpbench gc'), then the same command goes on."
         ) from None
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def warner(console: Console) -> Callable[[str], None]:

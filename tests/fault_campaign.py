@@ -85,7 +85,9 @@ class Campaign:
         """Start a run, disturb it at a random instant, and see that no finished unit is lost; True once it is over."""
         process = self.start("home", "out", seeds, jobs := self.rng.choice((1, 2)))
         before = self.finished()
-        moment = time.monotonic() + self.rng.uniform(2.0, 9.0)
+        while kind != "kill" and process.poll() is None and not (self.folder / "audit" / f"{process.pid}.up").exists():
+            time.sleep(0.02)
+        moment = time.monotonic() + self.rng.uniform(*((2.0, 9.0) if kind == "kill" else (0.0, 7.0)))
         while process.poll() is None and time.monotonic() < moment:
             time.sleep(0.02)
             before |= self.finished()

@@ -41,4 +41,5 @@ store.Store._do = audited  # also in spawned processes: they import this file as
 if __name__ == "__main__":
     from cpbench.benchmark.cli import main
 
+    (AUDIT / f"{os.getpid()}.up").touch()  # before, only the interpreter answers to signals
     main(sys.argv[2:])

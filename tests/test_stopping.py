@@ -1,0 +1,44 @@
+"""Ctrl-C and SIGTERM: who answers them, and until when."""
+
+import os
+import signal
+
+import pytest
+
+from cpbench.benchmark.cli import _stop
+from cpbench.benchmark.stopping import answered
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_answered_within_the_block_and_as_before_after_it(number):
+    before, heard = signal.getsignal(number), []
+    with answered(lambda *seen: heard.append(seen[0])):
+        os.kill(os.getpid(), number)
+    assert heard == [number]
+    assert signal.getsignal(number) == before
+
+
+def test_the_inner_answer_comes_first_and_the_outer_one_returns():
+    heard = []
+    with answered(lambda *_: heard.append("outer")):
+        with answered(lambda *_: heard.append("inner")):
+            os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert heard == ["inner", "outer"]
+
+
+def test_a_signal_that_is_ignored_stays_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with answered(_stop):
+            os.kill(os.getpid(), signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_where_no_command_answers_one_sentence_is_said_and_the_status_is_130(capsys):
+    with answered(_stop), pytest.raises(SystemExit) as end:
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert end.value.code == 130
+    assert capsys.readouterr().err == "cpbench: interrupted.\n"
