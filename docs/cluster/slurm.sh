@@ -16,6 +16,9 @@ results=${RESULTS:-$SLURM_SUBMIT_DIR/results}      # <- likewise
 hours=11.5                                         # <- a little less than --time
 # source "$HOME/venv/bin/activate"                 # <- where cpbench[ray] is installed
 
+export RAY_AUTH_MODE=token RAY_AUTH_TOKEN # other users of these nodes may not use the cluster
+RAY_AUTH_TOKEN=$(python -c 'import secrets; print(secrets.token_hex(32))')
+
 head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
 address="$head:6379"
 step=(srun --overlap --ntasks-per-node=1)
