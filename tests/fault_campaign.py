@@ -184,9 +184,9 @@ def campaign(folder: Path, seed: int, kills: int, stops: int) -> list[str]:
             c.harm(c.rng.choice(harms))
         if c.faults:
             return c.faults
-    for kind in harms:
-        c.harm(kind)
     c.two_at_once(seeds + 1)
+    for kind in harms:  # once more, now that there are records
+        c.harm(kind)
     c.end(c.start("home", "out", seeds + 1, 1), {0})
     c.end(c.start("calm", "calm-out", seeds + 1, 2), {0})
     c.full_disk()
@@ -195,6 +195,7 @@ def campaign(folder: Path, seed: int, kills: int, stops: int) -> list[str]:
     if c.done["disk full"] and any(calm[k] != v for k, v in told(folder / "out-small").items()):
         c.faults.append("the records after a full disk differ from the undisturbed ones")
     c.faults += [f"a unit was done twice at once: {v.name}" for v in (folder / "audit").glob("*.violation")]
+    c.faults += [f"{kind}: was never done" for kind in (*harms, "two at once") if not c.done[kind]]
     print(f"seed {seed}: {dict(c.done)}; {len(calm)} records of {len(c.finished())} units equal the undisturbed ones")
     return c.faults
 
