@@ -80,7 +80,7 @@ def leaderboard(console: Console, results: list[Result]) -> None:
 @interruptible()
 def report(results: Path, out: Path, only: str | None, check: bool) -> None:
     """Write the report, or one part of it, and say which files it is made of; or check that it is not stale."""
-    from ..methods.catalog import CATALOGUE
+    from ..methods.rows import CATALOGUE
     from ..reports.about import About
     from ..reports.write import load, write_report
     from .store import home, writable

@@ -41,7 +41,7 @@ def _rows(what: str, results: Path) -> Iterator[dict[str, Any]]:
     from .spec import load_suite, suite_names
 
     if what == "methods":
-        from ..methods.catalog import CATALOGUE
+        from ..methods.rows import CATALOGUE
 
         for row in CATALOGUE.values():
             yield {"method": row.name, "what it is": row.sentence, "paper": row.paper or "-"}
@@ -72,12 +72,13 @@ def _rows(what: str, results: Path) -> Iterator[dict[str, Any]]:
 
 def _options() -> Iterator[dict[str, Any]]:
     """Every option with its value, the bounds within which it is tuned, and the methods that have it so."""
-    from ..methods.catalog import CATALOGUE, plain
+    from ..methods.catalog import options_of, plain
+    from ..methods.rows import CATALOGUE
     from ..methods.spaces import space
 
     found: dict[tuple[str, str, str], list[str]] = {}
-    for name, row in CATALOGUE.items():
-        for section, options in plain(row.options()).items():
+    for name in CATALOGUE:
+        for section, options in plain(options_of(name)).items():
             for option, value in options.items():
                 key = f"{section}.{option}"
                 bounds = f"{r.low:g} to {r.high:g}" if (r := space(name).get(key)) else "-"

@@ -1,10 +1,10 @@
-"""The table of named methods: an adapter, consolidations, options. A new pair is a row here, never a file."""
+"""Methods from the rows of the table: what their parts are made of, and the options they take."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, fields, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -24,6 +24,7 @@ from .low_rank import Lora, LoraOptions, Vera, VeraOptions
 from .merge import Merge, MergeOptions
 from .olora import Olora, OloraOptions
 from .replay import Replay, ReplayOptions
+from .rows import CATALOGUE, PLAIN
 from .ziplora import Zip, ZipOptions
 
 ADAPTERS: dict[str, tuple[Callable[..., Adapter], type | None]] = {
@@ -44,115 +45,18 @@ CONSOLIDATIONS: dict[str, tuple[Callable[..., Consolidation], type | None]] = {
 }
 
 
-PLAIN = {"tokens": "ti", "kv": "cd", "lora": "lora", "vera": "vera"}
-"""The row of each adapter without consolidation, whose rates the others on it inherit."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One named method; ``adapter`` is empty for the base model. ``fixed`` replaces defaults, by section and field."""
-
-    name: str
-    adapter: str
-    consolidations: tuple[str, ...]
-    sentence: str
-    paper: str
-    fixed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-
-    def options(self) -> dict[str, Any]:
-        """The options of every part by section: the rates of the adapter's plain row, what is fixed, what was tuned."""
-        if not self.adapter:
-            return {}
-        kinds = {"learner": LearnerOptions, self.adapter: ADAPTERS[self.adapter][1]}
-        kinds |= {name: CONSOLIDATIONS[name][1] for name in self.consolidations}
-        options = {name: kind() for name, kind in kinds.items() if kind is not None}
-        if self.name != (plain_row := PLAIN[self.adapter]):
-            options["learner"] = CATALOGUE[plain_row].options()["learner"]
-        options |= {name: replace(options[name], **values) for name, values in self.fixed.items()}
-        return applied(options, chosen_by_tuning(self.name))
-
-
-_DC = "https://arxiv.org/abs/2410.00700"
-_DMC = "https://arxiv.org/abs/1903.07864"
-_EWC = "https://arxiv.org/abs/1612.00796"
-_CLORA = "https://arxiv.org/abs/2304.06027"
-_VERA = "https://arxiv.org/abs/2310.11454"
-_CD = "https://arxiv.org/abs/2212.04488"
-_MERGE = "https://arxiv.org/abs/2410.04891"
-_EXACT = {"merge": {"rule": "constrained"}}
-_OLORA = "https://arxiv.org/abs/2310.14152"
-_ZIP = "https://arxiv.org/abs/2311.13600"
-_JOINT = {"replay": {"pictures": 0, "afresh": True}}
-_SCORED = {"ewc": {"score_weight": 1.0}}
-_NO_SCORES = {"dsc": {"score_weight": 0.0}}
-_FAST = {"learner": {"rate": 1e-2}}
-_TOKEN = {"learner": {"use_noun": False, "token_rate": 5e-3}}
-_FAST_DSC = {"dsc": {"rate": 1e-2}}
-
-CATALOGUE: dict[str, Row] = {
-    row.name: row
-    for row in (
-        Row("base", "", (), "The pretrained model, prompted by the class noun: the floor.", ""),
-        Row(
-            "ti",
-            "tokens",
-            (),
-            "Textual Inversion: learns one token a concept.",
-            "https://arxiv.org/abs/2208.01618",
-            {"learner": {"token_rate": 2e-2}},
-        ),
-        Row(
-            "cd", "kv", (), "Custom Diffusion, one concept after another: all keys and values of cross-attention.", _CD
-        ),
-        Row("cd-merge", "kv", ("merge",), "Custom Diffusion, merged in closed form after each task.", _CD, _EXACT),
-        Row(
-            "lora",
-            "lora",
-            (),
-            "One LoRA trained on task after task: the lower bound.",
-            "https://arxiv.org/abs/2106.09685",
-        ),
-        Row(
-            "clora",
-            "lora",
-            ("clora",),
-            "C-LoRA: a penalty on changing again what earlier tasks have changed.",
-            _CLORA,
-            _TOKEN,
-        ),
-        Row("ewc", "lora", ("ewc",), "EWC: a spring on the weights that earlier tasks needed.", _EWC),
-        Row("ewc-dc", "lora", ("ewc",), "EWC whose Fisher information knows the classifier scores.", _DC, _SCORED),
-        Row(
-            "dsc",
-            "lora",
-            ("dsc",),
-            "DSC: distils diffusion-classifier scores of earlier adapters into the current one.",
-            _DC,
-        ),
-        Row("dsc-ewc", "lora", ("dsc", "ewc"), "DSC with EWC while training and distilling.", _DC),
-        Row("dsc-ewc-dc", "lora", ("dsc", "ewc"), "DSC with EWC-DC while training and distilling.", _DC, _SCORED),
-        Row("vera", "vera", (), "One VeRA trained on task after task: vectors over frozen projections.", _VERA, _FAST),
-        Row("vera-clora", "vera", ("clora",), "C-LoRA's penalty over VeRA.", _CLORA, _TOKEN),
-        Row("vera-ewc", "vera", ("ewc",), "EWC over VeRA.", _EWC),
-        Row("vera-ewc-dc", "vera", ("ewc",), "EWC-DC over VeRA.", _DC, _SCORED),
-        Row("vera-dsc", "vera", ("dsc",), "DSC over VeRA.", _DC, _FAST_DSC),
-        Row("vera-dsc-ewc-dc", "vera", ("dsc", "ewc"), "DSC with EWC-DC over VeRA.", _DC, {**_FAST_DSC, **_SCORED}),
-        Row("lwf", "lora", ("dsc",), "Noise distillation from earlier adapters: DSC without scores.", _DMC, _NO_SCORES),
-        Row("lora-merge", "lora", ("merge",), "One LoRA a concept from the base model, averaged.", _MERGE),
-        Row("olora", "lora", ("olora",), "O-LoRA: later tasks learn in orthogonal directions.", _OLORA),
-        Row("ziplora", "lora", ("ziplora",), "One LoRA a concept, merged with learned coefficients.", _ZIP),
-        Row("replay", "lora", ("replay",), "Keeps two pictures of each concept: an upper bound.", ""),
-        Row(
-            "joint",
-            "lora",
-            ("replay",),
-            "Trains on all pictures so far, from the base model, n times the updates at task n: an upper bound.",
-            "",
-            _JOINT,
-        ),
-        Row("independent", "lora", ("independent",), "One LoRA a concept, chosen by an oracle: an upper bound.", ""),
-    )
-}
+def options_of(name: str) -> dict[str, Any]:
+    """The options of every part by section: the rates of the adapter's plain row, what is fixed, what was tuned."""
+    row = CATALOGUE[name]
+    if not row.adapter:
+        return {}
+    kinds = {"learner": LearnerOptions, row.adapter: ADAPTERS[row.adapter][1]}
+    kinds |= {section: CONSOLIDATIONS[section][1] for section in row.consolidations}
+    options = {section: kind() for section, kind in kinds.items() if kind is not None}
+    if name != (plain_row := PLAIN[row.adapter]):
+        options["learner"] = options_of(plain_row)["learner"]
+    options |= {section: replace(options[section], **values) for section, values in row.fixed.items()}
+    return applied(options, chosen_by_tuning(name))
 
 
 @cache
@@ -165,7 +69,7 @@ def chosen_by_tuning(name: str) -> dict[str, str]:
 
 def configure(name: str, settings: Mapping[str, str]) -> dict[str, Any]:
     """The options of a method with ``section.field`` settings applied; raises BadInput for any that do not fit."""
-    options = CATALOGUE[name].options()
+    options = options_of(name)
     valid = sorted(f"{section}.{f.name}" for section, o in options.items() for f in fields(o))
     for key in settings:
         if key not in valid:

@@ -11,7 +11,8 @@ from typing import Any
 from ..benchmark.backbone import Backbone
 from ..benchmark.errors import BadInput, CpbenchError, unknown
 from ..benchmark.protocol import Method
-from .catalog import CATALOGUE, build, configure, plain
+from .catalog import build, configure, options_of, plain
+from .rows import CATALOGUE
 
 GROUP = "cpbench.methods"
 
@@ -56,7 +57,7 @@ def choose(names: str, settings: Mapping[str, str]) -> list[Chosen]:
 def _choose(name: str, settings: Mapping[str, str], used: set[str]) -> Chosen:
     if name not in CATALOGUE:
         return _choose_plugin(name)
-    sections = CATALOGUE[name].options()
+    sections = options_of(name)
     own = {k: v for k, v in settings.items() if k.split(".")[0] in sections}
     options = configure(name, own)
     used |= set(own)
@@ -78,7 +79,7 @@ def recorded(name: str, options: Mapping[str, Any]) -> Chosen:
     """The method of a record, with the options that it ran with; raises BadInput where it no longer has them."""
     if name not in CATALOGUE:
         return _choose_plugin(name)
-    present = CATALOGUE[name].options()
+    present = options_of(name)
     try:
         own = {section: replace(present[section], **values) for section, values in options.items()}
     except (KeyError, TypeError):

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from scipy.stats.qmc import Halton
 
-from .catalog import CATALOGUE
+from .catalog import options_of
+from .rows import CATALOGUE
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def space(name: str) -> dict[str, Range]:
         return {}
     if not row.consolidations:
         return dict(RATES[row.adapter])
-    options = row.options()
+    options = options_of(name)
     free = {key: r for section in row.consolidations for key, r in OWN.get(section, {}).items()}
     return {key: _scaled(row.adapter, key, r) for key, r in free.items() if _used(options, key)}
 

@@ -9,8 +9,9 @@ from cpbench.benchmark import checkpoint
 from cpbench.benchmark.checkpoint import Checkpoints
 from cpbench.benchmark.phases import Phases
 from cpbench.benchmark.protocol import unwatched
-from cpbench.methods.catalog import CATALOGUE
+from cpbench.methods.catalog import options_of
 from cpbench.methods.registry import choose
+from cpbench.methods.rows import CATALOGUE
 
 CPU = torch.device("cpu")
 LEARNING = [name for name, row in CATALOGUE.items() if row.adapter]
@@ -31,7 +32,7 @@ def scratch(folder):
 
 
 def method(name, backbone, kept=None):
-    sections = CATALOGUE[name].options()
+    sections = options_of(name)
     short = {f"{s}.iterations": "5" for s in sections if hasattr(sections[s], "iterations")}
     made = choose(name, short)[0].make(backbone.copy(), 3)
     if kept is not None:

@@ -240,6 +240,19 @@ def test_a_report_that_is_stale_is_told_so_with_status_3(capsys, tmp_path):
     assert "leaderboard.csv" in cpbench(capsys, *arguments, "--check")[2]
 
 
+def test_a_report_loads_no_torch(tmp_path):
+    from cpbench.benchmark.results import write_result
+    from synthetic import record
+
+    write_result(tmp_path / "results", record())
+    code = "import sys, atexit; atexit.register(lambda: print('torch' in sys.modules)); "
+    code += "from cpbench.benchmark.cli import main; main()"
+    arguments = ("report", "--results", tmp_path / "results", "--out", tmp_path / "out")
+    done = subprocess.run([sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "False"
+
+
 def test_two_runs_are_told_apart_and_those_that_may_not_be_compared_are_named_so(capsys, tmp_path):
     from cpbench.benchmark.results import write_result
     from synthetic import record

@@ -11,9 +11,10 @@ from conftest import task
 from cpbench.benchmark.conformance import CHECKS, Lab, draw, teach
 from cpbench.benchmark.errors import BadInput
 from cpbench.benchmark.protocol import Prompt, Subject, unwatched
-from cpbench.methods.catalog import CATALOGUE
+from cpbench.methods.catalog import options_of
 from cpbench.methods.low_rank import Lora, LoraOptions
 from cpbench.methods.registry import choose
+from cpbench.methods.rows import CATALOGUE
 
 LEARNING = [name for name, row in CATALOGUE.items() if row.adapter]
 CAT, CAR = task(1, "cat", "mallow"), task(2, "car", "rumble")
@@ -25,7 +26,7 @@ def make(name, backbone, **settings):
 
 
 def chosen(name, **settings):
-    sections = CATALOGUE[name].options()
+    sections = options_of(name)
     return choose(name, {k: v for k, v in FEW.items() if k.split(".")[0] in sections} | settings)[0]
 
 

@@ -9,7 +9,7 @@ import pytest
 from cpbench.benchmark.errors import BadInput
 from cpbench.benchmark.results import Result, json_schema, read_result, write_result
 from cpbench.benchmark.spec import load_suite
-from cpbench.methods.catalog import CATALOGUE
+from cpbench.methods.rows import CATALOGUE
 from cpbench.reports.entry import entries_of
 from cpbench.reports.tables import to_markdown
 from cpbench.reports.tidy import boards

@@ -12,7 +12,8 @@ from cpbench.benchmark.cli import main
 from cpbench.benchmark.spec import load_suite, suite_names
 from cpbench.benchmark.tuning import best
 from cpbench.methods import catalog
-from cpbench.methods.catalog import CATALOGUE, PLAIN, configure
+from cpbench.methods.catalog import configure, options_of
+from cpbench.methods.rows import CATALOGUE, PLAIN
 from cpbench.methods.spaces import Range, space, trials
 
 TUNABLE = [name for name in CATALOGUE if space(name)]
@@ -48,10 +49,12 @@ def test_what_has_no_effect_is_not_searched():
 def test_rows_inherit_the_rates_of_the_plain_row_of_their_adapter(monkeypatch):
     found = {"lora": {"learner.rate": "0.5"}, "vera": {"learner.rate": "0.7"}, "clora": {"clora.strength": "3"}}
     monkeypatch.setattr(catalog, "chosen_by_tuning", lambda name: found.get(name, {}))
-    rates = {name: row.options()["learner"].rate for name, row in CATALOGUE.items() if row.adapter in ("lora", "vera")}
+    rates = {
+        name: options_of(name)["learner"].rate for name, row in CATALOGUE.items() if row.adapter in ("lora", "vera")
+    }
     assert {CATALOGUE[n].adapter: r for n, r in rates.items()} == {"lora": 0.5, "vera": 0.7}
-    assert CATALOGUE["clora"].options()["clora"].strength == 3
-    assert CATALOGUE["vera-clora"].options()["clora"].strength != 3, "strengths are not inherited"
+    assert options_of("clora")["clora"].strength == 3
+    assert options_of("vera-clora")["clora"].strength != 3, "strengths are not inherited"
 
 
 def test_the_best_trial_is_the_first_of_equals():
