@@ -16,7 +16,7 @@ from .backbones import load_backbone, pick_device
 from .cell import load_metric
 from .chain import Planner
 from .data import check_suite
-from .environment import environment
+from .environment import environment, set_threads
 from .errors import Lost
 from .execute import Ended, Event, Outcome, Tell
 from .extractors import Extractor, load_extractor
@@ -39,8 +39,8 @@ _ROUNDS = 3  # a unit may turn out damaged only when it is read: what needs it i
 class Recipe:
     """What every process of a sweep loads alike: plain data that travels to other processes and machines.
 
-    ``threads`` of torch on the CPU are one unless more are asked for: their number decides the last bits of a result,
-    and several processes use the cores better.
+    ``threads`` on the CPU are one unless more are asked for: their number decides the last bits of a result, and
+    several processes use the cores better. Scores are computed on the CPU, wherever the model is.
     """
 
     suite: Suite
@@ -57,8 +57,7 @@ class Recipe:
         for metric in self.profile.metrics:
             load_metric(metric)
         device = pick_device(self.device)
-        if device.type == "cpu" or self.threads:
-            torch.set_num_threads(self.threads or 1)
+        set_threads(self.threads or 1)
         model = load_backbone(self.backbone, self.suite.sampling, str(device), self.dtype)
         eyes, keys = {}, {}
         for name in self.profile.extractors:

@@ -5,9 +5,12 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import t as student
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from conftest import cpbench
+from cpbench.benchmark.environment import environment, set_threads
 from cpbench.benchmark.regression import FALSE_ALARM, judge, summaries, tolerances
 from cpbench.benchmark.results import iterate_results
 from cpbench.benchmark.verdicts import sentence, to_junit, to_markdown
@@ -38,6 +41,22 @@ def test_another_commit_or_version_of_our_own_is_no_excuse():
     stored = run(environment=HERE | {"commit": "a", "cores": 2})
     new = run(1e-9, environment=HERE | {"commit": "b", "cores": 64, "packages": {"torch": "2.9", "cpbench": "2"}})
     assert judge([stored], [new])[0].moved
+
+
+@pytest.mark.parametrize("what", ["device", "instructions", "blas", "threads", "python", "platform"])
+def test_runs_of_machines_that_may_round_otherwise_or_did_not_say_are_not_held_to_the_last_bit(what):
+    known = HERE | {what: "one"}
+    assert judge([run(environment=known)], [run(environment=known)])[0].exact
+    for other in (HERE | {what: "another"}, HERE):
+        assert not judge([run(environment=other)], [run(1e-9, environment=known)])[0].exact
+
+
+def test_a_stamp_tells_processor_and_matrix_kernels_and_threads_hold_for_torch_and_numpy_alike():
+    with threadpool_limits(2, "blas"):
+        set_threads(1)
+        stamp, numpy = environment(torch.device("cpu")), [i for i in threadpool_info() if i["user_api"] == "blas"]
+    assert stamp["threads"] == 1 and {lib["num_threads"] for lib in numpy} <= {1}
+    assert stamp["device"] and stamp["blas"] == environment(torch.device("cpu"))["blas"]
 
 
 def test_a_missing_row_is_told_as_nothing():
