@@ -112,7 +112,7 @@ def check(
 def tune(
     methods: Annotated[str, typer.Option(help="Names separated by commas, or 'all'.")],
     suite: Annotated[str, typer.Option(help="A suite whose concepts are reported nowhere.")] = "toybox-tune",
-    trials: Annotated[int, typer.Option(help="Settings to try of each method, the default among them.")] = 8,
+    trials: Annotated[int, typer.Option(help="Settings to try of each method, the default among them.")] = 6,
     length: Annotated[int, typer.Option(help="How many concepts of the suite are learned in a trial.")] = 3,
     threads: Threads = None,
     out: Annotated[Path, typer.Option(help="Folder of the trials, one JSON a method.")] = Path("methods/tuned"),
@@ -120,7 +120,7 @@ def tune(
 ) -> None:
     """Search the options of each method, with as many trials for one as for another.
 
-    Example: cpbench tune --methods clora,dsc --trials 8
+    Example: cpbench tune --methods clora,dsc
     """
     from .tuning import TuneRequest
     from .tuning import tune as search

@@ -39,7 +39,7 @@ def tune(request: TuneRequest) -> None:
     from ..methods.spaces import space
 
     if request.trials < 2:
-        raise BadInput(f"--trials {request.trials}: give at least 2, the first is the present default.")
+        raise BadInput(f"--trials {request.trials}: give at least 2, the first are the values of before any tuning.")
     console = Console()
     names = [c.name for c in choose(request.methods, {})]
     writable(request.out)
@@ -50,13 +50,13 @@ def tune(request: TuneRequest) -> None:
         if space(name):
             trials = _try_all(name, request, session, console)
             path = _write(name, request, session, trials)
-            console.print(f"{name}: best {trials[best(trials)]['settings'] or 'the default'}; all trials in {path}")
+            console.print(f"{name}: best {trials[best(trials)]['settings']}; all trials in {path}")
         else:
             console.print(f"{name}: nothing of its own to tune")
 
 
 def best(trials: Sequence[Mapping[str, Any]]) -> int:
-    """The trial of greatest value; the first of equals, so that the default stays unless another is better."""
+    """The trial of greatest value; the first of equals, so that a default stays unless another is better."""
     return int(np.argmax([t["value"] for t in trials]))
 
 
@@ -106,17 +106,16 @@ def _value(session: Any, plan: Any) -> float:
 
 
 def _write(name: str, request: TuneRequest, session: Any, trials: list[dict[str, Any]]) -> Path:
-    from ..methods.registry import choose
+    from ..methods.catalog import options_of, plain
     from ..methods.spaces import space
 
-    (chosen,) = choose(name, {})
     content = {
         "method": name,
         "objective": "identity of all concepts after the last task, mean over concepts",
         "suite": {"name": session.suite.name, "hash": session.suite.hash, "length": request.length, "seed": 0},
         "weights": session.runner.backbone.weights,
         "revision": REVISION,
-        "defaults": chosen.options,
+        "defaults": plain(options_of(name, tuned=False)),
         "space": {key: [r.low, r.high, "whole" if r.whole else "log"] for key, r in space(name).items()},
         "trials": trials,
         "chosen": trials[best(trials)]["settings"],

@@ -45,7 +45,7 @@ CONSOLIDATIONS: dict[str, tuple[Callable[..., Consolidation], type | None]] = {
 }
 
 
-def options_of(name: str) -> dict[str, Any]:
+def options_of(name: str, *, tuned: bool = True) -> dict[str, Any]:
     """The options of every part by section: the rates of the adapter's plain row, what is fixed, what was tuned."""
     row = CATALOGUE[name]
     if not row.adapter:
@@ -56,7 +56,7 @@ def options_of(name: str) -> dict[str, Any]:
     if name != (plain_row := PLAIN[row.adapter]):
         options["learner"] = options_of(plain_row)["learner"]
     options |= {section: replace(options[section], **values) for section, values in row.fixed.items()}
-    return applied(options, chosen_by_tuning(name))
+    return applied(options, chosen_by_tuning(name)) if tuned else options
 
 
 @cache

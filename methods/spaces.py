@@ -6,7 +6,7 @@ rows on it, which tune what they add. Every row that has something to tune gets 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,8 +48,7 @@ OWN = {
     },
     "ewc": {
         "ewc.strength": Range(1e-6, 1),
-        "ewc.score_weight": Range(0.1, 10),
-        "ewc.temperature": Range(0.01, 1),
+        "ewc.score_weight": Range(1e-4, 1e-1),  # above, the scores alone make F; τ divides it and needs no search
         "ewc.candidates": Range(3, 8, whole=True),
     },
     "olora": {"olora.strength": Range(1e-3, 1e2)},
@@ -81,10 +80,17 @@ def _scaled(adapter: str, key: str, r: Range) -> Range:
     return Range(10 * r.low, 10 * r.high) if adapter == "vera" and key == "dsc.rate" else r
 
 
+def _untuned(name: str, keys: Iterable[str]) -> dict[str, str]:
+    options = options_of(name, tuned=False)
+    return {key: f"{getattr(options[section], option):g}" for key in keys for section, option in [key.split(".")]}
+
+
 def trials(name: str, n: int, seed: int = 0) -> list[dict[str, str]]:
-    """``n`` settings to try: the present defaults, then scrambled Halton points of the space."""
+    """``n`` settings to try: the values of before any tuning, then scrambled Halton points of the space."""
     free = space(name)
     if not free:
         return []
     points = Halton(len(free), rng=np.random.default_rng(seed)).random(n - 1)
-    return [{}] + [{key: r.at(u) for (key, r), u in zip(free.items(), point, strict=True)} for point in points]
+    return [_untuned(name, free)] + [
+        {key: r.at(u) for (key, r), u in zip(free.items(), point, strict=True)} for point in points
+    ]

@@ -12,7 +12,7 @@ from cpbench.benchmark.cli import main
 from cpbench.benchmark.spec import load_suite, suite_names
 from cpbench.benchmark.tuning import best
 from cpbench.methods import catalog
-from cpbench.methods.catalog import configure, options_of
+from cpbench.methods.catalog import applied, configure, options_of
 from cpbench.methods.rows import CATALOGUE, PLAIN
 from cpbench.methods.spaces import Range, space, trials
 
@@ -33,15 +33,18 @@ def test_the_middle_of_a_range_is_its_geometric_mean():
 @pytest.mark.parametrize("name", TUNABLE)
 def test_every_trial_is_one_that_the_method_can_be_given(name):
     tried = trials(name, 6)
-    assert len(tried) == 6 and tried[0] == {}
+    assert len(tried) == 6 and applied(options_of(name), tried[0]) == options_of(name, tuned=False)
     assert len({json.dumps(t) for t in tried}) == 6
     for settings in tried:
         configure(name, settings)
-        assert all(space(name)[key].low <= float(v) * 1.01 for key, v in settings.items())
+        assert set(settings) == set(space(name)), "what is chosen replaces all that was chosen before"
+    for key, value in (pair for settings in tried[1:] for pair in settings.items()):
+        assert space(name)[key].low <= float(value) * 1.01 and float(value) <= space(name)[key].high * 1.01
 
 
 def test_what_has_no_effect_is_not_searched():
-    assert "ewc.temperature" not in space("ewc") and "ewc.temperature" in space("ewc-dc")
+    assert "ewc.score_weight" not in space("ewc") and "ewc.score_weight" in space("ewc-dc")
+    assert "ewc.temperature" not in space("ewc-dc"), "it divides the weight of the scores, and F has no scale"
     assert "dsc.temperature" not in space("lwf") and "dsc.noise_weight" in space("lwf")
     assert space("base") == space("joint") == {}
 
