@@ -149,11 +149,11 @@ class Backbone:
         return chosen
 
     def eps(self, z: Tensor, t: Tensor, text: Sequence[str] | Tensor, params: Params | None = None) -> Tensor:
-        """Predicted noise ε_θ(z, t, text), of the shape of ``z`` (n, c, h, w); ``t`` is (n,) in [0, 1000)."""
+        """Predicted noise ε_θ(z, t, text), of shape and dtype of ``z`` (n, c, h, w); ``t`` is (n,) in [0, 1000)."""
         states = text if isinstance(text, Tensor) else self.embed(text, params)
         with self.autocast():
             out: Tensor = _call(self.unet, "unet.", params, z, t, states).sample
-        out = out.float()
+        out = out.to(z.dtype)
         if self.scheduler.config.prediction_type == "v_prediction":
             a = self.scheduler.alphas_cumprod.to(z.device)[t].view(-1, 1, 1, 1)
             out = a.sqrt() * out + (1 - a).sqrt() * z
