@@ -71,15 +71,6 @@ def test_clora_says_the_token_alone_and_the_others_say_token_and_noun(pristine):
         assert method.say(CAT.subject) == expected
 
 
-def test_clora_with_no_strength_learns_exactly_as_without_the_penalty(pristine, tmp_path):
-    losses = []
-    for strength in ("0", "1e-30"):
-        method = make("clora", pristine.copy(), **{"clora.strength": strength})
-        method.learn(CAT, unwatched)
-        losses.append(method.learn(CAR, unwatched)["loss.learn.denoise"])
-    assert losses[0] == pytest.approx(losses[1], abs=1e-12)
-
-
 def test_dsc_keeps_one_adapter_a_task_and_distils_from_the_second_task_on(pristine):
     method = make("dsc", pristine.copy())
     assert "loss.dsc.scores" not in method.learn(CAT, unwatched)
