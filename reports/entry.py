@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from sys import intern
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ from numpy.typing import NDArray
 
 from ..benchmark.continual import Matrix
 from ..benchmark.results import Result, Run, Score, TaskCost, iterate_results
+
+Stack = NDArray[np.float64]
+"""Matrices of several metrics, one above the other."""
 
 _KEPT_FIGURES = ("change", "fisher.", "fisher_dc.")  # what plots over many runs are made of
 
@@ -61,19 +65,10 @@ class Entry:
 
 def entry_of(result: Result) -> Entry:
     """Digest one record."""
-    cells: dict[str, dict[tuple[int, int], list[Score]]] = defaultdict(lambda: defaultdict(list))
-    real: dict[str, list[float]] = defaultdict(list)
-    higher, prompts = dict[str, bool](), -1
-    for s in result.scores:
-        if s.source == "real":
-            real[s.metric].append(s.value)
-        elif s.other is None:
-            cells[s.metric][s.i, s.j].append(s)
-            higher[s.metric] = s.higher_is_better
-            prompts = max(prompts, -1 if s.prompt is None else s.prompt)
     last = len(result.run.order)
-    shape = (last + 1, last)
-    drawn = {s.n for found in (cells["mmd"],) for rows in found.values() for s in rows} if "mmd" in cells else set()
+    drawn = [s for s in result.scores if s.source == "model" and s.other is None]
+    metrics = list(dict.fromkeys(s.metric for s in drawn))
+    means, errors, counts = _cells(drawn, metrics, last)
     return Entry(
         run=result.run,
         status=result.status,
@@ -81,14 +76,14 @@ def entry_of(result: Result) -> Entry:
         created=result.created,
         environment=result.environment,
         units=result.units,
-        cells={metric: _matrix(found, shape, _mean) for metric, found in cells.items()},
-        errors={metric: _matrix(found, shape, _error) for metric, found in cells.items()},
-        prior={metric: row for metric, found in cells.items() if not np.isnan(row := _prior(found, last)).all()},
-        ceilings={metric: float(np.mean(values)) for metric, values in real.items()},
-        higher=higher,
+        cells={metric: means[k, :, 1:] for k, metric in enumerate(metrics)},
+        errors={metric: errors[k, :, 1:] for k, metric in enumerate(metrics)},
+        prior={metric: means[k, :, 0] for k, metric in enumerate(metrics) if not np.isnan(means[k, :, 0]).all()},
+        ceilings=_ceilings(result),
+        higher={s.metric: s.higher_is_better for s in drawn},
         confusion=_confusion(result),
-        drawn=tuple(sorted(drawn)),
-        prompts=prompts + 1,
+        drawn=_pictures(counts, metrics),
+        prompts=max((s.prompt for s in drawn if s.prompt is not None), default=-1) + 1,
         cost=tuple(_with_few_figures(c) for c in result.cost),
     )
 
@@ -104,12 +99,39 @@ def entries_of(results: Iterable[Result]) -> list[Entry]:
     return [entry_of(result) for result in results]
 
 
-def _matrix(found: dict[tuple[int, int], list[Score]], shape: tuple[int, int], of: Any) -> Matrix:
-    r = np.full(shape, np.nan)
-    for (i, j), rows in found.items():
-        if j:
-            r[i, j - 1] = of(rows)
-    return r
+def _cells(scores: list[Score], metrics: list[str], last: int) -> tuple[Stack, Stack, Stack]:
+    """Means, standard errors and numbers of pictures of all cells: (metrics, T + 1, T + 1), the prior in column 0.
+
+    The standard error of a cell is its own where it tells one, else over its prompts; NaN for one value.
+    """
+    shape = (len(metrics), last + 1, last + 1)
+    size, places = math.prod(shape), {metric: k for k, metric in enumerate(metrics)}
+    at = np.array([(places[s.metric] * (last + 1) + s.i) * (last + 1) + s.j for s in scores], dtype=np.int64)
+    values = np.array([s.value for s in scores], dtype=np.float64)
+    rows = np.bincount(at, minlength=size)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = np.bincount(at, values, size) / rows
+        errors = np.sqrt(np.bincount(at, np.square(values - means[at]), size) / (rows - 1) / rows)
+    errors[rows < 2] = np.nan
+    for place, s in zip(at, scores, strict=True):
+        if s.se is not None:
+            errors[place] = s.se
+    counts = np.bincount(at, np.array([s.n for s in scores], dtype=np.float64), size)
+    return means.reshape(shape), errors.reshape(shape), counts.reshape(shape)
+
+
+def _ceilings(result: Result) -> dict[str, float]:
+    real: dict[str, list[float]] = defaultdict(list)
+    for s in result.scores:
+        if s.source == "real":
+            real[s.metric].append(s.value)
+    return {metric: float(np.mean(values)) for metric, values in real.items()}
+
+
+def _pictures(counts: Stack, metrics: list[str]) -> tuple[int, ...]:
+    """The numbers of pictures that cells were made of."""
+    found = counts[metrics.index("mmd")] if "mmd" in metrics else np.zeros(0)
+    return tuple(sorted({int(n) for n in found.ravel() if n}))
 
 
 def _confusion(result: Result) -> dict[int, Matrix]:
@@ -123,23 +145,6 @@ def _confusion(result: Result) -> dict[int, Matrix]:
     return found
 
 
-def _prior(found: dict[tuple[int, int], list[Score]], last: int) -> NDArray[np.float64]:
-    return np.array([_mean(found[i, 0]) if (i, 0) in found else np.nan for i in range(last + 1)])
-
-
-def _mean(rows: list[Score]) -> float:
-    return sum(s.value for s in rows) / len(rows)
-
-
-def _error(rows: list[Score]) -> float:
-    """The standard error of a cell: its own where it tells one, else over its prompts; NaN for one value."""
-    told = [s.se for s in rows if s.se is not None]
-    if told:
-        return told[-1]
-    n, mean = len(rows), _mean(rows)
-    return math.sqrt(sum((s.value - mean) ** 2 for s in rows) / (n - 1) / n) if n > 1 else float("nan")
-
-
 def _with_few_figures(cost: TaskCost) -> TaskCost:
-    kept = {k: v for k, v in cost.figures.items() if k == _KEPT_FIGURES[0] or k.startswith(_KEPT_FIGURES[1:])}
+    kept = {intern(k): v for k, v in cost.figures.items() if k.startswith(_KEPT_FIGURES)}  # the same in every record
     return cost.model_copy(update={"figures": kept})

@@ -1,18 +1,17 @@
 """The site in a real Chromium: nothing breaks, nothing leaves the disk, and everyone can use it."""
 
-import shutil
 from pathlib import Path
 
 import pytest
+from needed import absent, program
 from PIL import Image
-from test_site import METHODS, many
+from test_site import METHODS
 
 from cpbench.benchmark.results import write_result
 from cpbench.reports.write import load, write_report
-from synthetic import FORGETS, KEEPS, ORDER, record
+from synthetic import FORGETS, KEEPS, ORDER, many, record
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 
@@ -27,7 +26,7 @@ def site(tmp_path_factory):
     for seed in range(3):
         for method, r in (("clora", KEEPS), ("dsc", FORGETS), ("lora", FORGETS), ("base", KEEPS)):
             write_result(folder / "results", record(method, r, seed=seed, figures=figures))
-    write_result(folder / "results", record("lora", seed=9, suite="other", suite_hash="f" * 16))
+    write_result(folder / "results", record("lora", seed=9, suite="other", suite_hash="f" * 16, backbone="large"))
 
     def pictures(key):
         return [folder / ("real.png" if key.startswith("r-") else "draw.png")] * 4
@@ -38,11 +37,13 @@ def site(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    if CHROMIUM is None:
-        pytest.skip("no Chromium is installed: apt-get install chromium")
-    sync = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with sync.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+    chromium = program("chromium", "chromium-browser", package="chromium")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        absent("playwright is not installed: pip install playwright")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium, args=QUIET)
         yield launched
         launched.close()
 
@@ -70,6 +71,7 @@ def rows(page, table):
 
 
 BOARD = "section:has(a:text('dsc')) table.sortable"
+FRONTS = "section:has(a:text('dsc')) .fronts"
 
 
 def test_every_kind_of_page_opens_without_a_complaint_and_without_the_network(site, page):
@@ -94,24 +96,59 @@ def test_a_column_is_sorted_by_a_click_and_the_other_way_by_another(site, page):
 
 def test_filters_columns_and_order_are_part_of_the_address(site, page):
     page.goto(url(site))
-    page.select_option("select[data-filter=consolidation]", "dsc")
-    assert rows(page, BOARD) == ["dsc"]
+    page.select_option("select[data-filter=consolidation]", "none")
+    assert rows(page, BOARD) == ["base", "lora"]
     assert (
-        "1 of 4 methods"
+        "2 of 4 methods"
         in page.locator("[data-count]").first.text_content() + page.locator("[data-count]").last.text_content()
     )
     page.locator("details summary").first.click()
     box = page.locator("input[data-column=kid]").first
     box.uncheck()
     page.locator(f"{BOARD} th[data-column=plasticity] button").click()
+    assert rows(page, BOARD) == ["lora", "base"]
     address = page.url
     page.goto("about:blank")
     page.goto(address)
-    assert rows(page, BOARD) == ["dsc"]
+    assert rows(page, BOARD) == ["lora", "base"]
+    assert page.locator(f"{BOARD} th[data-column=plasticity]").get_attribute("aria-sort") == "descending"
     assert not page.locator("input[data-column=kid]").first.is_checked()
     page.select_option("select[data-filter=consolidation]", "")
+    assert rows(page, BOARD) == ["dsc", "lora", "base", "clora"]
     page.select_option("select[data-filter=suite]", "other")
     assert page.locator("section:visible h2").all_text_contents() == ["other, 3 tasks"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("adapter", "none", [[], ["base"]]),
+        ("adapter", "lora", [["lora"], ["clora", "dsc", "lora"]]),
+        ("consolidation", "dsc", [[], ["dsc"]]),
+        ("backbone", "tiny", [["clora", "dsc", "lora", "base"]]),
+        ("backbone", "large", [["lora"]]),
+        ("suite", "tiny-3", [["clora", "dsc", "lora", "base"]]),
+        ("suite", "other", [["lora"]]),
+    ],
+)
+def test_every_filter_leaves_what_it_says_and_is_part_of_the_address(site, page, name, value, shown):
+    page.goto(url(site))
+    page.select_option(f"select[data-filter={name}]", value)
+    for _ in range(2):
+        tables = page.locator("section[data-filtered]:visible table.sortable")
+        found = [sorted(t.locator("tbody tr:not(.bound):visible th").all_text_contents()) for t in tables.all()]
+        assert sorted(found) == sorted(map(sorted, shown))
+        page.reload()
+
+
+def test_points_of_what_is_filtered_away_lose_their_names(site, page):
+    page.goto(url(site))
+    names = page.locator(f"{FRONTS} svg.chart:not(.narrow) .dot text")
+    before = names.locator("visible=true").count()
+    page.select_option("select[data-filter=consolidation]", "dsc")
+    assert before > names.locator("visible=true").count() == page.locator(f"{FRONTS} svg.chart:not(.narrow)").count()
+    page.select_option("select[data-filter=consolidation]", "")
+    assert names.locator("visible=true").count() == before
 
 
 def test_the_slider_shows_the_pictures_after_a_task_and_is_remembered(site, page):
@@ -132,17 +169,100 @@ def test_the_slider_shows_the_pictures_after_a_task_and_is_remembered(site, page
     assert told.text_content() == "before any task"
 
 
-def test_two_methods_are_chosen_and_the_choice_is_part_of_the_address(site, page):
+def compare(site):
     (path,) = (p for p in site.glob("compare-*.html") if "dsc" in p.read_text())
-    page.goto(f"file://{path}")
+    return f"file://{path}"
+
+
+def test_two_methods_are_chosen_and_the_choice_is_part_of_the_address(site, page):
+    page.goto(compare(site))
     page.select_option("select[data-side=a]", "lora")
     page.select_option("select[data-side=b]", "clora")
-    assert page.locator("tr[data-pair]:visible th").all_text_contents() == ["clora − lora"]
+    assert page.locator("tr[data-pair]:visible th").all_text_contents() == ["lora − clora"]
     assert page.locator("[data-method]:visible h3").all_text_contents() == ["lora", "clora"]
     page.reload()
     assert page.locator("select[data-side=a]").input_value() == "lora"
+    assert page.locator("tr[data-pair]:visible th").all_text_contents() == ["lora − clora"]
     page.select_option("select[data-side=b]", "lora")
     assert page.locator("#same").is_visible() and not page.locator("tr[data-pair]:visible").count()
+
+
+def difference(page, first, second):
+    """Texts of all cells of the shown difference, and the classes of those that are sure."""
+    page.select_option("select[data-side=a]", first)
+    page.select_option("select[data-side=b]", second)
+    shown = page.locator("tr[data-pair]:visible")
+    kinds = shown.locator("td").evaluate_all("cells => cells.map(c => c.className)")
+    return shown.locator(".value").all_text_contents(), shown.locator(".pm").all_text_contents(), kinds
+
+
+def test_a_difference_has_the_sign_of_first_minus_second_in_both_directions(site, page):
+    page.goto(compare(site))
+    values, intervals, kinds = difference(page, "clora", "dsc")
+    assert values[:3] == ["10.0", "-13.3", "-35.0"], "clora keeps 70 % where dsc keeps 60 %"
+    turned = difference(page, "dsc", "clora")
+    assert turned[0][:3] == ["-10.0", "13.3", "35.0"]
+    assert intervals[0] == "[10.0, 10.0]" and turned[1][0] == "[-10.0, -10.0]"
+    assert kinds[:3] == ["sure up", "sure down", "sure up"] and turned[2][:3] == ["sure down", "sure up", "sure down"]
+    assert difference(page, "clora", "dsc") == (values, intervals, kinds)
+
+
+def test_methods_without_a_common_run_say_so_and_show_no_film(page, tmp_path):
+    Image.new("RGB", (32, 32), "peru").save(tmp_path / "draw.png")
+    for method, seed in (("clora", 0), ("clora", 1), ("dsc", 1), ("dsc", 2), ("lora", 2)):
+        write_result(tmp_path / "results", record(method, KEEPS, seed=seed))
+    list(write_report(load(tmp_path / "results"), tmp_path, METHODS, lambda key: [tmp_path / "draw.png"] * 4, "site"))
+    page.goto(compare(tmp_path / "site"))
+    difference(page, "clora", "dsc")
+    assert page.locator("#take").text_content() == f"Order {' → '.join(ORDER)}, seed 1."
+    assert page.locator(".film:visible").count() == 2
+    difference(page, "lora", "dsc")
+    assert "seed 2" in page.locator("#take").text_content()
+    difference(page, "clora", "lora")
+    assert "No order and seed of both" in page.locator("#take").text_content()
+    assert not page.locator(".film:visible").count() and not page.locator("input[type=range]").is_visible()
+
+
+def test_no_frame_shows_a_sliver_of_the_picture_beside_it(site, browser, tmp_path):
+    path = next(p for p in site.glob("runs/*") if "dsc on tiny-3" in p.read_text())
+    for width in (1200, 777, 391):
+        context = browser.new_context(viewport={"width": width, "height": 900})
+        page = context.new_page()
+        page.goto(f"file://{path}#task=2")
+        page.add_style_tag(content=".frame { border-radius: 0 !important } .frames { opacity: 1 !important }")
+        box = page.locator(".frame.after").first.bounding_box()
+        inside = {"x": box["x"] + 1, "y": box["y"] + 1, "width": box["width"] - 2, "height": box["height"] - 2}
+        page.screenshot(path=tmp_path / "frame.png", clip=inside)
+        with Image.open(tmp_path / "frame.png") as shot:
+            reds = [lowest for lowest, _ in shot.convert("RGB").getextrema()]
+            spread = max(high - low for low, high in shot.convert("RGB").getextrema())
+        assert spread < 12, (width, reds)
+        context.close()
+
+
+def test_on_a_telephone_the_slider_stays_in_sight_of_the_pictures(site, browser):
+    context = browser.new_context(viewport={"width": 390, "height": 500})
+    page = context.new_page()
+    path = next(p for p in site.glob("runs/*") if "dsc on tiny-3" in p.read_text())
+    page.goto(f"file://{path}")
+    page.locator(".film figure").last.scroll_into_view_if_needed()
+    assert page.evaluate("scrollY") > 100
+    assert 0 <= page.locator("input[type=range]").bounding_box()["y"] < 60
+    context.close()
+
+
+def test_a_wide_page_shows_all_columns_and_a_narrow_one_keeps_the_names(site, browser):
+    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    page = context.new_page()
+    page.goto(url(site))
+    assert page.locator(f"{BOARD} th").last.bounding_box()["x"] < 1340, "the last column is in sight"
+    page.set_viewport_size({"width": 390, "height": 800})
+    region = page.locator(".scroll:has(table.leaders)").first
+    region.evaluate("region => { region.scrollLeft = 300 }")
+    assert region.locator("tbody th").first.bounding_box()["x"] < 30, "names do not scroll away"
+    texts = page.locator(f"{FRONTS} svg.chart.narrow .dot text").first
+    assert texts.is_visible() and texts.bounding_box()["height"] > 10
+    context.close()
 
 
 def test_without_scripts_everything_can_be_read(site, browser):
@@ -178,27 +298,36 @@ def test_the_keyboard_reaches_the_content_the_filters_and_the_columns(site, page
     assert page.locator(f"{BOARD} th[data-column=average]").get_attribute("aria-sort") == "descending"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_serious_violation(site, browser, scheme):
-    context = browser.new_context(color_scheme=scheme)
-    page = context.new_page()
+def pages_to_check(site):
     runs = sorted(site.glob("runs/*"))
-    for path in [
+    return [
         site / "index.html",
         *site.glob("compare-*.html"),
         next(site.glob("methods/*-dsc.html")),
-        runs[0],
+        next(p for p in runs if "dsc on tiny-3" in p.read_text()),
         runs[-1],
-    ]:
+    ]
+
+
+@pytest.mark.parametrize("width", [1400, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_serious_violation_wherever_the_slider_is(site, browser, scheme, width):
+    context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})
+    page = context.new_page()
+    for path in pages_to_check(site):
         page.goto(f"file://{path}")
         page.add_script_tag(path=AXE)
-        found = page.evaluate("axe.run().then(r => r.violations)")
-        grave = [
-            (v["id"], [n["html"][:120] for n in v["nodes"][:3]])
-            for v in found
-            if v["impact"] in ("serious", "critical")
-        ]
-        assert grave == [], path.name
+        for key in ("End", "Home"):
+            if (slider := page.locator("input[type=range]:visible")).count():
+                slider.press(key)
+                page.wait_for_timeout(250)  # until what fades has faded
+            found = page.evaluate("axe.run().then(r => r.violations)")
+            grave = [
+                (v["id"], [n["html"][:120] for n in v["nodes"][:3]])
+                for v in found
+                if v["impact"] in ("serious", "critical")
+            ]
+            assert grave == [], (path.name, key)
     context.close()
 
 

@@ -2,6 +2,8 @@
 
 import json
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from cpbench.benchmark.results import write_result
 from cpbench.reports.plots import FORMATS, curves, heat_maps, mean_matrix, save
 from cpbench.reports.sheet import BLOCK, GAP, LABEL, MARGIN, THUMB, SheetRow, sample_sheet
 from cpbench.reports.write import PARTS, load, write_report
-from synthetic import FORGETS, KEEPS, NAN, ORDER, entry, record
+from synthetic import FORGETS, KEEPS, NAN, ORDER, entry, many, record
 
 
 @pytest.fixture
@@ -193,3 +195,31 @@ def test_sheets_show_the_lowest_seed_and_leave_no_file_open(tmp_path):
     asked = []
     report(tmp_path / "results", out(tmp_path, "out"), lambda key: asked.append(key) or [path], "samples")
     assert {key for key in asked if key.startswith("seed")} == {"seed-0"}
+
+
+MEASURED = """
+import resource, subprocess, sys
+subprocess.run([sys.executable, "-m", "cpbench.benchmark.cli", "report", *sys.argv[1:]], stdout=2, check=True)
+spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(spent.ru_utime + spent.ru_stime, spent.ru_maxrss / 1024)
+"""  # a small process between: the peak of a child counts what its parent had when it was started
+
+
+def spent_by_the_command(*arguments):
+    """Seconds of processor time, and the peak of memory in MB, of ``cpbench report``."""
+    command = [sys.executable, "-c", MEASURED, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return [float(number) for number in done.stdout.split()]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory is counted in kB on Linux")
+def test_ten_thousand_records_become_tables_in_ten_seconds_and_a_site_in_sixty(tmp_path):
+    many(tmp_path / "results", 10_000)
+    folders = ("--results", tmp_path / "results", "--out", tmp_path / "out")
+    tables, site = (spent_by_the_command(*folders, "--only", part) for part in ("tables", "site"))
+    print(f"tables {tables[0]:.1f} s, {tables[1]:.0f} MB; site {site[0]:.1f} s, {site[1]:.0f} MB")
+    assert tables[0] < 10 and site[0] < 60 and max(tables[1], site[1]) < 1000
+    pages = tmp_path / "out" / "site"
+    assert sum((pages / name).stat().st_size for name in ("index.html", "site.css", "site.js")) < 2e6
