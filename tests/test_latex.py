@@ -1,9 +1,9 @@
 """Leaderboards for papers."""
 
-import shutil
 import subprocess
 
 import pytest
+from needed import program
 
 from cpbench.reports.latex import escape, to_latex
 from cpbench.reports.tidy import boards
@@ -34,9 +34,7 @@ def test_the_best_is_bold_the_second_underlined_and_bounds_are_neither():
 
 @pytest.mark.slow
 def test_the_table_compiles(tmp_path):
-    latex = shutil.which("pdflatex")
-    if latex is None:
-        pytest.skip("no LaTeX is installed: apt-get install texlive-latex-recommended")
+    latex = program("pdflatex", package="texlive-latex-recommended")
     head = "\\documentclass{article}\\usepackage[utf8]{inputenc}\\usepackage{booktabs,graphicx}\\begin{document}\n"
     (tmp_path / "t.tex").write_text(f"{head}{to_latex(board())}\\end{{document}}\n")
     done = subprocess.run([latex, "-halt-on-error", "t.tex"], cwd=tmp_path, capture_output=True, text=True)
