@@ -13,7 +13,7 @@ from html import escape
 from markupsafe import Markup
 from matplotlib.ticker import LogLocator, MaxNLocator
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 460, 300, 58, 16, 14, 46
+LEFT, RIGHT, TOP, BOTTOM = 58, 16, 14, 46
 SHAPES = 7
 """Shapes and colours go round after so many series; both differ, for those who see no colours."""
 
@@ -30,14 +30,11 @@ class Series:
 
 
 @dataclass(frozen=True)
-class Dot:
-    """One named point of a scatter chart; ``front``: nothing is better in both directions."""
+class Level:
+    """A named horizontal line: a floor or a ceiling."""
 
     name: str
-    x: float
     y: float
-    link: str
-    front: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,9 +49,8 @@ class Axis:
 
     def ticks(self) -> list[float]:
         """Round values inside the range."""
-        wide = self.log and self.high / self.low > 1e3
         steps = MaxNLocator(7 if self.whole else 5, steps=[1, 2, 2.5, 5, 10], integer=self.whole)
-        locator = LogLocator(subs=(1.0,) if wide else (1.0, 3.0)) if self.log else steps
+        locator = LogLocator(subs=subs(self.low, self.high)) if self.log else steps
         return [float(v) for v in locator.tick_values(self.low, self.high) if self.low <= v <= self.high]
 
     def share(self, value: float) -> float:
@@ -63,76 +59,92 @@ class Axis:
         return (v - low) / (high - low)
 
 
+def subs(low: float, high: float) -> tuple[float, ...]:
+    """The ticks within a decade of a logarithmic axis: the more of them, the shorter it is."""
+    decades = math.log10(high / low)
+    every = ((1.0, (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)), (2.5, (1.0, 2.0, 5.0)), (3.5, (1.0, 3.0)))
+    return next((ticks for most, ticks in every if decades < most), (1.0,))
+
+
 def axis(label: str, values: Iterable[float], *, zero: bool = False, log: bool = False) -> Axis:
     """A range that holds all values with a little room, from zero on where asked for."""
     seen = [v for v in values if not math.isnan(v) and (v > 0 or not log)] or [0.0, 1.0]
     low, high = min(seen), max(seen)
     if log:
-        return Axis(label, low / 1.5, high * 1.5, log=True)
+        return Axis(label, low / 1.3, high * 1.3, log=True)
     room = 0.06 * (high - low) or 0.5
     return Axis(label, min(0.0, low - (room if low < 0 else 0)) if zero else low - room, high + room)
 
 
-def lines(title: str, series: Sequence[Series], x: Axis, y: Axis) -> Markup:
+@dataclass(frozen=True)
+class Canvas:
+    """Two axes and the size that they are drawn in, in pixels at full size; text is 11 pixels high."""
+
+    x: Axis
+    y: Axis
+    width: int = 460
+    height: int = 300
+
+    def at(self, x: float, y: float) -> tuple[float, float]:
+        """Where a point lies, from the upper left corner."""
+        return self._across(x), self._down(y)
+
+    def _across(self, value: float) -> float:
+        return LEFT + self.x.share(value) * (self.width - LEFT - RIGHT)
+
+    def _down(self, value: float) -> float:
+        return self.height - BOTTOM - self.y.share(value) * (self.height - TOP - BOTTOM)
+
+    def frame(self) -> str:
+        """Grid, tick labels and axis labels."""
+        right, parts = self.width - RIGHT, []
+        for v in self.y.ticks():
+            at = self._down(v)
+            parts.append(f'<path class="grid" d="M{LEFT} {at:.1f}H{right}"/>')
+            parts.append(f'<text class="tick" text-anchor="end" x="{LEFT - 7}" y="{at + 4:.1f}">{short(v)}</text>')
+        turned = f'transform="translate(13 {(TOP + self.height - BOTTOM) / 2}) rotate(-90)"'
+        return "".join([*parts, _label(self.y.label, turned), self.foot()])
+
+    def foot(self) -> str:
+        """The part of the frame that belongs to x."""
+        low, parts = self.height - BOTTOM, []
+        for v in self.x.ticks():
+            at = self._across(v)
+            parts.append(f'<path class="grid" d="M{at:.1f} {TOP}V{low}"/>')
+            parts.append(f'<text class="tick" text-anchor="middle" x="{at:.1f}" y="{low + 17}">{short(v)}</text>')
+        middle = (LEFT + self.width - RIGHT) / 2
+        return "".join([*parts, _label(self.x.label, f'x="{middle}" y="{self.height - 8}"')])
+
+    def level(self, line: Level) -> str:
+        """A named horizontal line over the whole width."""
+        at, right = self._down(line.y), self.width - RIGHT
+        name = f'<text text-anchor="end" x="{right - 3}" y="{at - 4:.1f}">{escape(line.name)}</text>'
+        return f'<g class="level"><path d="M{LEFT} {at:.1f}H{right}"/>{name}</g>'
+
+    def svg(self, title: str, body: Sequence[str], *, kind: str = "chart", role: str = "img") -> str:
+        """The whole picture; ``role`` is "group" where parts of it are links."""
+        start = f'<svg class="{kind}" viewBox="0 0 {self.width} {self.height}" role="{role}"'
+        return f'{start} aria-label="{escape(title)}">{"".join(body)}</svg>'
+
+
+def _label(text: str, where: str) -> str:
+    return f'<text class="label" text-anchor="middle" {where}>{escape(text)}</text>'
+
+
+def lines(title: str, series: Sequence[Series], x: Axis, y: Axis, levels: Sequence[Level] = ()) -> Markup:
     """A chart of lines with a legend below."""
-    body = [_frame(x, y)]
+    canvas = Canvas(x, y)
+    body = [canvas.frame(), *(canvas.level(line) for line in levels)]
     for s in series:
-        points = [(_x(x, a), _y(y, b)) for a, b in zip(s.x, s.y, strict=True) if not math.isnan(b)]
+        points = [canvas.at(a, b) for a, b in zip(s.x, s.y, strict=True) if not math.isnan(b)]
         path = "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in points) if points else ""
-        kind = f"s{s.style % SHAPES}" + (" dashed" if s.dashed else "")
-        marks = "".join(_mark(s.style, a, b) for a, b in points)
-        body.append(f'<g class="{kind}"><path class="line" d="{path}"/>{marks}</g>')
-    return Markup(_svg(title, body) + _legend(series))
+        marks = "".join(mark(s.style, a, b) for a, b in points)
+        body.append(f'<g class="{_class_of(s)}"><path class="line" d="{path}"/>{marks}</g>')
+    return Markup(canvas.svg(title, body) + _legend(series))  # every text in it is escaped
 
 
-def scatter(title: str, dots: Sequence[Dot], x: Axis, y: Axis) -> Markup:
-    """Named points; those of the Pareto front are filled and joined."""
-    placed = sorted(((_x(x, d.x), _y(y, d.y), d) for d in dots), key=lambda p: (p[0], p[1]))
-    front = "L".join(f"{a:.1f} {b:.1f}" for a, b, d in placed if d.front)
-    body = [_frame(x, y), f'<path class="front" d="M{front}"/>' if front else ""]
-    taken: list[tuple[float, float, float]] = []
-    for a, b, d in placed:
-        body.append(
-            f'<a href="{escape(d.link)}"><g class="{"dot on" if d.front else "dot"}"><circle cx="{a:.1f}" cy="{b:.1f}" '
-            f'r="4.5"/>{_name(d.name, a, b, taken)}</g></a>'
-        )
-    return Markup(_svg(title, body, "group"))  # not one image: its points are links; every text in it is escaped
-
-
-def _name(name: str, a: float, b: float, taken: list[tuple[float, float, float]]) -> str:
-    """A label beside its point, moved up or down until it covers no earlier one; left out where there is no room."""
-    wide = 6.0 * len(name)
-    left = a + 8 if a + 8 + wide < WIDTH else a - 8 - wide
-    for shift in (0, -11, 11, -22, 22, -33, 33):
-        y = b + 4 + shift
-        if TOP < y < HEIGHT - BOTTOM and all(abs(y - v) > 10.5 or left > u + w or u > left + wide for u, v, w in taken):
-            taken.append((left, y, wide))
-            return f'<text x="{left:.1f}" y="{y:.1f}">{escape(name)}</text>'
-    return f"<title>{escape(name)}</title>"
-
-
-def _svg(title: str, body: Sequence[str], role: str = "img") -> str:
-    start = f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="{role}" aria-label="{escape(title)}">'
-    return f"{start}{''.join(body)}</svg>"
-
-
-def _frame(x: Axis, y: Axis) -> str:
-    """Grid, tick labels and axis labels."""
-    right, low = WIDTH - RIGHT, HEIGHT - BOTTOM
-    parts = []
-    for v in y.ticks():
-        at = _y(y, v)
-        parts.append(f'<path class="grid" d="M{LEFT} {at:.1f}H{right}"/>')
-        parts.append(f'<text class="tick" text-anchor="end" x="{LEFT - 7}" y="{at + 4:.1f}">{short(v)}</text>')
-    for v in x.ticks():
-        at = _x(x, v)
-        parts.append(f'<path class="grid" d="M{at:.1f} {TOP}V{low}"/>')
-        parts.append(f'<text class="tick" text-anchor="middle" x="{at:.1f}" y="{low + 17}">{short(v)}</text>')
-    middle = (LEFT + right) / 2
-    parts.append(f'<text class="label" text-anchor="middle" x="{middle}" y="{HEIGHT - 8}">{escape(x.label)}</text>')
-    turned = f'transform="translate(13 {(TOP + low) / 2}) rotate(-90)"'
-    parts.append(f'<text class="label" text-anchor="middle" {turned}>{escape(y.label)}</text>')
-    return "".join(parts)
+def _class_of(s: Series) -> str:
+    return f"s{s.style % SHAPES}" + (" dashed" if s.dashed else "")
 
 
 def short(value: float) -> str:
@@ -143,15 +155,7 @@ def short(value: float) -> str:
     return f"{value:.3g}"
 
 
-def _x(axis: Axis, value: float) -> float:
-    return LEFT + axis.share(value) * (WIDTH - LEFT - RIGHT)
-
-
-def _y(axis: Axis, value: float) -> float:
-    return HEIGHT - BOTTOM - axis.share(value) * (HEIGHT - TOP - BOTTOM)
-
-
-def _mark(style: int, a: float, b: float) -> str:
+def mark(style: int, a: float, b: float) -> str:
     """A marker: circle, square, diamond, triangle up, triangle down, plus, cross."""
     at = f"M{a:.1f} {b:.1f}"
     paths = (
@@ -171,8 +175,7 @@ def _legend(series: Sequence[Series]) -> str:
 
 
 def _legend_item(s: Series) -> str:
-    kind = f"s{s.style % SHAPES}" + (" dashed" if s.dashed else "")
-    line = f'<g class="{kind}"><path class="line" d="M1 6H27"/>{_mark(s.style, 14, 6)}</g>'
+    line = f'<g class="{_class_of(s)}"><path class="line" d="M1 6H27"/>{mark(s.style, 14, 6)}</g>'
     return f'<li><svg viewBox="0 0 28 12" aria-hidden="true">{line}</svg>{escape(s.name)}</li>'
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from ..benchmark import continual
 from .entry import Entry
-from .plots import COLOURS, MARKERS, label_of
+from .plots import COLOURS, MARKERS, grid_of, label_of, name_below
 from .tidy import matrix
 
 _TOP = 5
@@ -72,9 +72,8 @@ def spectra(runs: Mapping[str, Sequence[Entry]]) -> Figure | None:
     shown = {name: tops for name, tops in found.items() if tops["fisher"].size}
     if not shown:
         return None
-    across = min(4, len(shown))
-    down = -(-len(shown) // across)
-    figure = Figure(figsize=(2.7 * across + 0.6, 2.4 * down + 0.7), layout="constrained")
+    down, across = grid_of(len(shown), 6)
+    figure = Figure(figsize=(2.3 * across + 0.8, 1.9 * down + 1.0), layout="constrained")
     axes: Any = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
     for ax, (name, tops) in zip(axes.ravel(), shown.items(), strict=False):
         for k, (kind, (title, line)) in enumerate(kinds.items()):
@@ -83,12 +82,10 @@ def spectra(runs: Mapping[str, Sequence[Entry]]) -> Figure | None:
         ax.set_title(name, fontsize=9)
         ax.set_yscale("log")
         ax.grid(alpha=0.25)
-    for ax in axes.ravel()[len(shown) :]:
-        ax.set_axis_off()
-    figure.supxlabel("rank of the eigenvalue", fontsize=9)
+    name_below(axes.ravel(), len(shown), across, "rank of the eigenvalue")
     figure.supylabel("eigenvalue of the empirical Fisher", fontsize=9)
     handles, labels = axes.ravel()[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=2, fontsize=8, frameon=False)
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=8, frameon=False)
     return figure
 
 

@@ -1,125 +1,177 @@
-"""Plots that compare the methods of a board: fronts, cost and its growth, task orders, and confusion."""
+"""Plots that compare the methods of a board: fronts, cost and its growth, and task orders."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import product
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
-from matplotlib.transforms import Bbox
 
 from ..benchmark import continual
-from .chart import pareto
+from .chart import pareto, subs
 from .entry import Entry
-from .plots import COLOURS, MARKERS, label_of
+from .labels import Box, apart, place
+from .plots import COLOURS, label_of, style_of
+from .stats import Estimate
 from .tidy import Board
 
-Numbers = dict[str, tuple[float, float]]
+_BARS = "faint bars: 95 % intervals over runs"
+_FILLED = ("", "white")
+"""Of seven markers the first time, and the second."""
+
+Interval = tuple[float, float] | None
 
 
-def _points(board: Board, x: str, y: str) -> Numbers:
+@dataclass(frozen=True)
+class _Spot:
+    """A method in two columns, as they are drawn, with their intervals."""
+
+    at: tuple[float, float]
+    spread: tuple[Interval, Interval]
+
+
+Spots = dict[str, _Spot]
+
+
+def _spots(board: Board, x: str, y: str, scale: tuple[float, float], *, positive: bool = False) -> Spots:
     """Two columns of the methods that have both; the base model, which learns nothing, is left out."""
     lines = [line for line in board.lines if not line.bound and line.method != "base"]
-    found = {line.method: (line.values[x].value, line.values[y].value) for line in lines}
-    return {name: p for name, p in found.items() if not np.isnan(p).any()}
+    found = {}
+    for line in lines:
+        pair = [_scaled(line.values[key], by) for key, by in zip((x, y), scale, strict=True)]
+        (a, wide), (b, high) = pair
+        if not np.isnan([a, b]).any() and (a > 0 or not positive):
+            found[line.method] = _Spot((a, b), (wide, high))
+    return found
 
 
-def _scatter(ax: Any, found: Numbers, scale: tuple[float, float]) -> None:
-    """Named points; those that no other beats (less of x, more of y) are filled and joined."""
-    points = [(a * scale[0], b * scale[1]) for a, b in found.values()]
+def _scaled(estimate: Estimate, by: float) -> tuple[float, Interval]:
+    interval = estimate.interval
+    return by * estimate.value, None if interval is None else (by * interval[0], by * interval[1])
+
+
+def _scatter(ax: Any, found: Spots) -> None:
+    """Named points; those that no other beats (less of x, more of y) are filled, joined, and on top."""
+    points = [spot.at for spot in found.values()]
     front = pareto(points, smaller_x=True, smaller_y=False)
     best = sorted(p for p, on in zip(points, front, strict=True) if on)
-    ax.plot(*zip(*best, strict=True), color=COLOURS[1], linestyle="--", linewidth=1, zorder=1)
-    for (a, b), on in zip(points, front, strict=True):
-        ax.plot(a, b, "o", color=COLOURS[1 if on else 0], markerfacecolor=COLOURS[1] if on else "white", markersize=6)
+    ax.plot(*zip(*best, strict=True), color=COLOURS[1], linestyle="--", linewidth=1, zorder=2)
+    for spot, on in zip(found.values(), front, strict=True):
+        colour = COLOURS[1 if on else 0]
+        style = {"color": colour, "markerfacecolor": colour if on else "white", "zorder": 4 if on else 3}
+        ax.plot(*spot.at, "o", markersize=6, **style)
     ax.grid(alpha=0.25)
     ax.margins(0.12, 0.08)
 
 
-def _name(ax: Any, found: Numbers, scale: tuple[float, float]) -> None:
-    """Name the points, each where its name covers no point and no earlier name; axes must have their final scale."""
+def _bars(ax: Any, found: Spots) -> None:
+    """Intervals as faint crosses, which do not widen the axes."""
+    limits = ax.get_xlim(), ax.get_ylim()
+    for spot in found.values():
+        (a, b), (wide, high) = spot.at, spot.spread
+        for xs, ys in (((wide), (b, b)), ((a, a), (high))):
+            if xs and ys:
+                ax.plot(xs, ys, color="#999999", linewidth=0.8, alpha=0.5, zorder=1)
+    ax.set(xlim=limits[0], ylim=limits[1])
+
+
+def _name(ax: Any, found: Spots) -> None:
+    """Name the points and draw their intervals; axes must have their final scale."""
+    _bars(ax, found)
     ax.figure.draw_without_rendering()
-    spot = {name: ax.transData.transform((a * scale[0], b * scale[1])) for name, (a, b) in found.items()}
-    taken = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for x, y in spot.values()]
-    for name, (x, y) in spot.items():
-        width, height = 4.6 * len(name) * ax.figure.dpi / 72, 8 * ax.figure.dpi / 72
-        places = product((x + 6, x - width - 6, x - width / 2), (y + 2, y - height - 2, y + 12, y - height - 12))
-        boxes = [Bbox.from_bounds(*corner, width, height) for corner in places]
-        box = min(boxes, key=lambda b: b.count_overlaps(taken))
-        taken.append(box)
-        at = ax.transData.inverted().transform((box.x0, box.y0))
-        ax.annotate(name, at, fontsize=7, va="bottom", annotation_clip=False)
+    inch = ax.figure.dpi / 72
+    spots = [(float(x), float(y)) for x, y in ax.transData.transform([spot.at for spot in found.values()])]
+    sizes = [(4.7 * inch * len(name), 8 * inch) for name in found]
+    room = ax.get_window_extent()
+    boxes = place(spots, sizes, Box(room.x0, room.y0, room.width, room.height), 4 * inch)
+    for name, box in zip(found, boxes, strict=True):
+        at = ax.transData.inverted().transform((box.x, box.y + 0.15 * box.height))
+        text = ax.annotate(name, at, fontsize=7, va="baseline", annotation_clip=False, zorder=5)
+        text.set_path_effects([withStroke(linewidth=2, foreground="white")])
 
 
 def front(board: Board) -> Figure | None:
     """Plasticity against forgetting."""
-    found = _points(board, "forgetting", "plasticity")
+    factor, label = label_of(board.headline)
+    found = _spots(board, "forgetting", "plasticity", (factor, factor))
     if len(found) < 2:
         return None
-    factor, label = label_of(board.headline)
-    figure = Figure(figsize=(6.4, 4.8), layout="constrained")
+    figure = Figure(figsize=(6.4, 5.0), layout="constrained")
     ax: Any = figure.subplots()
-    _scatter(ax, found, (factor, factor))
-    ax.set_xlabel(f"forgetting of {label_of(board.headline, higher=False)[1]}")
+    _scatter(ax, found)
+    ax.set_xlabel(f"forgetting of {label_of(board.headline, higher=False)[1]}\n{_BARS}")
     ax.set_ylabel(f"plasticity: {label} right after its task")
-    _name(ax, found, (factor, factor))
+    _name(ax, found)
     return figure
 
 
 def cost(board: Board) -> Figure | None:
     """The average against seconds and storage."""
-    found = [_points(board, x, "average") for x in ("train_seconds", "stored_bytes")]
-    found = [{name: p for name, p in f.items() if p[0] > 0} for f in found]
+    factor, label = label_of(board.headline)
+    axes_of = (("train_seconds", 1.0), ("stored_bytes", 1e-6))
+    found = [_spots(board, x, "average", (scale, factor), positive=True) for x, scale in axes_of]
     if min(map(len, found)) < 2:
         return None
-    factor, label = label_of(board.headline)
-    figure = Figure(figsize=(10.4, 4.6), layout="constrained")
+    figure = Figure(figsize=(10.4, 4.8), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
     titles = ("training time of a task (s, lower is better)", "kept for later tasks (MB, lower is better)")
-    for ax, numbers, title, scale in zip(axes, found, titles, (1.0, 1e-6), strict=True):
-        _scatter(ax, numbers, (scale, factor))
+    for ax, spots, title in zip(axes, found, titles, strict=True):
+        _scatter(ax, spots)
         ax.set_xscale("log")
         _plain(ax.xaxis)
-        ax.set_xlabel(title)
+        ax.set_xlabel(f"{title}\n{_BARS}")
     axes[0].set_ylabel(f"average after the last task: {label}")
-    for ax, numbers, scale in zip(axes, found, (1.0, 1e-6), strict=True):
-        _name(ax, numbers, (scale, factor))
+    for ax, spots in zip(axes, found, strict=True):
+        _name(ax, spots)
     return figure
 
 
 def _plain(axis: Any) -> None:
-    """Write numbers and not powers on a logarithmic axis: the more of them, the shorter it is."""
-    low, high = axis.get_view_interval()
-    decades = np.log10(high / low)
-    axis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7) if decades < 1 else (1, 2, 5) if decades < 3 else (1,)))
+    """Write numbers and not powers on a logarithmic axis."""
+    axis.set_major_locator(LogLocator(subs=subs(*axis.get_view_interval())))
     axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
     axis.set_minor_formatter(NullFormatter())
 
 
 def growth(board: Board) -> Figure | None:
-    """Seconds and storage of each task, by its number."""
+    """Seconds and storage of each task, by its number; lines are named where they end."""
     runs = {name: own for name, own in board.runs.items() if own[0].cost}
     if not runs or board.tasks < 2:
         return None
-    figure = Figure(figsize=(10.4, 4.6), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    for k, (name, own) in enumerate(runs.items()):
-        style = {"color": COLOURS[k % 7], "marker": MARKERS[k // 7 % 7], "markersize": 4, "linewidth": 1, "label": name}
-        tasks = [c.task for c in own[0].cost]
-        left.plot(tasks, np.mean([[c.train_seconds for c in e.cost] for e in own], axis=0), **style)
-        right.plot(tasks, np.mean([[c.stored_bytes / 1e6 for c in e.cost] for e in own], axis=0), **style)
-    for ax, title in ((left, "training time (s)"), (right, "kept for later tasks (MB)")):
-        ax.set(xlabel="task", ylabel=f"{title}, lower is better")
-        ax.set_yscale("log")
+    figure = Figure(figsize=(11.6, 6.2), layout="constrained")
+    panels: Any = figure.subplots(1, 2)
+    shown = (("train_seconds", 1.0, "training time (s"), ("stored_bytes", 1e-6, "kept for later tasks (MB"))
+    for ax, (field, scale, title) in zip(panels, shown, strict=True):
+        ends = {}
+        for k, (name, own) in enumerate(runs.items()):
+            means = np.mean([[scale * getattr(c, field) for c in e.cost] for e in own], axis=0)
+            ax.plot([c.task for c in own[0].cost], means, **style_of(k), markersize=4, linewidth=1, label=name)
+            ends[name] = float(means[-1])
+        ax.set(xlabel="task", ylabel=f"{title}, lower is better)", yscale="log")
         _plain(ax.yaxis)
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.set_xticks([t for t in MaxNLocator(8, integer=True).tick_values(1, board.tasks) if 1 <= t <= board.tasks])
         ax.grid(alpha=0.25)
-    handles, labels = left.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right upper", fontsize=7, frameon=False)
+        _name_ends(ax, ends, board.tasks)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=8, fontsize=7, frameon=False, handlelength=4)
     return figure
+
+
+def _name_ends(ax: Any, ends: dict[str, float], last: int) -> None:
+    """Names at the right of lines, as near to their ends as their height allows, and joined to them."""
+    low, high = np.log(ax.get_ylim())
+    shares = {name: float((np.log(v) - low) / (high - low)) for name, v in ends.items() if v > 0}
+    names = sorted(shares, key=lambda name: (shares[name], name))
+    ax.set_xlim(right=last + 0.55 * (last - 1))
+    x = last + 0.12 * (last - 1)
+    for name, share in zip(names, apart([shares[n] for n in names], 0.028), strict=True):
+        y = np.exp(low + share * (high - low))
+        ax.plot([last, x], [ends[name], y], color="#999999", linewidth=0.6, zorder=1)
+        ax.annotate(f" {name}", (x, y), fontsize=7, va="center", annotation_clip=False)
 
 
 def orders(board: Board) -> Figure | None:
@@ -135,47 +187,17 @@ def orders(board: Board) -> Figure | None:
     for k, order in enumerate(every):
         rows = [(y, _of_order(runs[name], order, board.headline)) for y, name in enumerate(names)]
         seen = [(y, factor * np.array(v)) for y, v in rows if v]
-        style = {"color": COLOURS[k % 7], "marker": MARKERS[k % 7], "markersize": 5, "linestyle": "none"}
+        look = style_of(k) | {"color": COLOURS[k % 7]}
+        style = look | {"markersize": 5, "linestyle": "none", "markerfacecolor": _FILLED[k // 7 % 2] or look["color"]}
         places = [y + 0.5 * ((k + 0.5) / len(every) - 0.5) for y, _ in seen]
         ax.plot([v.mean() for _, v in seen], places, label=" → ".join(order), **style)
         ax.hlines(places, [v.min() for _, v in seen], [v.max() for _, v in seen], color=COLOURS[k % 7], linewidth=1)
     ax.set_yticks(range(len(names)), names, fontsize=8)
     ax.set_xlabel(f"average: {label}\nbars: least and greatest over seeds", fontsize=9)
     ax.grid(alpha=0.25, axis="x")
-    figure.legend(loc="outside upper left", fontsize=7, frameon=False)
+    figure.legend(loc="outside lower left", fontsize=7, frameon=False)
     return figure
 
 
 def _of_order(runs: Sequence[Entry], order: tuple[str, ...], metric: str) -> list[float]:
     return [continual.average(e.matrix(metric)) for e in runs if e.order == order]
-
-
-def confusion(board: Board) -> Figure | None:
-    """What each method takes real pictures for after each task: rows are methods, columns tasks."""
-    runs = {name: own for name, own in board.runs.items() if own[0].confusion and own[0].cost}
-    if not runs or board.tasks < 2:
-        return None
-    columns = 2 if len(runs) > 6 else 1
-    down, across = -(-len(runs) // columns), board.tasks - 1
-    figure = Figure(figsize=((0.8 * across + 1.5) * columns + 0.9, 0.8 * down + 0.9), layout="constrained")
-    axes: Any = figure.subplots(down, across * columns, squeeze=False)
-    for ax in axes.ravel():
-        ax.set_axis_off()
-    image: Any = None
-    for k, (name, own) in enumerate(runs.items()):
-        line, first = k % down, k // down * across
-        for i, ax in enumerate(axes[line, first : first + across], 2):
-            ax.set_axis_on()
-            image = ax.imshow(_mean_confusion(own, i), vmin=0, vmax=1, cmap="Blues")
-            ax.set(xticks=[], yticks=[])
-            ax.set_title(f"task {i}" if line == 0 else "", fontsize=8)
-        axes[line, first].set_ylabel(name, fontsize=8, rotation=0, ha="right", va="center")
-    label = "share of real pictures (row: concept, column: taken for)"
-    figure.colorbar(image, ax=axes, label=label, shrink=0.5)
-    return figure
-
-
-def _mean_confusion(runs: Sequence[Entry], i: int) -> Any:
-    """Mean over runs by place in the order, (i, i)."""
-    seen = [e.confusion[i][:i, :i] for e in runs if i in e.confusion]
-    return np.mean(seen, axis=0) if seen else np.full((i, i), np.nan)

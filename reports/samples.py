@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from .about import Pictures
@@ -14,17 +15,21 @@ from .sheet import SheetRow, sample_sheet
 
 MOST = 128
 """Side of a picture in a sprite, at most."""
+_RIM = 2
+"""Pixels of its own edge around each picture: a page that scales a sprite mixes neighbouring pixels."""
 
 
 @dataclass(frozen=True)
 class Sprite:
-    """All pictures of a run in one: ``rows`` by ``columns`` squares of ``side`` pixels.
+    """All pictures of a run in one: ``rows`` by ``columns`` squares.
 
-    Two rows a concept (two prompts); columns are real pictures, then after 0, 1, ... tasks; what was not drawn is grey.
+    A picture is ``side`` pixels wide, its square ``cell`` times that, with a rim of its own edge. Two rows a concept
+    (two prompts); columns are real pictures, then after 0, 1, ... tasks; what was not drawn is grey.
     """
 
     image: Image.Image
     side: int
+    cell: float
     rows: int
     columns: int
 
@@ -46,13 +51,19 @@ def sprite_of(entry: Entry, pictures: Pictures) -> Sprite | None:
 def _sprite(rows: Sequence[SheetRow]) -> Sprite:
     side = min(MOST, rows[0].real[0].width)
     columns = 1 + len(rows[0].after)
-    image = Image.new("RGB", (side * columns, side * 2 * len(rows)), (128, 128, 128))
+    square = side + 2 * _RIM
+    image = Image.new("RGB", (square * columns, square * 2 * len(rows)), (128, 128, 128))
     for k, row in enumerate(rows):
         for column, shown in enumerate([row.real, *row.after]):
             for line, picture in enumerate(shown[:2]):
                 small = picture.resize((side, side), Image.Resampling.LANCZOS)  # as it is, where it has that size
-                image.paste(small, (column * side, (2 * k + line) * side))
-    return Sprite(image, side, 2 * len(rows), columns)
+                image.paste(_rimmed(small), (column * square, (2 * k + line) * square))
+    return Sprite(image, side, square / side, 2 * len(rows), columns)
+
+
+def _rimmed(picture: Image.Image) -> Image.Image:
+    """A picture with its outermost pixels repeated around it."""
+    return Image.fromarray(np.pad(np.asarray(picture), ((_RIM, _RIM), (_RIM, _RIM), (0, 0)), mode="edge"))
 
 
 def sheet_rows(entry: Entry, pictures: Pictures) -> list[SheetRow] | None:

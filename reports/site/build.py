@@ -17,11 +17,15 @@ from ..about import Methods, Pictures
 from ..entry import Entry
 from ..naming import first_run, slug_of
 from ..reported import Reported
-from ..samples import sprite_of
 from ..summaries import summaries
 from ..tables import split
 from ..tidy import Board
-from .pages import Place, compare_page, leaderboard, method_page
+from .cells import scales
+from .compare import compare_page
+from .films import Film, film_of, from_below, takes
+from .method import method_page
+from .pages import leaderboard
+from .place import Place
 from .run_parts import run_page
 
 
@@ -64,7 +68,8 @@ def _places(boards: Sequence[Board]) -> list[Place]:
     for board, title in zip(boards, titles, strict=True):
         key = digest(board.conditions)[:6]
         slugs = {name: slug_of(name) for name in board.runs}
-        found.append(Place(board, f"{slug_of(title)}-{key}", f"{title} ({key})" if many[title] > 1 else title, slugs))
+        told = f"{title} ({key})" if many[title] > 1 else title
+        found.append(Place(board, f"{slug_of(title)}-{key}", told, slugs, scales(board.results)))
     return found
 
 
@@ -91,52 +96,25 @@ def _board_pages(
     out: Path,
 ) -> Iterator[Path]:
     """A page a run, a page a method, and the page of comparisons."""
-    films, found = [], list(summaries(place.board))
+    films, found = dict[str, Film](), list(summaries(place.board))
     runs = place.board.runs
     template = env.get_template("run.html")
     for entry in (e for own in runs.values() for e in own):
         path, result = read(entry)
         shutil.copyfile(path, out / "data" / f"{entry.run.id}.json")
-        film = _film(entry, pictures, out)
-        page = template.render(
-            root="../", film=_from_below(film), json=f"../data/{entry.run.id}.json", **shared, **run_page(entry, result)
-        )
+        if film := film_of(entry, pictures, out):
+            films[entry.run.id] = film
+        context = {"film": from_below(film), "json": f"../data/{entry.run.id}.json", **shared}
+        page = template.render(root="../", **context, **run_page(entry, result, place.scales))
         yield _write(out / "runs" / f"{entry.run.id}.html", page)
     template = env.get_template("method.html")
     for name, own in runs.items():
-        film = _film(min(own, key=first_run), pictures, out)
-        if film:
-            films.append(film | {"method": place.methods[name]})
+        film = films.get(min(own, key=first_run).run.id)
         context = method_page(place, name, [s for s in found if s.method == name], methods)
-        page = template.render(root="../", film=_from_below(film), **shared, **context)
+        page = template.render(root="../", film=from_below(film), learns=bool(own[0].cost), **shared, **context)
         yield _write(out / "methods" / f"{place.slug}-{place.methods[name]}.html", page)
-    page = env.get_template("compare.html").render(root="", **shared, **compare_page(place, films))
+    page = env.get_template("compare.html").render(root="", **shared, **compare_page(place, takes(place, films)))
     yield _write(out / f"compare-{place.slug}.html", page)
-
-
-def _film(entry: Entry, pictures: Pictures, out: Path) -> dict[str, Any] | None:
-    """All pictures of a run as one file, and where in it each concept is."""
-    path = out / "pictures" / f"{entry.run.id}.webp"
-    sprite = sprite_of(entry, pictures)
-    if sprite is None:
-        return None
-    if not path.exists():
-        sprite.image.save(path, quality=90, method=4)
-    names = list(entry.run.order)
-    return {
-        "file": f"pictures/{path.name}",
-        "rows": sprite.rows,
-        "columns": sprite.columns,
-        "last": len(names),
-        "names": names,
-        "caption": f"Run {entry.run.id[:8]}, seed {entry.run.seed}.",
-        "concepts": [{"name": name, "task": k + 1, "row": 2 * k} for k, name in enumerate(names)],
-    }
-
-
-def _from_below(film: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The same for a page one folder down."""
-    return film and film | {"file": f"../{film['file']}"}
 
 
 def _write(path: Path, text: str) -> Path:

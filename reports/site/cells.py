@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from ...benchmark.continual import Matrix
-from ..plots import label_of
+from ..entry import Entry
+from ..layers import Changes
 from ..stats import Estimate
+from .units import alike, is_share, kind, unit_of
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,15 @@ def number(estimate: Estimate | None, show: Callable[[float], str], mark: str = 
     if estimate.interval is not None:
         interval = f"[{show(estimate.interval[0])}, {show(estimate.interval[1])}]"
     return Cell(round(estimate.value, 9), show(estimate.value), interval, mark)
+
+
+def brief(estimate: Estimate | None, show: Callable[[float], str], mark: str = "") -> Cell:
+    """The same with half the width of the interval, which is as wide above as below."""
+    cell = number(estimate, show, mark)
+    if estimate is None or estimate.interval is None or cell is NOTHING:
+        return cell
+    half = show((estimate.interval[1] - estimate.interval[0]) / 2)
+    return Cell(cell.value, cell.text, f"±{alike(float(half), cell.text)}", mark)
 
 
 def plain(value: float, text: str | None = None) -> Cell:
@@ -58,37 +70,65 @@ class HeatRow:
 
 @dataclass(frozen=True)
 class HeatMap:
-    """A heat map as a table."""
+    """A heat map as a table; ``corner`` says what its rows are."""
 
     title: str
     columns: Sequence[str]
     rows: list[HeatRow]
+    corner: str = "after"
 
 
-def heat_map(metric: str, r: Matrix, names: Sequence[str], *, higher: bool = True) -> HeatMap:
-    """R as a table; colours go from the least to the greatest value, or from 0 to 100 for shares.
+@dataclass(frozen=True)
+class Scale:
+    """What colours mean: the value that is left pale, and the one that is darkest."""
 
-    Rows in which nothing was measured are left out.
+    worst: float
+    best: float
+
+    def share(self, value: float) -> float:
+        """How dark a value is, 0 to 1."""
+        wide = self.best - self.worst
+        return min(max((value - self.worst) / wide, 0.0), 1.0) if wide else 0.0
+
+
+Scales = dict[str, Scale]
+"""By kind of metric: a drift is seen on the scale of the distance that it is."""
+
+
+def scales(results: Iterable[Entry]) -> Scales:
+    """From the worst to the best cell of all runs, real pictures among them; from 0 to 1 for shares.
+
+    So one colour is one value on all pages, and darker is better whatever the direction of the metric.
     """
-    factor, label = label_of(metric, higher=higher)
-    seen = r[r == r] * factor
-    low, high = (0.0, 100.0) if factor == 100 else (float(seen.min()), float(seen.max())) if seen.size else (0.0, 1.0)
+    seen, higher = defaultdict[str, set[float]](set), dict[str, bool]()
+    for entry in results:
+        for metric, r in entry.cells.items():
+            cells = r[r == r]
+            seen[kind(metric)] |= {float(cells.min()), float(cells.max())} if cells.size else set()
+            higher[kind(metric)] = entry.higher[metric]
+        for metric, value in entry.ceilings.items():
+            seen[kind(metric)] |= {value} if value == value else set()
+    ends = {name: (0.0, 1.0) if is_share(name) else (min(v), max(v)) for name, v in seen.items() if v}
+    return {name: Scale(*(ends[name] if higher[name] else ends[name][::-1])) for name in ends if name in higher}
+
+
+def heat_map(metric: str, r: Matrix, names: Sequence[str], scale: Scale, *, higher: bool = True) -> HeatMap:
+    """R as a table. Rows in which nothing was measured are left out."""
+    unit = unit_of(metric)
+    told = ", ".join(part for part in (unit.name, "higher is better" if higher else "lower is better") if part)
     rows = [
-        HeatRow(
-            "base" if i == 0 else names[i - 1], [_heat(factor * v, low, high, i == j + 1) for j, v in enumerate(row)]
-        )
+        HeatRow("base" if i == 0 else names[i - 1], [_heat(metric, v, scale, i == j + 1) for j, v in enumerate(row)])
         for i, row in enumerate(r)
         if (row == row).any()
     ]
-    return HeatMap(label, names, rows)
+    return HeatMap(f"{metric} ({told})", names, rows)
 
 
-def _heat(value: float, low: float, high: float, own: bool) -> HeatCell:
+def _heat(metric: str, value: float, scale: Scale, own: bool) -> HeatCell:
     if math.isnan(value):
         return HeatCell(0.0, "", "")
-    share = (value - low) / (high - low) if high > low else 0.0
-    text = f"{value:.0f}" if high == 100 else f"{value:.3f}"
-    return shaded(share, text, own=own)
+    text = f"{100 * value:.0f}" if is_share(metric) else unit_of(metric).show(value)
+    return shaded(scale.share(value), text, own=own)
 
 
 # Above these shares of the full colour white text (on a light page) and black text (on a dark one) has more contrast
@@ -100,3 +140,26 @@ def shaded(share: float, text: str, *, own: bool) -> HeatCell:
     """A cell with the classes that keep its text readable."""
     marks = {"deep": share > _WHITE_ON_LIGHT, "bright": share > _BLACK_ON_DARK, "own": own}
     return HeatCell(round(share, 3), text, " ".join(name for name, on in marks.items() if on))
+
+
+_DECADES = 6.0
+"""Powers of ten below the greatest change that colours tell apart."""
+
+
+def change_map(changes: Changes, names: Sequence[str]) -> HeatMap | None:
+    """What each layer learned in each task, dark by powers of ten; None where it was not logged."""
+    top = max((float(v) for v in changes.values.ravel() if v > 0), default=0.0)
+    if not top:
+        return None
+    rows = [
+        HeatRow(x, [_changed(float(v), top) for v in row])
+        for x, row in zip(changes.layers, changes.values, strict=True)
+    ]
+    return HeatMap("mean |ΔW| learned in the task", names, rows, corner="layer")
+
+
+def _changed(value: float, top: float) -> HeatCell:
+    if math.isnan(value):
+        return HeatCell(0.0, "", "")
+    share = max(0.0, 1 + math.log10(value / top) / _DECADES) if value > 0 else 0.0
+    return shaded(share, f"{value:.1e}".replace("e-0", "e-") if value > 0 else "0", own=False)

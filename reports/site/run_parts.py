@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,9 +12,16 @@ from numpy.typing import NDArray
 from ...benchmark.results import Result
 from ..chart import Axis, Series, axis, lines
 from ..entry import Entry
+from ..layers import layer_changes
 from ..tables import size
-from .cells import HeatMap, HeatRow, heat_map, shaded
+from ..tidy import headline
+from .again import command, remarks
+from .cells import HeatMap, HeatRow, Scales, change_map, heat_map, shaded
+from .curves import learning
+from .units import kind
 
+_STAMPED = {"device": "processor"}
+"""What parts of the stamp are called where their own name means something else."""
 _EIGEN = {"fisher": "L_denoise", "fisher_dc": "L_denoise + L_DC"}
 
 
@@ -69,7 +75,8 @@ def confusions(entry: Entry) -> Iterator[HeatMap]:
         if len(seen) > 1:
             names = [entry.run.order[k] for k in seen]
             title = "before any task, by noun" if i == 0 else f"after task {i}"
-            yield HeatMap(title, names, [_confused(entry.run.order[a], r[a], a, seen) for a in seen])
+            rows = [_confused(entry.run.order[a], r[a], a, seen) for a in seen]
+            yield HeatMap(f"{title} (%)", names, rows, corner="pictures of")
 
 
 def _confused(name: str, row: NDArray[np.float64], own: int, seen: list[int]) -> HeatRow:
@@ -93,21 +100,6 @@ def cost_table(entry: Entry) -> dict[str, Any]:
     return {"columns": names, "rows": rows}
 
 
-def command(entry: Entry) -> str:
-    """The command that does this run again. Options are given in full: defaults may change."""
-    run = entry.run
-    parts = ["cpbench", "run", "--methods", run.method, "--suite", run.suite, "--orders", ",".join(run.order)]
-    parts += ["--seeds", str(run.seed + 1), "--protocol", run.protocol, "--backbone", run.backbone]
-    parts += ["--device", run.device, "--dtype", run.dtype]
-    if threads := entry.environment.get("threads"):
-        parts += ["--threads", str(threads)]
-    for section, options in sorted(run.options.items()):
-        if isinstance(options, dict):
-            for name, value in sorted(options.items()):
-                parts += ["--set", f"{section}.{name}={value}"]
-    return " ".join(map(shlex.quote, parts))
-
-
 def conditions_of(entry: Entry) -> list[tuple[str, str]]:
     """Everything that decides the numbers, and what they were made with."""
     run, stamp = entry.run, entry.environment
@@ -117,25 +109,28 @@ def conditions_of(entry: Entry) -> list[tuple[str, str]]:
     facts += [("device", f"{run.device}, {run.dtype}"), ("made", entry.created)]
     for key, value in stamp.items():
         told = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
-        facts.append((key, told))
+        facts.append((_STAMPED.get(key, key), told))
     return facts
 
 
-def run_page(entry: Entry, result: Result) -> dict[str, Any]:
-    """One run; ``result`` is its whole record."""
-    run = entry.run
+def run_page(entry: Entry, result: Result, scales: Scales) -> dict[str, Any]:
+    """One run; ``result`` is its whole record, ``scales`` are those of its board."""
+    run, main = entry.run, headline([entry])
     return {
         "title": f"{run.method} on {run.suite}, seed {run.seed}",
         "order": " → ".join(run.order),
+        "learns": bool(entry.cost),
         "heats": [
-            heat_map(m, r, run.order, higher=entry.higher[m])
+            heat_map(m, r, run.order, scales[kind(m)], higher=entry.higher[m])
             for m, r in sorted(entry.cells.items())
             if m != "dc_accuracy" and (r == r).any()
         ],
-        "charts": list(charts(result)),
+        "charts": [learning([entry], main, scales[kind(main)]), *charts(result)],
+        "changes": change_map(layer_changes([entry]), run.order),
         "confusions": list(confusions(entry)),
         "cost": cost_table(entry),
         "command": command(entry),
+        "remarks": remarks(entry),
         "facts": conditions_of(entry),
         "options": json.dumps(run.options, indent=1),
     }

@@ -58,6 +58,11 @@ function applyFilters() {
     const has = wanted.filter(([name]) => item.dataset[name] !== undefined);
     item.hidden = !has.every(([name, value]) => item.dataset[name].split(" ").includes(value));
   });
+  const methods = wanted.filter(([name]) => name === "adapter" || name === "consolidation");
+  all(".dot[data-adapter]").forEach((dot) => {
+    const has = methods.every(([name, value]) => dot.dataset[name].split(" ").includes(value));
+    dot.classList.toggle("out", !has);
+  });
   all("[data-count]").forEach((out) => {
     const rows = all("tbody tr[data-filtered]", document.getElementById(out.dataset.count));
     out.textContent = rows.filter((r) => !r.hidden).length + " of " + rows.length + " methods";
@@ -109,16 +114,55 @@ all("input[type=range][data-names]").forEach((slider) => {
   showTask(slider);
 });
 
-// Compare: two selects choose which methods and which difference are shown.
+// Compare: two selects choose which methods and which difference are shown, the first one first.
+function bring(name, chosen) {
+  all(`[data-${name}]`).forEach((part) => { part.hidden = !chosen.includes(part.dataset[name]); });
+  chosen.forEach((method) => {
+    const part = document.querySelector(`[data-${name}="${method}"]`);
+    if (part) part.parentNode.append(part);
+  });
+}
+
+// A difference is written once for both directions: the other way round every sign is changed.
+const negated = (text) => text.replace(/^-?(?=\d)/, (sign) => (sign || !/[1-9]/.test(text) ? "" : "-"));
+function turn(row) {
+  row.dataset.pair = row.dataset.pair.split(" ").reverse().join(" ");
+  const [first, second] = all("th span", row);
+  [first.textContent, second.textContent] = [second.textContent, first.textContent];
+  all(".value", row).forEach((value) => { value.textContent = negated(value.textContent); });
+  all(".pm", row).forEach((interval) => {
+    const [low, high] = interval.textContent.slice(1, -1).split(", ");
+    interval.textContent = `[${negated(high)}, ${negated(low)}]`;
+  });
+  all(".sure", row).forEach((cell) => { cell.classList.toggle("up"); cell.classList.toggle("down"); });
+}
+
+// Both show the same order and seed: the first that both have pictures of.
+function showTake(a, b) {
+  const watch = document.querySelector("[data-takes]");
+  if (!watch) return;
+  const own = (method) => all(`[data-filmed="${method}"] [data-take]`, watch).map((film) => film.dataset.take);
+  const take = own(a).find((k) => own(b).includes(k));
+  const slider = watch.querySelector("input[type=range]");
+  const told = take === undefined ? null : JSON.parse(watch.dataset.takes)[take];
+  all("[data-take]", watch).forEach((film) => { film.hidden = film.dataset.take !== take; });
+  all("[data-filmed]", watch).forEach((part) => { part.hidden = part.hidden || !told; });
+  watch.querySelector(".slider").hidden = !told;
+  document.getElementById("take").textContent = told ? told.told
+    : "No order and seed of both has its pictures on this machine; run both again and write the report anew.";
+  if (told) { slider.dataset.names = JSON.stringify(told.names); showTask(slider); }
+}
+
 function choosePair() {
   const [a, b] = all("select[data-side]").map((s) => s.value);
-  all("[data-method]").forEach((part) => {
-    part.hidden = part.dataset.method !== (part.dataset.of === "a" ? a : b);
+  bring("method", [a, b]);
+  bring("filmed", [a, b]);
+  showTake(a, b);
+  all("[data-pair]").forEach((row) => {
+    if (row.dataset.pair === `${b} ${a}`) turn(row);
+    row.hidden = row.dataset.pair !== `${a} ${b}`;
   });
-  const either = new Set([`${a} ${b}`, `${b} ${a}`]);
-  all("[data-pair]").forEach((row) => { row.hidden = !either.has(row.dataset.pair); });
-  const same = document.getElementById("same");
-  if (same) same.hidden = a !== b;
+  document.getElementById("same").hidden = a !== b;
 }
 all("select[data-side]").forEach((select) => {
   const wanted = state.get(select.dataset.side);

@@ -1,0 +1,74 @@
+"""The page of comparisons: two methods side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ..paired import Difference, differences
+from ..plots import mean_matrix
+from ..tables import columns
+from .cells import heat_map, number
+from .curves import learning
+from .films import Take
+from .method import means
+from .place import Place, values
+
+
+def compare_page(place: Place, takes: Sequence[Take]) -> dict[str, Any]:
+    """All pairs of methods of a board, and what is shown of each method beside another."""
+    board = place.board
+    shown = {c.key: c for c in columns(board.headline)}
+    best = [place.methods[line.method] for line in board.lines if line.method in board.runs]
+    return {
+        "board": place,
+        "methods": list(place.methods.values()),
+        "chosen": dict(zip("ab", [*best, "", ""], strict=False)),
+        "columns": [shown[key].title for key in values(board)],
+        "pairs": list(_pairs(place)),
+        "panels": [_panel(place, name) for name in board.runs],
+        "takes": [{"told": take.told, "names": take.names} for take in takes],
+        "films": [
+            {"method": slug, "takes": [(k, take.films[slug]) for k, take in enumerate(takes) if slug in take.films]}
+            for slug in place.methods.values()
+            if any(slug in take.films for take in takes)
+        ],
+        "names": takes[0].names if takes else [],
+        "note": "Small: 95 % intervals (Student's, over pairs; within orders where each has several seeds). Bold: zero "
+        "is outside; with many pairs, one in twenty is so by chance. Fewer than three pairs have no interval.",
+    }
+
+
+def _pairs(place: Place) -> Iterator[dict[str, Any]]:
+    board = place.board
+    shown = {c.key: c for c in columns(board.headline)}
+    found = {key: differences(board.runs, value) for key, value in values(board).items()}
+    for pair in found["average"]:
+        cells = [_cell(found[key][pair], key, shown[key].show) for key in found]
+        a, b = (place.methods[name] for name in pair)
+        yield {"pair": f"{a} {b}", "names": pair, "cells": cells, "n": found["average"][pair].estimate.n}
+
+
+def _cell(d: Difference, key: str, show: Any) -> dict[str, str]:
+    good = (d.estimate.value > 0) == (key != "forgetting")
+    cell = number(d.estimate, show)
+    return {
+        "text": cell.text,
+        "interval": cell.interval,
+        "mark": f"sure {'up' if good else 'down'}" if d.significant else "",
+    }
+
+
+def _panel(place: Place, name: str) -> dict[str, Any]:
+    """A method's own numbers, its matrix and its curves, on the scales of all methods."""
+    runs, main = place.board.runs[name], place.board.headline
+    order = runs[0].order
+    names = order if all(e.order == order for e in runs) else [f"task {k}" for k in range(1, len(order) + 1)]
+    scale = place.scales[main]
+    return {
+        "method": place.methods[name],
+        "link": f"methods/{place.slug}-{place.methods[name]}.html",
+        "facts": [*means(place, name), ("runs", str(len(runs)))],
+        "heat": heat_map(main, mean_matrix(runs, main), names, scale),
+        "chart": learning(runs, main, scale),
+    }

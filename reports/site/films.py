@@ -1,0 +1,85 @@
+"""Films: all pictures of a run as one file, and which runs stand beside one another on the page of comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from ..about import Pictures
+from ..entry import Entry
+from ..naming import first_run
+from ..samples import sprite_of
+from .place import Place
+
+Film = dict[str, Any]
+Key = tuple[tuple[str, ...], int]
+"""An order and a seed."""
+
+
+@dataclass(frozen=True)
+class Take:
+    """Films of runs of one order and seed, by the slugs of their methods."""
+
+    order: tuple[str, ...]
+    seed: int
+    films: Mapping[str, Film]
+
+    @property
+    def names(self) -> list[str]:
+        """The concepts in their order."""
+        return list(self.order)
+
+    @property
+    def told(self) -> str:
+        """Which runs these are."""
+        return f"Order {' → '.join(self.order)}, seed {self.seed}."
+
+
+def film_of(entry: Entry, pictures: Pictures, out: Path) -> Film | None:
+    """All pictures of a run as one file, and where in it each concept is; None where they are gone."""
+    path = out / "pictures" / f"{entry.run.id}.webp"
+    sprite = sprite_of(entry, pictures)
+    if sprite is None:
+        return None
+    if not path.exists():
+        sprite.image.save(path, quality=90, method=4)
+    names = list(entry.run.order)
+    return {
+        "file": f"pictures/{path.name}",
+        "rows": sprite.rows,
+        "columns": sprite.columns,
+        "cell": sprite.cell,
+        "last": len(names),
+        "names": names,
+        "caption": f"Run {entry.run.id[:8]}, seed {entry.run.seed}.",
+        "concepts": [{"name": name, "task": k + 1, "row": 2 * k} for k, name in enumerate(names)],
+    }
+
+
+def from_below(film: Film | None) -> Film | None:
+    """The same for a page one folder down."""
+    return film and film | {"file": f"../{film['file']}"}
+
+
+def takes(place: Place, films: Mapping[str, Film]) -> list[Take]:
+    """For every two methods the first order and seed of which both have a film; ``films`` by the id of the run."""
+    own = {name: _filmed(runs, films) for name, runs in place.board.runs.items()}
+    first = {key: entry for found in own.values() for key, entry in found.items()}
+    keys = sorted(first, key=lambda key: first_run(first[key]))
+    wanted: dict[Key, set[str]] = {key: set() for key in keys}
+    for a, b in combinations(own, 2):
+        both = next((key for key in keys if key in own[a] and key in own[b]), None)
+        if both is not None:
+            wanted[both] |= {a, b}
+    return [
+        Take(*key, {place.methods[name]: films[own[name][key].run.id] for name in own if name in wanted[key]})
+        for key in keys
+        if wanted[key]
+    ]
+
+
+def _filmed(runs: Sequence[Entry], films: Mapping[str, Film]) -> dict[Key, Entry]:
+    return {(e.order, e.run.seed): e for e in runs if e.run.id in films}

@@ -1,0 +1,142 @@
+"""The page of a method on one board."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ...benchmark import continual
+from ..about import UNKNOWN, Methods
+from ..chart import Axis, Series, axis, lines
+from ..entry import Entry
+from ..layers import layer_changes
+from ..plots import label_of, mean_matrix
+from ..scatter import Strip, strips
+from ..stats import estimate
+from ..summaries import SUMMARIES, Summary
+from ..tables import Column, columns, size
+from ..tidy import Board
+from .cells import change_map, heat_map, number, plain
+from .curves import Chart, learning
+from .place import Place, values
+from .units import titled, unit_of
+
+_FEW = 12
+"""Orders that are drawn one by one; of more, the worst and the best half as many."""
+_BETTER = {"forgetting": "↓", "intransigence": "↓", "backward": "↑", "forward": "↑"}
+"""Directions of summaries, by the first word of their names; the others have that of their metric."""
+
+
+def method_page(place: Place, name: str, found: Sequence[Summary], methods: Methods) -> dict[str, Any]:
+    """A method on one board."""
+    board, main = place.board, place.board.headline
+    runs = board.runs[name]
+    about = methods.get(name.split(" (")[0], UNKNOWN)
+    parts = " + ".join((about.adapter, *about.consolidations)) if about.adapter else "none"
+    order = runs[0].run.order
+    same = all(r.run.order == order for r in runs)
+    names = list(order) if same else [f"task {k}" for k in range(1, len(order) + 1)]
+    return {
+        "board": place,
+        "method": {
+            "name": name,
+            "slug": place.methods[name],
+            "sentence": about.sentence,
+            "paper": about.paper,
+            "facts": [("Parts", parts), ("On", place.title), ("Runs", f"{len(runs)} (orders times seeds)")],
+            "options": json.dumps(runs[0].run.options, indent=1),
+        },
+        "heat": heat_map(main, mean_matrix(runs, main), names, place.scales[main]),
+        "changes": change_map(layer_changes(runs), names),
+        "charts": list(_charts(place, runs)),
+        "numbers": _numbers(found, {m: h for e in runs for m, h in e.higher.items()}),
+        "runs": _runs(board, runs),
+    }
+
+
+def _charts(place: Place, runs: Sequence[Entry]) -> Iterator[Chart]:
+    main = place.board.headline
+    yield learning(runs, main, place.scales[main])
+    if len({e.order for e in runs}) > 1:
+        yield _orders(runs, main)
+    if runs[0].cost:
+        yield growth(runs)
+
+
+def _orders(runs: Sequence[Entry], main: str) -> Chart:
+    """A row an order, the best first: a point a seed, and their mean."""
+    factor, label = label_of(main)
+    each: dict[tuple[str, ...], list[float]] = {}
+    for e in runs:
+        each.setdefault(e.order, []).append(factor * continual.average(e.matrix(main)))
+    ranked = sorted(each.items(), key=lambda item: (-float(np.mean(item[1])), item[0]))
+    shown = ranked if len(ranked) <= _FEW else [*ranked[: _FEW // 2], *ranked[-_FEW // 2 :]]
+    rows = [Strip(" → ".join(order), seen) for order, seen in shown]
+    x = axis(f"average {label}", [v for row in rows for v in row.values])
+    few = f" The best and worst {_FEW // 2} of {len(ranked)} orders." if len(ranked) > _FEW else ""
+    title = f"Does the order matter? Diamond: mean over seeds.{few}"
+    return {"title": title, "svg": strips("Average by task order", rows, x)}
+
+
+def growth(runs: Sequence[Entry]) -> Chart:
+    """How seconds and storage of a task grow with its number."""
+    tasks = [float(c.task) for c in runs[0].cost]
+    seconds = np.mean([[c.train_seconds for c in e.cost] for e in runs], axis=0)
+    stored = np.mean([[c.stored_bytes for c in e.cost] for e in runs], axis=0)
+    own = [
+        Series("seconds", tasks, (seconds / seconds[0]).tolist(), 0),
+        Series("bytes stored", tasks, (stored / stored[0]).tolist() if stored[0] else [float("nan")] * len(tasks), 1),
+    ]
+    y = axis("times the first task (lower is better)", [v for s in own for v in s.y], zero=True)
+    told = f"first task: {seconds[0]:.1f} s, {size(float(stored[0]))}"
+    return {
+        "title": f"Growth of cost ({told})",
+        "svg": lines("Cost of a task by its number", own, Axis("task", 0.7, len(tasks) + 0.3, whole=True), y),
+    }
+
+
+def _numbers(found: Sequence[Summary], higher: Mapping[str, bool]) -> dict[str, Any]:
+    """All summaries of all metrics, each metric in its own unit."""
+    present = {s.name for s in found}
+    names = [*(name for name in SUMMARIES if name in present), *sorted(present - SUMMARIES.keys())]
+    by = {(s.metric, s.name): s.estimate for s in found}
+    rows = [
+        {
+            "name": titled(metric, higher=higher[metric]),
+            "cells": [number(by.get((metric, name)), unit_of(metric).show) for name in names],
+        }
+        for metric in sorted({s.metric for s in found})
+    ]
+    return {"columns": [_column(name) for name in names], "rows": rows}
+
+
+def _column(name: str) -> str:
+    arrow = _BETTER.get(name.split("_")[0], "")
+    return f"{name.replace('_', ' ')} {arrow}".strip()
+
+
+def _runs(board: Board, runs: Sequence[Entry]) -> dict[str, Any]:
+    own = values(board)
+    shown: dict[str, Column] = {c.key: c for c in columns(board.headline)}
+    rows = [
+        {
+            "id": e.run.id,
+            "order": " → ".join(e.run.order),
+            "seed": e.run.seed,
+            "cells": [plain(v := value(e), shown[k].show(v)) for k, value in own.items()],
+        }
+        for e in sorted(runs, key=lambda e: (e.order, e.run.seed))
+    ]
+    return {"columns": [shown[k].title for k in own], "rows": rows}
+
+
+def means(place: Place, name: str) -> list[tuple[str, str]]:
+    """The numbers that methods are compared by, of one method, as titles and texts."""
+    shown = {c.key: c for c in columns(place.board.headline)}
+    runs = place.board.runs[name]
+    found = {key: estimate([of(e) for e in runs], [e.order for e in runs]) for key, of in values(place.board).items()}
+    cells = {key: number(e, shown[key].show) for key, e in found.items()}
+    return [(shown[key].title, f"{cell.text} {cell.interval}".strip()) for key, cell in cells.items()]

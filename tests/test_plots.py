@@ -1,0 +1,158 @@
+"""Plots can be told apart without colours, say what they are of, and draw the right numbers."""
+
+import itertools
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+
+from cpbench.benchmark.results import write_result
+from cpbench.reports.confusions import confusion
+from cpbench.reports.entry import entry_of
+from cpbench.reports.figures import FIGURES, caption
+from cpbench.reports.labels import Box, apart, place
+from cpbench.reports.layers import change_plot, layer_changes
+from cpbench.reports.overview import cost, front, growth, orders
+from cpbench.reports.plots import COLOURS, GROUPS, curves, heat_maps, in_between, style_of
+from cpbench.reports.tidy import boards
+from cpbench.reports.write import load, write_report
+from synthetic import FORGETS, KEEPS, ORDER, entry, record, row
+
+FULL = [[0.0, 0.1, 0.2], [0.9, 0.1, 0.2], [0.5, 0.8, 0.2], [0.3, 0.6, 0.9]]
+LAYERS = (
+    "up_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k",
+    "mid_block.attentions.0.transformer_blocks.0.attn2.to_v",
+)
+
+
+def lightness(colour):
+    """L* of CIELAB, 0 to 100: how light a colour is in grey print."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+    y = float(np.dot([0.2126, 0.7152, 0.0722], linear))
+    return 116 * y ** (1 / 3) - 16 if y > 0.008856 else 903.3 * y
+
+
+def board(n=3, **changes):
+    methods = [("clora", KEEPS), ("dsc", FORGETS), ("lora", FORGETS), ("ti", KEEPS), ("base", KEEPS)]
+    return boards([entry(m, r, seed=k, **changes) for k in range(n) for m, r in methods])[0]
+
+
+def test_no_two_of_many_lines_share_marker_and_dash():
+    looks = [style_of(k) for k in range(28)]
+    assert len({(s["marker"], s["linestyle"]) for s in looks}) == 28
+    assert all(len({s["marker"] for s in looks[k : k + 7]}) == 7 for k in (0, 7, 14, 21))
+
+
+def test_the_colours_of_many_lines_differ_in_grey_print():
+    greys = [lightness(c) for c in GROUPS]
+    assert min(abs(a - b) for a, b in itertools.combinations(greys, 2)) > 12
+    assert max(greys) < 75, "dark enough on white"
+    assert lightness("#ffffff") == pytest.approx(100) and lightness("#000000") == 0
+
+
+def test_every_figure_says_its_suite_and_the_number_of_runs():
+    seen = [figure for draw in FIGURES.values() if (figure := draw(board())) is not None]
+    assert len(seen) >= 5
+    assert {figure.get_suptitle() for figure in seen} == {"tiny-3, 3 tasks, n = 3 runs a method"}
+    uneven = boards([entry("lora"), entry("dsc"), entry("dsc", seed=1)])[0]
+    assert caption(uneven) == "tiny-3, 3 tasks, n = 1 to 2 runs a method"
+
+
+@pytest.mark.parametrize("draw", [front, cost])
+def test_scatter_plots_show_the_intervals(draw):
+    drawn = boards([entry(m, [[v + 0.02 * k * (j == 1) for j, v in enumerate(r)] for r in rows], seed=k)
+                    for k in range(3) for m, rows in (("clora", KEEPS), ("lora", FORGETS))])[0]  # fmt: skip
+    ax = draw(drawn).axes[0]
+    value = drawn.lines[0].values["average" if draw is cost else "plasticity"]
+    bars = [line.get_ydata() for line in ax.lines if line.get_color() == "#999999"]
+    assert any(np.allclose(np.array(value.interval) * 100, bar) for bar in bars)
+
+
+def test_growth_names_every_line_where_it_ends():
+    figure = growth(board())
+    for ax in figure.axes:
+        assert {text.get_text().strip() for text in ax.texts} == {"clora", "dsc", "lora", "ti"}
+        assert max(ax.get_xticks()) == 3, "no task is drawn that there is not"
+
+
+def test_names_keep_their_distance_and_stay_as_near_as_they_can():
+    assert apart([0.0, 1.0, 5.0], 0.5) == [0.0, 1.0, 5.0]
+    assert apart([1.0, 1.0, 1.0], 1.0) == pytest.approx([0.0, 1.0, 2.0])
+    assert apart([0.0, 0.1, 0.2, 3.0], 0.5) == pytest.approx([-0.4, 0.1, 0.6, 3.0])
+
+
+def test_names_cover_neither_points_nor_one_another():
+    points = [(100.0, 100.0), (104.0, 102.0), (100.0, 108.0), (180.0, 100.0), (295.0, 100.0)]
+    boxes = place(points, [(60.0, 12.0)] * 5, Box(0, 0, 300, 200), 4.0)
+    dots = [Box(x - 4, y - 4, 8, 8) for x, y in points]
+    assert all(a.shared(b) == 0 for a, b in itertools.combinations(boxes, 2))
+    assert all(a.shared(dot) == 0 for a in boxes for dot in dots)
+    assert all(0 <= b.x and b.x + b.width <= 300 for b in boxes)
+
+
+def test_cells_between_learning_and_the_end_are_drawn_as_curves():
+    assert in_between(np.array(FULL)) and not in_between(np.array(FORGETS))
+    ax = curves({"clora": [entry(r=FULL)]}, "identity").axes[0]
+    drawn = [line for line in ax.lines if line.get_label().startswith("concept")]
+    np.testing.assert_allclose(drawn[0].get_ydata(), [0, 90, 50, 30], atol=1e-9)
+    np.testing.assert_allclose(drawn[0].get_xdata(), [0, 1, 2, 3])
+    assert len(drawn) == 3
+
+
+def test_many_heat_maps_are_a_grid_that_fits_a_page():
+    figure = heat_maps({f"m{k}": [entry()] for k in range(24)}, "identity")
+    width, height = figure.get_size_inches()
+    assert width > height and height < 15
+
+
+def classified(method, seed=0):
+    """A record that took half of the first concept's pictures for the second's after task 2."""
+    made = record(method, seed=seed)
+    rows = [row("dc_accuracy", 2, j, 0.5) | {"concept": ORDER[j - 1]} for j in (1, 2)]
+    rows += [row("dc_confusion", 2, 1, 0.5) | {"other": ORDER[1]}]
+    return entry_of(
+        made.model_validate(made.model_dump(by_alias=True) | {"scores": [s.model_dump() for s in made.scores] + rows})
+    )
+
+
+def test_the_plot_of_confusion_holds_every_name_in_full():
+    figure = confusion(boards([classified(m) for m in ("independent", "vera-dsc-ewc-dc", "lora")])[0])
+    figure.draw_without_rendering()
+    names = [t for ax in figure.axes for t in ax.texts]
+    assert [t.get_text() for t in names] == ["independent", "lora", "vera-dsc-ewc-dc"]
+    assert all(t.get_window_extent().x0 >= 0 for t in names)
+
+
+def changed(method, scale, **changes):
+    figures = {f"change.{LAYERS[0]}": scale, f"change.{LAYERS[1]}": 1e-3, "change": scale}
+    return entry(method, figures=figures, **changes)
+
+
+def test_changes_of_layers_are_geometric_means_by_where_the_layers_lie():
+    seen = layer_changes([changed("clora", 1e-2), changed("clora", 1e-4, seed=1)])
+    assert seen.layers == ("mid 0 value", "up 1.0 key")
+    np.testing.assert_allclose(seen.values, [[1e-3] * 3, [1e-3] * 3])
+    assert layer_changes([entry("ti")]).values.shape == (0, 3)
+
+
+def test_the_changes_of_layers_have_a_panel_for_each_method_that_changes_weights():
+    figure = change_plot({"clora": [changed("clora", 1e-2)], "ti": [entry("ti")], "lora": [changed("lora", 1e-1)]})
+    panels = [ax for ax in figure.axes if ax.get_title()]
+    assert [ax.get_title() for ax in panels] == ["clora", "lora"]
+    assert [t.get_text() for t in panels[0].get_yticklabels()] == ["mid 0 value", "up 1.0 key"]
+    np.testing.assert_allclose(panels[1].images[0].get_array(), [[1e-3] * 3, [1e-1] * 3])
+    assert change_plot({"ti": [entry("ti")]}) is None
+
+
+def test_the_plot_of_layers_is_made_from_records(tmp_path):
+    write_result(tmp_path / "results", record("lora", figures={f"change.{LAYERS[0]}": 0.1}))
+    paths = list(write_report(load(tmp_path / "results"), tmp_path / "out", {}, lambda key: [], "change"))
+    assert [p.suffix for p in paths] == [".png", ".svg", ".pdf"]
+
+
+def test_orders_that_share_a_colour_differ_in_their_markers():
+    permuted = [tuple(p) for p in itertools.permutations(ORDER)]
+    found = boards([entry("lora", order=list(o)) for o in permuted] + [entry("dsc", order=list(permuted[0]))])[0]
+    ax = orders(found).axes[0]
+    looks = {(line.get_marker(), str(line.get_color()), str(line.get_markerfacecolor())) for line in ax.lines}
+    assert len(looks) == len(permuted) and COLOURS[0] in str(looks)
