@@ -19,6 +19,7 @@ from ..benchmark.results import Result, Run, Score, TaskCost, iterate_results
 Stack = NDArray[np.float64]
 """Matrices of several metrics, one above the other."""
 
+_OF_PICTURES = ("identity", "image_align", "mmd", "text_align")  # each is of all pictures of a cell
 _KEPT_FIGURES = ("change", "fisher.", "fisher_dc.")  # what plots over many runs are made of
 
 
@@ -129,9 +130,10 @@ def _ceilings(result: Result) -> dict[str, float]:
 
 
 def _pictures(counts: Stack, metrics: list[str]) -> tuple[int, ...]:
-    """The numbers of pictures that cells were made of."""
-    found = counts[metrics.index("mmd")] if "mmd" in metrics else np.zeros(0)
-    return tuple(sorted({int(n) for n in found.ravel() if n}))
+    """The numbers of pictures of a concept that cells were made of, by the first of :data:`_OF_PICTURES` there is."""
+    told = next((metric for metric in _OF_PICTURES if metric in metrics), None)
+    found = counts[metrics.index(told)] if told else counts.max(axis=0, initial=0)
+    return tuple(sorted({int(n) for n in found[:, 1:].ravel() if n}))
 
 
 def _confusion(result: Result) -> dict[int, Matrix]:

@@ -99,6 +99,16 @@ def test_runs_that_cannot_be_compared_are_split_with_the_reason(changes):
     assert "2 tables" in shown(found)
 
 
+def test_numbers_of_pictures_split_boards_whatever_a_profile_measures():
+    def aligned(n):
+        whole = record(n=n)
+        kept = [s.model_copy(update={"metric": "image_align"}) for s in whole.scores if s.metric == "identity"]
+        return entry_of(whole.model_copy(update={"scores": kept}))
+
+    found = boards([aligned(8), aligned(32)])
+    assert [board.conditions["pictures a cell"] for board in found] == ["32", "8"]
+
+
 def test_sequences_of_different_lengths_are_split():
     whole = record("dsc", KEEPS)
     two = [s for s in whole.scores if s.i < 3 and s.j < 3]
