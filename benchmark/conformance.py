@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +19,7 @@ from torch import Tensor
 
 from .backbone import Backbone, hash_weights
 from .backbones import load_backbone
+from .keepsakes import holds_pictures
 from .protocol import Inspectable, Method, Pictures, Prompt, Subject, Task, unwatched
 from .spec import Sampling
 from .toybox.world import portraits, unusual_individual
@@ -71,9 +72,8 @@ def teach(make: Make, pristine: Backbone, folder: Path, *, spoil: bool = False) 
         method = make(backbone, 7)
         if folders:
             method.load(folders[-1])
-        frozen = {name: w.clone() for name, w in _frozen(backbone, method)}
         method.learn(task, unwatched)
-        moved |= {name for name, w in _frozen(backbone, method) if not torch.equal(w, frozen[name])}
+        moved |= _moved(pristine, backbone, method)
         folders.append(folder / f"after-{number}")
         folders[-1].mkdir(parents=True)
         method.save(folders[-1])
@@ -82,15 +82,24 @@ def teach(make: Make, pristine: Backbone, folder: Path, *, spoil: bool = False) 
     return Taught(method, backbone, tuple(folders), draw(method), tuple(sorted(moved)))
 
 
-def _frozen(backbone: Backbone, method: Method) -> Iterator[tuple[str, Tensor]]:
-    """Weights that nothing may change: all but those of the adapter, where a method has one, and the new tokens."""
+def _moved(pristine: Backbone, backbone: Backbone, method: Method) -> set[str]:
+    """Weights of the pretrained model that are not what they were, but for what an adapter trains and has folded.
+
+    A layer that peft has wrapped holds them as its ``base_layer``; other wrappers may give them any name.
+    """
     adapter = getattr(method, "adapter", None)
-    layers = [f"unet.{name}.base_layer.weight" for name in getattr(adapter, "layers", {})]  # where changes are folded
-    moving = {*getattr(adapter, "params", {}), *layers}
-    for part in ("unet", "text", "codec"):
-        for name, w in getattr(backbone, part).state_dict().items():
-            if f"{part}.{name}" not in moving and ".rows." not in name:
-                yield f"{part}.{name}", w
+    trained: Mapping[str, Tensor] = getattr(adapter, "params", {})
+    folded: Mapping[str, Tensor] = getattr(adapter, "folded", dict)()
+    moved = set()
+    for part in ("unet", "text"):
+        now = {name.replace(".base_layer.", "."): w for name, w in getattr(backbone, part).state_dict().items()}
+        for name, w in getattr(pristine, part).state_dict().items():
+            change = folded.get(name.removesuffix(".weight"))
+            right = w if change is None else (w.float() + change).to(w)
+            held = (now[name],) if name in now else now.values()
+            if f"{part}.{name}" not in trained and not any(torch.equal(right, own) for own in held):
+                moved.add(f"{part}.{name}")
+    return moved
 
 
 class Lab:
@@ -124,10 +133,21 @@ class Lab:
         return None
 
     def effective(self) -> str | None:
-        """Learning changes what is drawn."""
+        """Learning changes what is drawn, and an adapter what the network predicts for the same text."""
         base = self.pristine.sample([p.render(lambda s: s.noun) for p in _PROMPTS], [1, 2])
         most = np.abs(base.astype(int) - self.taught.drawn).max()
-        return "the pictures are those of the base model" if most <= _ROUNDING else None
+        if most <= _ROUNDING:
+            return "the pictures are those of the base model"
+        adapted = getattr(getattr(self.taught.method, "adapter", None), "params", {})
+        return "its adapter changes nothing" if adapted and self._predicts_as_before() else None
+
+    @torch.no_grad()
+    def _predicts_as_before(self) -> bool:
+        """Whether the network predicts the same ε as the base model, to the last bit, for the same text."""
+        z, t = self.pristine.encode(small_task(1, SUBJECTS[0]).pictures), torch.tensor([500, 500])
+        text = self.pristine.embed(["photo of a cat"] * len(z))
+        first, second = (model.eps(z, t, text) for model in (self.pristine, self.taught.backbone))
+        return torch.equal(first, second)
 
     def reloaded(self) -> str | None:
         """What is saved and loaded draws the same pictures, in a new process too."""
@@ -168,8 +188,8 @@ class Lab:
 
     def frugal(self) -> str | None:
         """Pictures of a task are kept only by a method that says so (``keeps_pictures``)."""
-        picture = small_task(1, SUBJECTS[0]).pictures[0].tobytes()
-        kept = any(picture in f.read_bytes() for f in self.taught.folders[-1].rglob("*") if f.is_file())
+        pictures = np.concatenate([small_task(n, subject).pictures for n, subject in enumerate(SUBJECTS, 1)])
+        kept = holds_pictures(self.taught.folders[-1], pictures, self.pristine)
         said = bool(getattr(self.taught.method, "keeps_pictures", False))
         return None if kept == said else f"pictures are {'' if kept else 'not '}in its state; keeps_pictures is {said}"
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from cpbench.benchmark.cli import main
-from cpbench.benchmark.conformance import CHECKS, SUBJECTS, Lab, examine
+from cpbench.benchmark.conformance import CHECKS, SUBJECTS, Lab, examine, small_task
 from cpbench.methods.registry import choose
 
 SEEN = []
@@ -86,8 +86,6 @@ def hide_pictures(method):
     def hoarding(folder):
         save(folder)
         SEEN.append(folder)
-        from cpbench.benchmark.conformance import small_task
-
         (folder / "notes.bin").write_bytes(small_task(1, SUBJECTS[0]).pictures.tobytes())
 
     method.save = hoarding
