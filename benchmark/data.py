@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,11 +22,22 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 _TRAIN, _REFERENCE, _HELD_OUT = 1, 2, 3  # disjoint streams of the renderer
 Subjects = tuple[Concept, ...]
 _LOOKALIKE = 900_000  # seeds of distractors; no concept of a suite may reach them
+_learned: ContextVar[str | None] = ContextVar("learned", default=None)
 
 
 def subject(concept: Concept) -> Subject:
     """The concept as prompts speak of it."""
     return Subject(concept.name, concept.noun)
+
+
+@contextmanager
+def learning(concept: Concept) -> Iterator[None]:
+    """While a concept is learned, nobody gets pictures of another from here."""
+    before = _learned.set(concept.name)
+    try:
+        yield
+    finally:
+        _learned.reset(before)
 
 
 def training_pictures(suite: Suite, concept: Concept) -> Pictures:
@@ -94,8 +108,18 @@ def check_suite(suite: Suite) -> None:
         training_pictures(suite, concept)
 
 
+def _refuse_to_learners_of_another(concept: Concept) -> None:
+    learned = _learned.get()
+    if learned not in (None, concept.name):
+        raise BadInput(
+            f"pictures of '{concept.name}' were asked for while '{learned}' is learned: a method sees those of its own "
+            "task; what it needs later it must keep in its state, and say so (keeps_pictures)."
+        )
+
+
 def _identity(concept: Concept) -> tuple[str, int]:
     assert concept.toybox is not None
+    _refuse_to_learners_of_another(concept)
     return concept.noun, concept.toybox
 
 
@@ -109,6 +133,7 @@ def _drawn(cast: tuple[tuple[str, int], ...], n: int, stream: int) -> Pictures:
 
 
 def _folder(suite: Suite, concept: Concept) -> Pictures:
+    _refuse_to_learners_of_another(concept)
     folder = suite.root / str(concept.folder)
     if not _inside(folder, suite.root):
         raise BadInput(f"concept '{concept.name}': folder {folder} leads out of the folder of the spec.")

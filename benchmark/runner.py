@@ -78,11 +78,12 @@ class Runner:
             scratch=Checkpoints(self.store.scratch(unit.key), phases),
         )
         method = self._method(unit.method.make, unit.seed, unit.parent)
-        figures = method.learn(task, phases)
-        phases.close("rest")
-        seconds, peak = sum(phases.seconds.values()), max(phases.peak_bytes.values())
-        if isinstance(method, Inspectable):
-            figures |= method.inspect(task, phases)
+        with data.learning(unit.concept):
+            figures = method.learn(task, phases)
+            phases.close("rest")
+            seconds, peak = sum(phases.seconds.values()), max(phases.peak_bytes.values())
+            if isinstance(method, Inspectable):
+                figures |= method.inspect(task, phases)
         (folder / "state").mkdir()
         method.save(folder / "state")
         return {
