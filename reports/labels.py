@@ -25,6 +25,10 @@ class Box:
         along = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
         return max(0.0, across) * max(0.0, along)
 
+    def holds(self, point: Point) -> bool:
+        """Whether a point lies inside."""
+        return 0 <= point[0] - self.x <= self.width and 0 <= point[1] - self.y <= self.height
+
 
 def place(points: Sequence[Point], sizes: Sequence[Point], room: Box, radius: float) -> list[Box]:
     """A box of each size beside its point, inside ``room``, with as little covered as the tried places allow."""

@@ -12,7 +12,7 @@ from PIL import Image
 
 from cpbench.benchmark.results import Result, write_result
 from cpbench.reports.about import About
-from cpbench.reports.chart import Series, axis, lines, pareto, short
+from cpbench.reports.chart import Level, Series, axis, lines, pareto, short
 from cpbench.reports.scatter import Dot, scatter
 from cpbench.reports.site.cells import Scale, heat_map, scales
 from cpbench.reports.site.units import alike, three
@@ -272,3 +272,10 @@ def test_a_record_is_read_back_as_it_was(results):
     entry = report.boards[0].results[0]
     path, result = report.read(entry)
     assert path.stem == entry.run.id and isinstance(result, Result)
+
+
+def test_the_name_of_a_level_is_written_where_no_line_runs():
+    falls = Series("f", [1, 2, 3], [1.0, 0.5, 0.12])
+    chart = lines("t", [falls], axis("x", [1, 3]), axis("y", [0, 1], zero=True), [Level("floor", 0.1)])
+    at = float(re.search(r'class="level">.*?<text x="([\d.]+)"', chart)[1])
+    assert at < 150, "at the left, since the line comes down at the right"
