@@ -53,7 +53,7 @@ def _embedded(name: str) -> dict[str, Any]:
 
 def _pipeline(name: str) -> dict[str, Any]:
     """The parts of a Stable Diffusion pipeline, from safetensors only."""
-    from diffusers import StableDiffusionPipeline
+    from diffusers import DDPMScheduler, StableDiffusionPipeline
 
     if name.count("/") != 1 and not Path(name).is_dir():
         raise BadInput(f"backbone '{name}': no such folder; give toybox, a folder in diffusers' layout, or a hub id.")
@@ -65,10 +65,29 @@ def _pipeline(name: str) -> dict[str, Any]:
             f"backbone '{name}' cannot be loaded ({reason}); give toybox, a folder in diffusers' layout, or fetch the "
             f"model first with 'hf download {name}'."
         ) from None
+    if reason := _misfit(pipe):
+        raise BadInput(
+            f"backbone '{name}' is no text-to-image model of the kind of Stable Diffusion 1.x or 2.x ({reason}); "
+            "choose one that is."
+        )
     return {
         "unet": pipe.unet,
         "text": pipe.text_encoder,
         "codec": pipe.vae,
         "tokenizer": pipe.tokenizer,
-        "scheduler": pipe.scheduler,
+        # Others add noise in other units (x + σε) to what this UNet was trained on.
+        "scheduler": DDPMScheduler.from_config(pipe.scheduler.config),
     }
+
+
+def _misfit(pipe: Any) -> str | None:
+    """Why the parts of a pipeline do not go together as in Stable Diffusion 1.x and 2.x; None where they do."""
+    unet, width = pipe.unet.config, pipe.text_encoder.config.hidden_size
+    read = unet.cross_attention_dim
+    if unet.addition_embed_type is not None:
+        return f"its UNet asks for more than text: {unet.addition_embed_type}"
+    if any(w != width for w in (read if isinstance(read, list | tuple) else [read])):
+        return f"its UNet reads text states of width {read}, its text encoder gives {width}"
+    if unet.in_channels != pipe.vae.config.latent_channels:
+        return f"its UNet reads {unet.in_channels} channels, its autoencoder gives {pipe.vae.config.latent_channels}"
+    return None

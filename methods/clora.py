@@ -33,6 +33,7 @@ class Clora(Consolidation):
     """W_t = W_0 + Σ_{t'<t} A_{t'}B_{t'} + A_tB_t, the past frozen; needs an adapter that can fold."""
 
     name = "clora"
+    folds = True
 
     def __init__(self, options: CloraOptions) -> None:
         self.options = options

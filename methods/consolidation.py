@@ -53,6 +53,8 @@ class Consolidation:
 
     name = "none"
     needs_weights = True  # tokens alone have none to protect
+    folds = False  # whether it moves changes from the adapter into the base weights
+    recalls = False  # whether it uses later what the adapter's weights were
     keeps_pictures = False
 
     def begin(self, learner: Learner, task: Task) -> None:

@@ -50,6 +50,7 @@ class Dsc(Consolidation):
     """Keeps the adapter of every earlier task (its storage grows with n) and distils from them."""
 
     name = "dsc"
+    recalls = True
 
     def __init__(self, options: DscOptions) -> None:
         self.options = options

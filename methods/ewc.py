@@ -52,6 +52,7 @@ class Ewc(Consolidation):
     """Holds the adapter near θ*, the weights after the last task, by the Fisher information of all tasks so far."""
 
     name = "ewc"
+    recalls = True
 
     def __init__(self, options: EwcOptions) -> None:
         self.options = options

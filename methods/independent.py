@@ -20,6 +20,7 @@ class Independent(Consolidation):
     """Keeps every adapter and hands each subject its own; nothing can be forgotten, nothing is shared."""
 
     name = "independent"
+    recalls = True
 
     def __init__(self) -> None:
         self.own: dict[str, dict[str, Tensor]] = {}

@@ -56,9 +56,7 @@ class Learner:
         """``backbone`` is this learner's own copy: ``adapter`` lives in it."""
         self.backbone, self.seed, self.adapter = backbone, seed, adapter
         self.consolidations, self.options = tuple(consolidations), options
-        for c in self.consolidations:
-            if c.needs_weights and not adapter.params:
-                raise BadInput(f"{c.name} protects weights, and this adapter trains none; choose another adapter.")
+        _check(adapter, self.consolidations)
         self.known: dict[str, Subject] = {}
 
     # --- the four verbs ---------------------------------------------------------------------------------------------
@@ -192,12 +190,12 @@ class Learner:
         return [(self.backbone.encode(x), Prompt(task.prompt, (s,)).render(self.say)) for x, s in pairs]
 
     def _draw(self, sources: Sequence[Source], batch: int, draw: torch.Generator) -> Step:
-        """Draw pictures, t uniform in [0, 1000) and ε ~ N(0, I), on the CPU for the same numbers on every device."""
+        """Draw pictures, t uniform over all steps and ε ~ N(0, I), on the CPU for the same numbers on every device."""
         device = self.backbone.device
         which = torch.randint(len(sources), (batch,), generator=draw).tolist()
         rows = [int(torch.randint(len(sources[w][0]), (), generator=draw)) for w in which]
         z = torch.stack([sources[w][0][k] for w, k in zip(which, rows, strict=True)])
-        t = torch.randint(1000, (batch,), generator=draw).to(device)
+        t = torch.randint(self.backbone.scheduler.config.num_train_timesteps, (batch,), generator=draw).to(device)
         noise = torch.randn(z.shape, generator=draw).to(device)
         return Step(z, noise, t, self.backbone.add_noise(z, noise, t), [sources[w][1] for w in which])
 
@@ -220,6 +218,16 @@ class Learner:
 
     def _override(self, subject: Subject) -> Params | None:
         return next((o for c in self.consolidations if (o := c.override(subject)) is not None), None)
+
+
+def _check(adapter: Adapter, consolidations: Sequence[Consolidation]) -> None:
+    """Raise BadInput for parts that do not go together."""
+    for c in consolidations:
+        if c.needs_weights and not adapter.params:
+            raise BadInput(f"{c.name} protects weights, and this adapter trains none; choose another adapter.")
+        for other in (o for o in consolidations if c.folds and o is not c and (o.folds or o.recalls)):
+            why = "does so too" if other.folds else "needs the adapters of earlier tasks as they were"
+            raise BadInput(f"{c.name} folds changes into the base weights, and {other.name} {why}; choose one of them.")
 
 
 def rate_share(step: int, steps: int, cooldown: float) -> float:

@@ -63,6 +63,7 @@ class Merge(Consolidation):
     """Keeps the adapter of every task; after each, the model is the base plus the merged change."""
 
     name = "merge"
+    folds = True
 
     def __init__(self, options: MergeOptions) -> None:
         self.options = options

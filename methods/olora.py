@@ -32,6 +32,7 @@ class Olora(Consolidation):
     """Folds each task's change into the past, and keeps the directions that it reads."""
 
     name = "olora"
+    folds = True
 
     def __init__(self, options: OloraOptions) -> None:
         self.options = options
