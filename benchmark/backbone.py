@@ -134,14 +134,18 @@ class Backbone:
         parts = [self.decode(self.encode(full[k : k + n])) for k in range(0, len(full), n)]
         return np.concatenate(parts)[: len(pictures)]
 
+    def check_prompts(self, prompts: Sequence[str], spare: int = 0) -> None:
+        """Raise BadInput for the first prompt that would be cut off; ``spare``: tokens that it must leave free."""
+        limit = self.tokenizer.model_max_length
+        for prompt in prompts:
+            if len(self.tokenizer(prompt).input_ids) + spare > limit:
+                raise BadInput(f"the prompt '{prompt}' is longer than the {limit} tokens that {self.name} can read.")
+
     def embed(self, prompts: Sequence[str], params: Params | None = None) -> Tensor:
         """Text states (n, length, width); equal prompts are encoded once."""
         unique = list(dict.fromkeys(prompts))
+        self.check_prompts(unique)
         ids = self.tokenizer(unique, padding="max_length", return_tensors="pt").input_ids
-        if ids.shape[1] > self.tokenizer.model_max_length:
-            longest = max(unique, key=lambda p: len(self.tokenizer(p).input_ids))
-            limit = self.tokenizer.model_max_length
-            raise BadInput(f"the prompt '{longest}' is longer than the {limit} tokens that {self.name} can read.")
         with self.autocast():
             states = _call(self.text, "text.", params, ids.to(self.device)).last_hidden_state
         where = {prompt: k for k, prompt in enumerate(unique)}

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import metrics
-from .errors import BadInput, unknown
+from .errors import BadInput, FailedRun, unknown
 from .metrics import Features
 from .profiles import Profile
 from .protocol import Pictures
@@ -106,7 +106,13 @@ def _multi_align(cell: Cell, profile: Profile) -> Features | None:
 def _diversity(cell: Cell, profile: Profile) -> Features | None:
     if cell.kind != "concept":
         return None
-    return metrics.diversity(cell.drawn, np.zeros(len(cell.drawn)) if cell.prompts is None else cell.prompts)
+    groups = np.zeros(len(cell.drawn)) if cell.prompts is None else cell.prompts
+    return None if _any_alone(groups) else metrics.diversity(cell.drawn, groups)
+
+
+def _any_alone(groups: NDArray[Any]) -> bool:
+    """Whether a picture is the only one of its prompt, so that there is nothing to tell it from."""
+    return bool((np.unique(groups, return_counts=True)[1] < 2).any())
 
 
 def _copying(cell: Cell, profile: Profile) -> Features | None:
@@ -119,7 +125,7 @@ def _lpips_diversity(cell: Cell, profile: Profile) -> Features | None:
     from .lpips import lpips_diversity
 
     groups = np.zeros(len(cell.pictures)) if cell.prompts is None else cell.prompts
-    return lpips_diversity(cell.pictures, groups) if cell.kind == "concept" else None
+    return lpips_diversity(cell.pictures, groups) if cell.kind == "concept" and not _any_alone(groups) else None
 
 
 def _elsewhere(cell: Cell, profile: Profile) -> None:
@@ -175,12 +181,14 @@ def rows(name: str, cell: Cell, profile: Profile) -> Iterator[dict[str, Any]]:
     """Rows (metric, prompt, value, n, se) of one metric: one a prompt for values of pictures, else one of the cell."""
     metric = load_metric(name)
     value = metric.of(cell, profile)
-    if value is None or np.isnan(value).any():
+    if value is None:
         return
+    if np.isnan(value).any():
+        raise FailedRun(f"metric '{name}' is not a number; its features or pictures are broken.")
     common = {"metric": name, "higher_is_better": metric.higher_is_better}
-    if isinstance(value, float):
+    if np.ndim(value) == 0:
         se = _jackknife(metric, cell, profile)
-        yield {**common, "prompt": None, "value": value, "n": len(cell.drawn), "se": se}
+        yield {**common, "prompt": None, "value": float(value), "n": len(cell.drawn), "se": se}
     elif cell.prompts is None:
         yield {**common, "prompt": None, "value": float(value.mean()), "n": len(value), "se": None}
     else:

@@ -32,7 +32,8 @@ REVISION = 3  # raised with every change of code that moves a number: old units 
 class Planner:
     """Makes the plan of a run; everything that all runs of a sweep have in common.
 
-    ``protocol``: ``final`` measures i = 0, j and T; ``full`` all cells; ``end`` only i = T, for tuning.
+    ``protocol``: ``final`` measures i = 0, j and T; ``full`` all cells; ``end`` only i = T, for tuning. ``device`` and
+    ``threads`` are those of the models; ``seen_on`` of the extractors, where pictures are scored elsewhere.
     """
 
     suite: Suite
@@ -43,6 +44,8 @@ class Planner:
     dtype: str
     extractors: Mapping[str, str]
     protocol: str = "final"
+    threads: int = 1
+    seen_on: tuple[str, int] | None = None
     known: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     def _once(self, key: Hashable, make: Callable[[], _T]) -> _T:
@@ -69,7 +72,7 @@ class Planner:
 
     def trains(self, method: Choice, order: tuple[int, ...], seed: int) -> tuple[Train, ...]:
         """The chain of trained states of one method on one order with one seed."""
-        model = [self.weights, self.dtype, method.name, dict(method.options), seed]
+        model = [self._model(None), method.name, dict(method.options), seed]
         key, stream, parent, trains = digest([REVISION, self._budget, model]), digest(seed), None, []
         for number, concept in enumerate((self.suite.concepts[k] for k in order), 1):
             key, stream = self._link(key, concept), self._link(stream, concept)
@@ -121,6 +124,9 @@ class Planner:
     def _content(self, concept: Concept) -> str:
         return self._once(("content", concept.name), lambda: data.content(self.suite, concept))
 
+    def _compared(self, concept: Concept) -> str:
+        return self._once(("compared", concept.name), lambda: data.compared(self.suite, concept))
+
     @cached_property
     def _budget(self) -> list[Any]:
         return [self.suite.training.model_dump(), self.suite.prompts.train, self.suite.sampling.size]
@@ -133,11 +139,14 @@ class Planner:
     def _scoring(self) -> list[Any]:
         """How pictures are scored; where real ones pass through the model's autoencoder, it is part of that."""
         codec = self.weights if self.profile.autoencoded else None
-        return [self.suite.evaluation.model_dump(), asdict(self.profile), dict(self.extractors), codec]
+        extractors = [dict(self.extractors), self.seen_on or (self.device, self.threads)]
+        return [self.suite.evaluation.model_dump(), asdict(self.profile), extractors, codec]
 
     @cached_property
     def _suite_hash(self) -> str:
-        return self.suite.hash
+        """The hash of the suite, and of the pictures in its folders: other pictures make another suite."""
+        folders = [self._compared(c) for c in self.suite.concepts if c.folder is not None]
+        return digest([self.suite.hash, folders]) if folders else self.suite.hash
 
     def _link(self, before: str, concept: Concept) -> str:
         """The next link of a chain."""
@@ -167,11 +176,11 @@ class Planner:
         return self._once(("look", state, names, seed), make)
 
     def _model(self, state: str | None) -> Any:
-        """What a key says of the model that draws: a trained state, or the base model."""
-        return state or [self.weights, self.dtype]
+        """What a key says of a model: a trained state, or the base model where it is computed."""
+        return state or [self.weights, self.dtype, self.device, self.threads]
 
     def _real(self, who: tuple[Concept, ...]) -> Real:
-        contents = [self._content(c) for c in who]
+        contents = [self._compared(c) for c in who]
         what = contents[0] if len(who) == 1 else contents
         return Real(digest([REVISION, "real", what, self.suite.evaluation.references]), who)
 
@@ -179,17 +188,18 @@ class Planner:
         self, pictures: str, who: tuple[Concept, ...], *, real: bool = False, before: str | None = None
     ) -> Measure:
         def make() -> Measure:
-            inputs = [REVISION, "score", pictures, before, [self._content(c) for c in who], *self._scoring]
+            inputs = [REVISION, "score", pictures, before, [self._compared(c) for c in who], *self._scoring]
             return Measure(digest(inputs), pictures, who, real, before)
 
         return self._once(("score", pictures, before, tuple(c.name for c in who)), make)
 
     def _classify(self, method: Choice, concepts: list[Concept], i: int, state: str | None) -> Classify:
-        """Among the concepts learned so far; the base model, among all by their nouns."""
-        among = tuple(concepts[:i] if state else concepts)
+        """Among the concepts learned so far; the base model, among all by their nouns, whatever the order."""
+        names = {c.name for c in concepts}
+        among = tuple(concepts[:i] if state else (c for c in self.suite.concepts if c.name in names))
 
         def make() -> Classify:
-            who = sorted([c.name, c.noun, self._content(c)] for c in among)
+            who = [[c.name, c.noun, self._compared(c)] for c in among]
             inputs = [REVISION, "classify", self._model(state), who, self.suite.prompts.train, PICTURES, ROUNDS, TRIALS]
             return Classify(digest(inputs), method if state else None, among, i if state else 0, state)
 

@@ -21,6 +21,7 @@ from .toybox.world import CLASSES, portraits, unusual_individual
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 _TRAIN, _REFERENCE, _HELD_OUT = 1, 2, 3  # disjoint streams of the renderer
 Subjects = tuple[Concept, ...]
+_LEAST = 2  # pictures that a distance between distributions can be told from
 _LOOKALIKE = 900_000  # seeds of distractors; no concept of a suite may reach them
 _learned: ContextVar[str | None] = ContextVar("learned", default=None)
 
@@ -87,10 +88,23 @@ def held_out_pictures(suite: Suite, who: Subjects) -> Pictures | None:
     return _folder(suite, who[0]) if len(who) == 1 else None
 
 
+def unseen_pictures(suite: Suite, concept: Concept) -> Pictures:
+    """Real pictures that nothing was learned from: fresh renderings, or the rest of the folder, which may be empty."""
+    if concept.folder is not None:
+        return _folder(suite, concept)[suite.training.pictures :]
+    return _drawn((_identity(concept),), suite.evaluation.references, _HELD_OUT)
+
+
 def content(suite: Suite, concept: Concept) -> str:
     """The content hash of a concept: its noun and the bytes it is learned from."""
     pictures = training_pictures(suite, concept)
     return digest([concept.name, concept.noun, picture_hash(pictures)])
+
+
+def compared(suite: Suite, concept: Concept) -> str:
+    """The content hash of all that is learned from a concept and that it is compared with."""
+    learned = content(suite, concept)
+    return learned if concept.folder is None else digest([learned, picture_hash(_folder(suite, concept))])
 
 
 def picture_hash(pictures: Pictures) -> str:
@@ -105,7 +119,9 @@ def check_suite(suite: Suite) -> None:
             raise BadInput(
                 f"concept '{concept.name}': the toybox world has no '{concept.noun}'; it has {', '.join(CLASSES)}."
             )
-        training_pictures(suite, concept)
+        n = len(training_pictures(suite, concept))
+        if concept.folder is not None and len(_folder(suite, concept)) < _LEAST:
+            raise BadInput(f"concept '{concept.name}': {concept.folder} holds {n} picture; give at least {_LEAST}.")
 
 
 def _refuse_to_learners_of_another(concept: Concept) -> None:

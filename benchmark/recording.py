@@ -74,6 +74,8 @@ class Recorder:
         names = [c.name for c in unit.concepts]
         for name, counts in zip(names, self.store.read_json(unit.key, "confusion.json"), strict=False):
             n, place = sum(counts), {"source": "model", "i": i, "j": 1 + order.index(name), "concept": name}
+            if not n:  # a folder that holds no more than was learned from
+                continue
             common = {**place, "prompt": None, "n": n}
             right = counts[names.index(name)] / n
             yield Score.model_validate({**common, "metric": "dc_accuracy", "value": right, "higher_is_better": True})

@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
+from .chain import Planner
 from .commands import interruptible, tell_results, warner
 from .errors import BadInput
 from .plan import RunPlan
@@ -99,8 +100,8 @@ def _plan(session: Any, suite: Suite, result: Result) -> RunPlan:
     if unknown := [name for name in run.order if name not in names]:
         raise BadInput(f"run {run.id}: suite {suite.name} has no concept '{unknown[0]}'; name its spec with --suite.")
     order = tuple(names.index(name) for name in run.order)
-    (plan,) = session.plan([recorded(run.method, run.options)], [order], [run.seed], run.protocol)
-    return plan  # type: ignore[no-any-return]
+    planner: Planner = session.planner(run.protocol, (run.device, int(result.environment.get("threads", 1))))
+    return planner.run(recorded(run.method, run.options), order, run.seed)
 
 
 def _check_kept(session: Any, plans: Sequence[RunPlan], results: Sequence[Result]) -> None:

@@ -137,12 +137,12 @@ class Runner:
         model: Any = self._method(unit.method.make, 0, unit.state) if unit.state and unit.method else self.backbone
         table = []
         if isinstance(model, Explaining):
-            real = [data.held_out_pictures(self.suite, (c,)) for c in unit.concepts]
-            held = [pictures[:PICTURES] for pictures in real if pictures is not None]
+            held = [data.unseen_pictures(self.suite, c)[:PICTURES] for c in unit.concepts]
             truth = [k for k, pictures in enumerate(held) for _ in pictures]
             prompts = [Prompt(self.suite.prompts.train, (data.subject(c),)) for c in unit.concepts]
             watch(Tick("classify", 0, len(truth)))
-            table = confusion(truth, classify(model.explain, np.concatenate(held), prompts), len(held)).tolist()
+            found = classify(model.explain, np.concatenate(held), prompts) if truth else np.array([], np.int64)
+            table = confusion(truth, found, len(held)).tolist()
             watch(Tick("classify", len(truth), len(truth)))
         (folder / "confusion.json").write_text(json.dumps(table))
         return {}

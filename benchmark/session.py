@@ -59,6 +59,7 @@ class Recipe:
         device = pick_device(self.device)
         set_threads(self.threads or 1)
         model = load_backbone(self.backbone, self.suite.sampling, str(device), self.dtype)
+        _check_prompts(self.suite, model)
         eyes, keys = {}, {}
         for name in self.profile.extractors:
             extractor = load_extractor(name, device)
@@ -100,17 +101,21 @@ class Session:
         """The units."""
         return self.runner.store
 
-    def planner(self, protocol: str) -> Planner:
-        """What makes plans of runs on this suite and backbone."""
+    def planner(self, protocol: str, made_on: tuple[str, int] | None = None) -> Planner:
+        """What makes plans of runs on this suite and backbone; ``made_on``: device and threads, where not these."""
+        here = self.device.type, self.recipe.threads or 1
+        device, threads = made_on or here
         return Planner(
             suite=self.suite,
             profile=self.recipe.profile,
             backbone=self.runner.backbone.name,
             weights=self.runner.backbone.weights,
-            device=self.device.type,
+            device=device,
             dtype=self.recipe.dtype,
             extractors=self.extractors,
             protocol=protocol,
+            threads=threads,
+            seen_on=here,
         )
 
     def plan(
@@ -189,9 +194,18 @@ class _Tracker:
             self.lost = True
 
 
+def _check_prompts(suite: Suite, model: Backbone) -> None:
+    """Raise BadInput for a prompt that the text encoder would cut off, with a token and the longest noun in it."""
+    noun = max((c.noun for c in suite.concepts), key=lambda noun: len(model.tokenizer(noun).input_ids))
+    prompts = suite.prompts
+    for n, texts in enumerate((prompts.prior, (prompts.train, *prompts.evaluation), prompts.pairs)):
+        model.check_prompts([text.format(*[noun] * n) for text in texts], spare=n)
+
+
 def _eyes(extractor: Extractor, model: Backbone, folder: Path, profile: Profile) -> Eyes:
-    drawn = FeatureCache(folder, extractor, extractor.key)
+    seeing = [extractor.key, model.device.type, torch.get_num_threads()]
+    drawn = FeatureCache(folder, extractor, digest(seeing))
     if not profile.autoencoded:
         return Eyes(drawn, drawn)
-    key = digest([extractor.key, hash_weights({"codec": model.codec}), "autoencoded"])
+    key = digest([*seeing, hash_weights({"codec": model.codec}), "autoencoded"])
     return Eyes(drawn, FeatureCache(folder, lambda pictures: extractor(model.reconstruct(pictures)), key))

@@ -77,9 +77,15 @@ class Prompts(_Frozen):
             (0, "nowhere", self.prior),
         ):
             for prompt in prompts:
-                if prompt.count(PLACEHOLDER) != n:
-                    raise ValueError(f"prompt '{prompt}' must hold the placeholder {{}} {words}")
+                if _placeholders_in(prompt) != n:
+                    raise ValueError(f"prompt '{prompt}' must hold the placeholder {{}} {words}, and no other brace")
         return self
+
+
+def _placeholders_in(prompt: str) -> int:
+    """How many ``{}`` a prompt has; -1 where it has other braces."""
+    plain = prompt.replace(PLACEHOLDER, "")
+    return -1 if "{" in plain or "}" in plain else prompt.count(PLACEHOLDER)
 
 
 class Training(_Frozen):
