@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+Rows = NDArray[np.float64]
+"""Numbers by rectangle; of rectangles themselves (n, 4): least x, least y, width, height."""
 Point = tuple[float, float]
 _ROUNDS = 4
 """Passes over all names; each finds the best place for a name as the others lie now."""
@@ -21,44 +27,70 @@ class Box:
 
     def shared(self, other: Box) -> float:
         """The area that both cover."""
-        across = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
-        along = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
-        return max(0.0, across) * max(0.0, along)
+        return float(_shared(_rows([self]), _rows([other]))[0, 0])
 
     def holds(self, point: Point) -> bool:
         """Whether a point lies inside."""
-        return 0 <= point[0] - self.x <= self.width and 0 <= point[1] - self.y <= self.height
+        return self.nearest(point) == point
+
+    def nearest(self, point: Point) -> Point:
+        """The point of the rectangle that is nearest to another."""
+        x, y = point
+        return min(max(x, self.x), self.x + self.width), min(max(y, self.y), self.y + self.height)
+
+    def far(self, point: Point, radius: float) -> bool:
+        """Whether a name here needs a line that joins it to its point."""
+        return math.dist(self.nearest(point), point) > radius + 6
 
 
 def place(points: Sequence[Point], sizes: Sequence[Point], room: Box, radius: float) -> list[Box]:
-    """A box of each size beside its point, inside ``room``, with as little covered as the tried places allow."""
-    dots = [Box(x - radius, y - radius, 2 * radius, 2 * radius) for x, y in points]
+    """A box of each size near its point, inside ``room``, with as little covered as the tried places allow."""
+    dots = _rows([Box(x - radius, y - radius, 2 * radius, 2 * radius) for x, y in points])
     tried = [list(_around(p, size, radius)) for p, size in zip(points, sizes, strict=True)]
-    chosen = [boxes[0] for boxes in tried]
+    rows = [_rows([box for box, _ in boxes]) for boxes in tried]
+    costs = [_alone(row, boxes, dots, room) for row, boxes in zip(rows, tried, strict=True)]
+    chosen = np.array([row[0] for row in rows]).reshape(len(points), 4)
+    best = [0] * len(points)
     for _ in range(_ROUNDS):
-        for k, boxes in enumerate(tried):
-            others = [*dots, *chosen[:k], *chosen[k + 1 :]]
-            costs = [_cost(box, others, room) + 0.5 * later for later, box in enumerate(boxes)]
-            chosen[k] = boxes[costs.index(min(costs))]
-    return chosen
+        for k, row in enumerate(rows):
+            others = np.delete(chosen, k, axis=0)
+            best[k] = int(np.argmin(costs[k] + _shared(row, others).sum(axis=1)))
+            chosen[k] = row[best[k]]
+    return [boxes[k][0] for boxes, k in zip(tried, best, strict=True)]
 
 
-def _around(point: Point, size: Point, radius: float) -> Iterator[Box]:
-    """Places of a name, the best first: at the right, at the left, above, below, and the same further off."""
+def _around(point: Point, size: Point, radius: float) -> Iterator[tuple[Box, float]]:
+    """Places of a name, and what each costs by itself: beside the point, above and below, and around further off."""
     (x, y), (width, height) = point, size
     middle = y - height / 2
-    sides = (x + radius + 2, x - radius - 2 - width)
-    for off in (0.0, 0.5, -0.5, 0.9, -0.9, 1.5, -1.5, 2.2, -2.2):
-        for left in sides:
-            yield Box(left, middle + off * height, width, height)
-    for off in (0.8, -0.8, 1.6, -1.6):
-        yield Box(x - width / 2, middle + off * (height + radius), width, height)
+    for off in (0.0, 0.5, -0.5, 0.9, -0.9):
+        yield Box(x + radius + 2, middle + off * height, width, height), 6 * abs(off)
+        yield Box(x - radius - 2 - width, middle + off * height, width, height), 1 + 6 * abs(off)
+    for sign in (1, -1):
+        yield Box(x - width / 2, middle + sign * 0.8 * (height + radius), width, height), 6.0
+    for away in (2.0, 3.5, 5.0, 7.0):
+        for turn in range(12):
+            dx, dy = away * height * math.cos(turn * math.pi / 6), away * height * math.sin(turn * math.pi / 6)
+            left = x + dx - (width if dx < -1 else 0 if dx > 1 else width / 2)
+            yield Box(left, middle + dy, width, height), 8.0 * away
 
 
-def _cost(box: Box, others: Sequence[Box], room: Box) -> float:
-    """The area that is covered twice, and five times what lies outside."""
-    outside = box.width * box.height - box.shared(room)
-    return 5 * outside + sum(box.shared(other) for other in others)
+def _alone(row: Rows, boxes: Sequence[tuple[Box, float]], dots: Rows, room: Box) -> Rows:
+    """What places cost whatever the other names do: distance, points that are covered, and what lies outside."""
+    area, inside = row[:, 2] * row[:, 3], _shared(row, _rows([room]))[:, 0]
+    return np.array([cost for _, cost in boxes]) + _shared(row, dots).sum(axis=1) + 5 * (area - inside)
+
+
+def _rows(boxes: Sequence[Box]) -> Rows:
+    return np.array([(b.x, b.y, b.width, b.height) for b in boxes]).reshape(len(boxes), 4)
+
+
+def _shared(first: Rows, second: Rows) -> Rows:
+    """The areas that each of n and each of m rectangles share, (n, m)."""
+    low = np.maximum(first[:, None, :2], second[None, :, :2])
+    high = np.minimum(first[:, None, :2] + first[:, None, 2:], second[None, :, :2] + second[None, :, 2:])
+    shared: Rows = np.clip(high - low, 0, None).prod(axis=2)
+    return shared
 
 
 def apart(wanted: Sequence[float], step: float) -> list[float]:

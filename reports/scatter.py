@@ -14,6 +14,7 @@ from .labels import Box, place
 Interval = tuple[float, float] | None
 _WIDE, _NARROW = (470, 400), (350, 440)
 """Width and height of a chart of names, for a page and for a telephone: its text is never made smaller."""
+_RADIUS = 5.0
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def _points(title: str, dots: Sequence[Dot], canvas: Canvas, kind: str) -> str:
     spots = [canvas.at(d.x, d.y) for d in shown]
     joined = "L".join(f"{a:.1f} {b:.1f}" for (a, b), d in zip(spots, shown, strict=True) if d.front)
     room = Box(LEFT, TOP, canvas.width - LEFT - 2, canvas.height - TOP - BOTTOM)
-    names = place(spots, [(6.1 * len(d.name), 12.0) for d in shown], room, 5.0)
+    names = place(spots, [(6.1 * len(d.name), 12.0) for d in shown], room, _RADIUS)
     body = [
         canvas.frame(),
         *(_bars(d, canvas) for d in shown),
@@ -55,10 +56,12 @@ def _points(title: str, dots: Sequence[Dot], canvas: Canvas, kind: str) -> str:
 
 def _dot(d: Dot, spot: tuple[float, float], box: Box) -> str:
     told = "".join(f' data-{escape(k)}="{escape(v)}"' for k, v in d.data)
-    circle = f'<circle cx="{spot[0]:.1f}" cy="{spot[1]:.1f}" r="4.5"/>'
+    circle = f'<circle cx="{spot[0]:.1f}" cy="{spot[1]:.1f}" r="{_RADIUS - 0.5}"/>'
     name = f'<text x="{box.x:.1f}" y="{box.y + 10:.1f}">{escape(d.name)}</text>'
+    (a, b), far = box.nearest(spot), box.far(spot, _RADIUS)
+    lead = f'<path class="lead" d="M{spot[0]:.1f} {spot[1]:.1f}L{a:.1f} {b:.1f}"/>' if far else ""
     kind = "dot on" if d.front else "dot"
-    return f'<a href="{escape(d.link)}" class="{kind}"{told}>{circle}{name}</a>'
+    return f'<a href="{escape(d.link)}" class="{kind}"{told}>{lead}{circle}{name}</a>'
 
 
 def _bars(d: Dot, canvas: Canvas) -> str:
