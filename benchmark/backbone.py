@@ -184,7 +184,7 @@ class Backbone:
             t = torch.tensor([q.t for q in some], device=self.device)
             noisy = self.add_noise(z[[q.picture for q in some]], noise, t)
             error = self.eps(noisy, t, [q.prompt.render(say) for q in some], params) - noise
-            parts.append(error.square().mean((1, 2, 3)).double().cpu().numpy())
+            parts.append(error.square().mean((1, 2, 3)).cpu().double().numpy())
         return np.concatenate(parts)
 
     # --- sampling -------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from .errors import BadInput
 from .spec import Sampling
 
 EMBEDDED = ("tiny", "toybox")
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def pick_device(name: str) -> torch.device:
@@ -29,6 +29,10 @@ def pick_device(name: str) -> torch.device:
 
 def pick_dtype(name: str) -> torch.dtype:
     """The compute type by name; raises BadInput for any other."""
+    if name == "float16":
+        raise BadInput(
+            "--dtype float16: small gradients vanish in it; choose bfloat16, which takes no more room."
+        )
     if name not in _DTYPES:
         raise BadInput(f"--dtype {name}: choose one of {', '.join(_DTYPES)}.")
     return _DTYPES[name]

@@ -32,7 +32,7 @@ def run(
     protocol: Annotated[str, typer.Option(help="Cells to measure: 'final' or 'full'.")] = "final",
     backbone: Annotated[str | None, typer.Option(help="toybox, a diffusers folder, or a hub id.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
+    dtype: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
     settings: Annotated[list[str] | None, typer.Option("--set", help="An option, e.g. dsc.temperature=0.05.")] = None,
     threads: Threads = None,
     jobs: Jobs = 1,

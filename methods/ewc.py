@@ -76,7 +76,7 @@ class Ewc(Consolidation):
         return {"ewc.fisher_mean": f.mean().item()}
 
     def _gradients(self, learner: Learner, task: Task, watch: Watch) -> Iterator[Tensor]:
-        """∂L_FIM/∂θ of one picture at one (t, ε) each, (p,), every picture ``passes`` times."""
+        """∂L_FIM/∂θ of one picture at one (t, ε) each, (p,) on the CPU, every picture ``passes`` times."""
         params = list(learner.adapter.params.values())
         draw = torch.Generator().manual_seed(task.seed + 4)
         n = self.options.passes * len(task.pictures)
@@ -84,7 +84,7 @@ class Ewc(Consolidation):
             loss = self._loss(learner, task, step, draw)
             found = torch.autograd.grad(loss, params)
             watch(Tick("fisher", k + 1, n, loss.item()))
-            yield torch.cat([g.detach().flatten() for g in found])
+            yield torch.cat([g.detach().flatten() for g in found]).cpu()
 
     def _loss(self, learner: Learner, task: Task, step: Step, draw: torch.Generator) -> Tensor:
         """L_denoise, plus w_DC L_DC where scores are asked for; candidates are drawn anew for each example."""
@@ -108,6 +108,6 @@ def _under(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def _split(flat: Tensor, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A flat vector (p,) as tensors of the shapes of ``like``."""
+    """A flat vector (p,) as tensors of the shapes of ``like``, where those are."""
     pieces = torch.split(flat, [p.numel() for p in like.values()])
-    return {name: piece.view_as(p) for (name, p), piece in zip(like.items(), pieces, strict=True)}
+    return {name: piece.view_as(p).to(p.device) for (name, p), piece in zip(like.items(), pieces, strict=True)}

@@ -13,7 +13,7 @@ def diagonal(gradients: Tensor) -> Tensor:
 
 def top_eigenvalues(gradients: Tensor, k: int) -> Tensor:
     """The k largest eigenvalues (fewer where n < k) of the empirical Fisher GᵀG/n, by the Gram matrix of G (n, p)."""
-    gram = (gradients @ gradients.T).double() / len(gradients)
+    gram = (gradients @ gradients.T).cpu().double() / len(gradients)
     values: Tensor = torch.linalg.eigvalsh(gram)
     return values.flip(0)[:k]
 

@@ -32,12 +32,12 @@ def inspect(learner: Learner, task: Task, watch: Watch) -> dict[str, float]:
     n = _PASSES * len(task.pictures)
     for k, step in enumerate(learner.examples(task, _PASSES)):
         e = candidate_errors(learner, task, step, subjects)
-        found.append(e.detach())
+        found.append(e.detach().cpu())
         if params:
             denoise = torch.autograd.grad(e[:, 0].mean(), params, retain_graph=True)
             dc = torch.autograd.grad(contrast(logits(e, _TEMPERATURE)), params)
-            plain.append(torch.cat([g.flatten() for g in denoise]))
-            scored.append(plain[-1] + torch.cat([g.flatten() for g in dc]))
+            plain.append(torch.cat([g.flatten() for g in denoise]).cpu())
+            scored.append(plain[-1] + torch.cat([g.flatten() for g in dc]).cpu())
         watch(Tick("inspect", k + 1, n))
     errors = torch.cat(found)
     scores = logits(errors, _TEMPERATURE).softmax(1)[:, 0]

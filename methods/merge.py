@@ -92,13 +92,16 @@ class Merge(Consolidation):
         return {name: w.detach().clone() for name, w in learner.adapter.delta().items()}
 
     def _constrained(self, learner: Learner, task: Task, changes: Mapping[str, Changes]) -> dict[str, Tensor]:
-        """The closed form, layer by layer, with the text states of every concept's own words as targets."""
+        """The closed form, layer by layer, with the text states of every concept's own words as targets.
+
+        On the CPU: not every accelerator knows float64.
+        """
         states = [self._states(learner, task, learner.known[name]) for name in changes]
         regular = self._regular(learner, task)
         merged = {}
         for layer, w0 in learner.adapter.base().items():
-            w = w0.double()
-            values = [(w + c[layer].double()) @ s for c, s in zip(changes.values(), states, strict=True)]
+            w = w0.cpu().double()
+            values = [(w + c[layer].cpu().double()) @ s for c, s in zip(changes.values(), states, strict=True)]
             merged[layer] = (constrained(w, regular, torch.cat(states, 1), torch.cat(values, 1)) - w).to(w0)
         return merged
 
@@ -108,7 +111,7 @@ class Merge(Consolidation):
         ids = learner.backbone.tokenizer(task.prompt.format(words)).input_ids
         own = set(learner.backbone.tokenizer(words, add_special_tokens=False).input_ids)
         where = [k for k, i in enumerate(ids) if i in own]
-        return learner.backbone.embed([task.prompt.format(words)])[0, where].T.double()
+        return learner.backbone.embed([task.prompt.format(words)])[0, where].T.cpu().double()
 
     def _regular(self, learner: Learner, task: Task) -> Tensor:
         """Text states (in, r) of the training prompt with words of the vocabulary, float64."""
@@ -118,7 +121,7 @@ class Merge(Consolidation):
         chosen = [plain[k] for k in torch.randperm(len(plain), generator=draw)[: self.options.captions].tolist()]
         prompts = [task.prompt.format(w) for w in chosen]
         parts = [learner.backbone.embed(prompts[k : k + 32]) for k in range(0, len(prompts), 32)]
-        return torch.cat(parts).flatten(0, 1).T.double()
+        return torch.cat(parts).flatten(0, 1).T.cpu().double()
 
     def state(self) -> dict[str, Tensor]:
         """All adapters, as ``<concept>/<parameter>``."""

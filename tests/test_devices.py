@@ -1,0 +1,100 @@
+"""What differs on an accelerator: some know no float64, and gradients of many examples would fill their memory."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from cpbench.benchmark.backbones import pick_dtype
+from cpbench.benchmark.errors import BadInput
+from cpbench.benchmark.protocol import Prompt, Question, unwatched
+from cpbench.methods import ewc, inspection
+from cpbench.methods.fisher import top_eigenvalues
+from learners import CAR, CAT, learner
+
+
+class Elsewhere(Tensor):
+    """A tensor as on a device without float64, which only ``cpu()`` leaves."""
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        out = super().__torch_function__(func, types, args, kwargs or {})
+        if func is Tensor.cpu:
+            return out.as_subclass(Tensor)
+        if isinstance(out, cls) and out.dtype is torch.float64:
+            raise TypeError("this device does not know float64")
+        return out
+
+
+def elsewhere(tensors):
+    return {name: w.as_subclass(Elsewhere) for name, w in tensors.items()}
+
+
+def test_the_stand_in_refuses_float64_as_such_a_device_does():
+    x = torch.ones(2).as_subclass(Elsewhere)
+    with pytest.raises(TypeError, match="float64"):
+        (2 * x).double()
+    assert type(x.cpu().double()) is Tensor
+
+
+def test_eigenvalues_are_told_from_a_device_without_float64():
+    g = torch.randn(5, 9, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(top_eigenvalues(g.as_subclass(Elsewhere), 3), top_eigenvalues(g, 3))
+
+
+def test_errors_are_explained_from_a_device_without_float64(pristine, monkeypatch):
+    mine, question = pristine.copy(), Question(0, Prompt("photo of a cat", ()), 500, 1)
+    expected = mine.explain(CAT.pictures, [question])
+    eps = mine.eps
+    monkeypatch.setattr(mine, "eps", lambda *a: eps(*a).as_subclass(Elsewhere))
+    assert np.array_equal(mine.explain(CAT.pictures, [question]), expected)
+
+
+def test_the_closed_form_is_solved_for_a_device_without_float64(pristine, monkeypatch):
+    folded = []
+    for far in (False, True):
+        made = learner("cd-merge", pristine, CAT, merge__captions=20)
+        if far:
+            embed, base, delta = made.backbone.embed, made.adapter.base, made.adapter.delta
+            (part,) = made.consolidations
+            end = part.end
+
+            def ended(*arguments, embed=embed, base=base, delta=delta, end=end, made=made):
+                monkeypatch.setattr(made.backbone, "embed", lambda *a: embed(*a).as_subclass(Elsewhere))
+                monkeypatch.setattr(made.adapter, "base", lambda: elsewhere(base()))
+                monkeypatch.setattr(made.adapter, "delta", lambda: elsewhere(delta()))
+                return end(*arguments)
+
+            monkeypatch.setattr(part, "end", ended)
+        made.learn(CAR, unwatched)
+        folded.append(made.adapter.folded())
+    assert all(torch.equal(folded[0][k], folded[1][k]) for k in folded[0])
+
+
+@pytest.fixture
+def far_gradients(monkeypatch):
+    """Every gradient of torch.autograd.grad is given as on another device."""
+    grad = torch.autograd.grad
+    monkeypatch.setattr(torch.autograd, "grad", lambda *a, **k: [g.as_subclass(Elsewhere) for g in grad(*a, **k)])
+
+
+def test_gradients_of_single_examples_are_gathered_on_the_cpu(pristine, monkeypatch, far_gradients):
+    gathered = []
+    monkeypatch.setattr(ewc, "diagonal", lambda g, true=ewc.diagonal: gathered.append(type(g)) or true(g))
+    spectrum = inspection.spectrum
+    monkeypatch.setattr(inspection, "spectrum", lambda g, name: gathered.append(type(g)) or spectrum(g, name))
+    made = learner("ewc-dc", pristine, CAT, ewc__passes=1)
+    made.inspect(CAT, unwatched)
+    assert gathered == [Tensor] * 3
+
+
+def test_scores_are_counted_for_a_device_without_float64(pristine, monkeypatch):
+    made = learner("ti", pristine, CAT)
+    expected, errors = made.inspect(CAT, unwatched), inspection.candidate_errors
+    monkeypatch.setattr(inspection, "candidate_errors", lambda *a: errors(*a).as_subclass(Elsewhere))
+    assert made.inspect(CAT, unwatched) == expected
+
+
+def test_float16_is_refused_with_what_to_take_instead():
+    with pytest.raises(BadInput, match="choose bfloat16"):
+        pick_dtype("float16")
