@@ -30,9 +30,7 @@ def pick_device(name: str) -> torch.device:
 def pick_dtype(name: str) -> torch.dtype:
     """The compute type by name; raises BadInput for any other."""
     if name == "float16":
-        raise BadInput(
-            "--dtype float16: small gradients vanish in it; choose bfloat16, which takes no more room."
-        )
+        raise BadInput("--dtype float16: small gradients vanish in it; choose bfloat16, which takes no more room.")
     if name not in _DTYPES:
         raise BadInput(f"--dtype {name}: choose one of {', '.join(_DTYPES)}.")
     return _DTYPES[name]
@@ -69,9 +67,9 @@ def _pipeline(name: str) -> dict[str, Any]:
             f"backbone '{name}' cannot be loaded ({reason}); give toybox, a folder in diffusers' layout, or fetch the "
             f"model first with 'hf download {name}'."
         ) from None
-    if reason := _misfit(pipe):
+    if (misfit := _misfit(pipe)) is not None:
         raise BadInput(
-            f"backbone '{name}' is no text-to-image model of the kind of Stable Diffusion 1.x or 2.x ({reason}); "
+            f"backbone '{name}' is no text-to-image model of the kind of Stable Diffusion 1.x or 2.x ({misfit}); "
             "choose one that is."
         )
     return {
