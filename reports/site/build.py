@@ -15,7 +15,7 @@ from ...benchmark.results import Result
 from ...benchmark.spec import digest
 from ..about import Methods, Pictures
 from ..entry import Entry
-from ..naming import first_run, slug_of
+from ..naming import first_run, slug_of, slugs_of
 from ..reported import Reported
 from ..summaries import summaries
 from ..tables import split
@@ -67,7 +67,7 @@ def _places(boards: Sequence[Board]) -> list[Place]:
     found = []
     for board, title in zip(boards, titles, strict=True):
         key = digest(board.conditions)[:6]
-        slugs = {name: slug_of(name) for name in board.runs}
+        slugs = slugs_of(board.runs)
         told = f"{title} ({key})" if many[title] > 1 else title
         found.append(Place(board, f"{slug_of(title)}-{key}", told, slugs, scales(board.results)))
     return found
