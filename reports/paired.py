@@ -3,6 +3,11 @@
 Methods see the same pictures, noises and times at the same update, so a difference within a pair is free of what
 orders and seeds do to both. Its interval is that of :func:`.stats.estimate` over the pairs; it is Student's, so that
 two methods without any difference are told apart in 5 % of comparisons.
+
+No difference means: the same expected value on each of these task orders. Where each order has several seeds, orders
+are fixed and only seeds are noise, so that methods that merely prefer different orders (an interaction of method and
+order) are told apart more often. What is sure is so for these orders, not for all that could be drawn: that would take
+a sample of many.
 """
 
 from __future__ import annotations
@@ -37,11 +42,15 @@ class Difference:
 
 @dataclass(frozen=True)
 class Rank:
-    """Place by mean, and the best and worst place that the paired differences leave open."""
+    """Place by mean, and the best and worst place that the paired differences leave open.
+
+    ``behind``: the first by mean is significantly better.
+    """
 
     place: int
     best: int
     worst: int
+    behind: bool
 
 
 Numbers = Mapping[tuple[tuple[str, ...], int], float]
@@ -54,7 +63,7 @@ def numbers(runs: Sequence[Entry], value: Value) -> Numbers:
 
 
 def difference(first: Numbers, second: Numbers, names: tuple[str, str]) -> Difference:
-    """The mean difference over pairs of equal order and seed."""
+    """The mean difference over pairs of equal order and seed; its interval is for these orders (see above)."""
     pairs = [key for key in first if key in second]
     return Difference(*names, estimate([first[k] - second[k] for k in pairs], [order for order, _ in pairs]))
 
@@ -77,9 +86,13 @@ def ranks(runs: Mapping[str, Sequence[Entry]], value: Value, *, higher: bool = T
     ordered = sorted(runs, key=lambda name: (np.isnan(means[name]), sign * means[name], name))
     better = {name: 0 for name in runs}
     worse = {name: 0 for name in runs}
+    behind = set[str]()
     for (a, b), d in found.items():
         if d.significant:
             winner, loser = (a, b) if (d.estimate.value > 0) == higher else (b, a)
             better[loser] += 1
             worse[winner] += 1
-    return {name: Rank(k, 1 + better[name], len(runs) - worse[name]) for k, name in enumerate(ordered, 1)}
+            behind |= {loser} if winner == ordered[0] else set()
+    return {
+        name: Rank(k, 1 + better[name], len(runs) - worse[name], name in behind) for k, name in enumerate(ordered, 1)
+    }

@@ -34,7 +34,10 @@ def test_a_difference_is_sure_where_its_interval_leaves_zero_out(interval, sure)
 
 @pytest.mark.parametrize(("orders", "seeds"), [(3, 2), (1, 5), (5, 1), (3, 3)])
 def test_methods_without_any_difference_are_told_apart_in_five_per_cent(orders, seeds):
-    """Both share what orders and seeds do, and each has a noise of its own, larger than what is shared."""
+    """Both share what orders and seeds do, and each has a noise of its own, larger than what is shared.
+
+    No difference means no interaction of method and order either: both gain the same from each order.
+    """
     rng, alarms, n = np.random.default_rng(orders * 10 + seeds), 0, 6000
     keys = [(ORDERS[o % 3] + (str(o),), s) for o in range(orders) for s in range(seeds)]
     for _ in range(n):
@@ -51,6 +54,7 @@ def test_ranks_are_places_by_mean_with_those_that_differences_leave_open():
     poor = [entry("poor", FORGETS, seed=k) for k in range(4)]
     found = ranks({"poor": poor, "good": good, "also": also}, average)
     assert [found[name].place for name in ("also", "good", "poor")] == [1, 2, 3]
+    assert [found[name].behind for name in ("also", "good", "poor")] == [False, False, True]
     assert (found["good"].best, found["good"].worst) == (1, 2) and (found["poor"].best, found["poor"].worst) == (3, 3)
     upside = ranks({"poor": poor, "good": good}, average, higher=False)
     assert upside["poor"].place == 1 and (upside["good"].best, upside["good"].worst) == (2, 2)
