@@ -68,13 +68,14 @@ def tell_results(console: Console, paths: Sequence[Path], out: Path) -> None:
 
 def leaderboard(console: Console, results: list[Result]) -> None:
     """Print the leaderboard of some records."""
+    from ..methods.rows import UPPER_BOUNDS
     from ..reports.entry import entries_of
-    from ..reports.tables import to_terminal
+    from ..reports.terminal import to_terminal
     from ..reports.tidy import boards
 
     wide = console if console.is_terminal else Console(width=160)  # a file does not wrap
     if results:
-        wide.print(to_terminal(boards(entries_of(results)), wide.width))
+        wide.print(to_terminal(boards(entries_of(results), UPPER_BOUNDS), wide.width))
 
 
 @interruptible()
@@ -86,8 +87,8 @@ def report(results: Path, out: Path, only: str | None, check: bool) -> None:
     from .store import home, writable
 
     console, units = Console(), home() / "units"
-    found = load(results)
-    methods = {r.name: About(r.adapter, r.consolidations, r.sentence, r.paper) for r in CATALOGUE.values()}
+    methods = {r.name: About(r.adapter, r.consolidations, r.sentence, r.paper, r.bound) for r in CATALOGUE.values()}
+    found = load(results, methods)
 
     def pictures(key: str) -> list[Path]:
         return sorted((units / key).glob("*.png"))

@@ -99,7 +99,7 @@ def _one(run_id: str, results: Path) -> Result:
 def show(run_id: str, results: Path, as_json: bool) -> None:
     """Print one run: what it was, its matrix, its cost."""
     from ..reports.entry import entry_of
-    from ..reports.tables import matrix_table
+    from ..reports.terminal import matrix_table
 
     found = _one(run_id, results)
     if as_json:
@@ -115,7 +115,7 @@ def diff(first: str, second: str, results: Path, as_json: bool) -> None:
     """Print what differs between two runs, what follows from it, and their numbers where these may be compared."""
     from ..reports.differing import FORBIDS, unequal
     from ..reports.entry import entry_of
-    from ..reports.tables import difference_table
+    from ..reports.terminal import difference_table
 
     a, b = (entry_of(_one(run_id, results)) for run_id in (first, second))
     found = list(unequal(a, b))

@@ -15,7 +15,10 @@ PLAIN = {"tokens": "ti", "kv": "cd", "lora": "lora", "vera": "vera"}
 
 @dataclass(frozen=True)
 class Row:
-    """One named method; ``adapter`` is empty for the base model. ``fixed`` replaces defaults, by section and field."""
+    """One named method; ``adapter`` is empty for the base model. ``fixed`` replaces defaults, by section and field.
+
+    ``bound`` marks an upper bound: it sees what the others may not, and so does not compete with them.
+    """
 
     name: str
     adapter: str
@@ -23,6 +26,7 @@ class Row:
     sentence: str
     paper: str
     fixed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    bound: bool = False
 
 
 _DC = "https://arxiv.org/abs/2410.00700"
@@ -94,7 +98,7 @@ CATALOGUE: dict[str, Row] = {
         Row("lora-merge", "lora", ("merge",), "One LoRA a concept from the base model, averaged.", _MERGE),
         Row("olora", "lora", ("olora",), "O-LoRA: later tasks learn in orthogonal directions.", _OLORA),
         Row("ziplora", "lora", ("ziplora",), "One LoRA a concept, merged with learned coefficients.", _ZIP),
-        Row("replay", "lora", ("replay",), "Keeps two pictures of each concept: an upper bound.", ""),
+        Row("replay", "lora", ("replay",), "Keeps two pictures of each concept: an upper bound.", "", bound=True),
         Row(
             "joint",
             "lora",
@@ -102,7 +106,17 @@ CATALOGUE: dict[str, Row] = {
             "Trains on all pictures so far, from the base model, n times the updates at task n: an upper bound.",
             "",
             _JOINT,
+            bound=True,
         ),
-        Row("independent", "lora", ("independent",), "One LoRA a concept, chosen by an oracle: an upper bound.", ""),
+        Row(
+            "independent",
+            "lora",
+            ("independent",),
+            "One LoRA a concept, chosen by an oracle: an upper bound.",
+            "",
+            bound=True,
+        ),
     )
 }
+
+UPPER_BOUNDS = frozenset(row.name for row in CATALOGUE.values() if row.bound)

@@ -9,12 +9,16 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class About:
-    """A method in words: its adapter and consolidations, a sentence, and the address of its paper."""
+    """A method in words: its adapter and consolidations, a sentence, and the address of its paper.
+
+    ``bound`` marks an upper bound, which sees what others may not and does not compete with them.
+    """
 
     adapter: str
     consolidations: tuple[str, ...]
     sentence: str
     paper: str
+    bound: bool = False
 
 
 Methods = Mapping[str, About]

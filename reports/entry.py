@@ -111,13 +111,13 @@ def _cells(scores: list[Score], metrics: list[str], last: int) -> tuple[Stack, S
     values = np.array([s.value for s in scores], dtype=np.float64)
     rows = np.bincount(at, minlength=size)
     with np.errstate(invalid="ignore", divide="ignore"):
-        means = np.bincount(at, values, size) / rows
-        errors = np.sqrt(np.bincount(at, np.square(values - means[at]), size) / (rows - 1) / rows)
+        means: Stack = np.bincount(at, values, size) / rows
+        errors: Stack = np.sqrt(np.bincount(at, np.square(values - means[at]), size) / (rows - 1) / rows)
     errors[rows < 2] = np.nan
     for place, s in zip(at, scores, strict=True):
         if s.se is not None:
             errors[place] = s.se
-    counts = np.bincount(at, np.array([s.n for s in scores], dtype=np.float64), size)
+    counts = np.bincount(at, np.array([s.n for s in scores], dtype=np.float64), size).astype(np.float64)
     return means.reshape(shape), errors.reshape(shape), counts.reshape(shape)
 
 

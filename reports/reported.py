@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..benchmark.errors import BadInput
 from ..benchmark.spec import explain
+from .markdown import escape, row
 
 
 class Row(BaseModel):
@@ -58,7 +60,8 @@ def to_markdown(tables: list[Reported]) -> str:
         "On models and pictures of their own; no ranking is shared with the above.",
     ]
     for t in tables:
-        lines += ["", f"[{t.source}]({t.link}): {t.about}", "", f"| method | {' | '.join(t.columns)} |"]
-        lines.append("|---|" + "---:|" * len(t.columns))
-        lines += [f"| {row.method} | {' | '.join(row.values)} |" for row in t.rows]
+        link = quote(t.link, safe=":/?#@!$&'+,;=%~")
+        lines += ["", f"[{escape(t.source)}]({link}): {escape(t.about)}", ""]
+        lines += [row(["method", *map(escape, t.columns)]), "|---|" + "---:|" * len(t.columns)]
+        lines += [row([escape(text) for text in (own.method, *own.values)]) for own in t.rows]
     return "\n".join([*lines, ""])

@@ -1,4 +1,4 @@
-"""Leaderboards as terminal tables, Markdown and CSV."""
+"""The columns of leaderboards and what is said in their cells, in whatever form; and all of it as CSV."""
 
 from __future__ import annotations
 
@@ -8,17 +8,12 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from rich.box import SIMPLE_HEAD
-from rich.console import Group
-from rich.table import Table
-from rich.text import Text
+from .stats import LEAST, Estimate
+from .tidy import PERCENT, UPPER, Board, Line, copying
 
-from ..benchmark import continual
-from ..benchmark.continual import Matrix
-from .entry import Entry
-from .stats import Estimate
-from .tidy import PERCENT, Board, Line, copying, headline, matrix
+BEHIND = "†"
+"""Marks the rank of a method that is surely worse than the first."""
+SAME, DIGITS = 1e-9, 9  # values that differ less are equal: sums in another order move the last bits
 
 
 def size(value: float) -> str:
@@ -28,27 +23,28 @@ def size(value: float) -> str:
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its key, its title with unit and direction, how a value is printed, and which is best."""
+    """One column: its key, its title with unit and direction, how it is printed, which is best, what is possible."""
 
     key: str
     title: str
     show: Callable[[float], str]
     best: Callable[[Sequence[float]], float] | None = None
+    limits: tuple[float, float] = (-math.inf, math.inf)
 
 
 def columns(main: str) -> tuple[Column, ...]:
     """The columns of a leaderboard whose headline metric is ``main``."""
-    scale, unit = (100, " %") if main in PERCENT else (1, "")
-    digits = 1 if scale == 100 else 3
+    scale, unit, points = (100, " %", " %-points") if main in PERCENT else (1, "", "")
+    digits, least = (1, 0.0) if scale == 100 else (3, -1.0)
 
     def share(value: float) -> str:
         return f"{scale * value:.{digits}f}"
 
     return (
-        Column("average", f"average{unit} ↑", share, max),
-        Column("plasticity", f"plasticity{unit} ↑", share, max),
-        Column("forgetting", "forgetting ↓", share, min),
-        Column("text_align", "text ↑", lambda v: f"{v:.3f}", max),
+        Column("average", f"average{unit} ↑", share, max, (least, 1.0)),
+        Column("plasticity", f"plasticity{unit} ↑", share, max, (least, 1.0)),
+        Column("forgetting", f"forgetting{points} ↓", share, min, (least - 1, 1 - least)),
+        Column("text_align", "text ↑", lambda v: f"{v:.3f}", max, (-1.0, 1.0)),
         Column("mmd", "MMD×10³ ↓", lambda v: f"{1e3 * v:.2f}", min),
         Column("kid", "KID×10³ ↓", lambda v: f"{1e3 * v:.2f}", min),
         Column("train_seconds", "s/task", lambda v: f"{v:.1f}"),
@@ -64,50 +60,87 @@ def cell(column: Column, estimate: Estimate | None) -> str:
     shown = column.show(estimate.value)
     if estimate.interval is None or column.best is None:
         return shown
-    return f"{shown} [{column.show(estimate.interval[0])}, {column.show(estimate.interval[1])}]"
+    return f"{shown} {bracket(column, estimate.interval)}"
 
 
-def winners(column: Column, board: Board) -> tuple[str, str]:
-    """The methods with the best and second-best value of a column; empty where nothing competes.
+def bracket(column: Column, interval: tuple[float, float]) -> str:
+    """An interval as far as values are possible; runs that do not differ at all have none to speak of."""
+    low, high = interval
+    if high - low < SAME:
+        return "(no spread)"
+    lowest, highest = column.limits
+    return f"[{column.show(max(low, lowest))}, {column.show(min(high, highest))}]"
 
-    Bounds do not compete, nor does the base model, which forgets nothing since it learns nothing.
-    """
-    rivals = [x for x in board.lines if not x.bound and x.method != "base"]
-    values = {x.method: x.values[column.key].value for x in rivals if not math.isnan(x.values[column.key].value)}
+
+def place(board: Board, line: Line) -> str:
+    """The places that paired differences leave to a method, and a sign where the first is surely better."""
+    rank = board.ranks.get(line.method)
+    if rank is None:
+        return "–"
+    span = str(rank.best) if rank.best == rank.worst else f"{rank.best}–{rank.worst}"
+    return span + (BEHIND if rank.behind else "")
+
+
+@dataclass(frozen=True)
+class Winners:
+    """The methods with the best and the second-best value of a column; several where values are equal."""
+
+    best: frozenset[str] = frozenset()
+    second: frozenset[str] = frozenset()
+
+
+def winners(column: Column, board: Board) -> Winners:
+    """Who is best and second among those that compete; nobody where fewer than two have a value."""
+    found = {x.method: x.values[column.key].value for x in board.lines if x.competes}
+    values = {name: round(value, DIGITS) for name, value in found.items() if not math.isnan(value)}
     if column.best is None or len(values) < 2:
-        return "", ""
-    ranked = sorted(values, key=lambda name: values[name], reverse=column.best is max)
-    return ranked[0], ranked[1]
-
-
-def _is_best(column: Column, line: Line, board: Board) -> bool:
-    """Whether a line shows the best value of a column."""
-    first = winners(column, board)[0]
-    return (
-        bool(first)
-        and not line.bound
-        and line.method != "base"
-        and (
-            line.values[column.key].value == next(x for x in board.lines if x.method == first).values[column.key].value
-        )
-    )
+        return Winners()
+    ranked = sorted(set(values.values()), reverse=column.best is max)
+    first, second = (frozenset(n for n, v in values.items() if v in ranked[k : k + 1]) for k in (0, 1))
+    return Winners(first, second)
 
 
 def note(board: Board) -> str:
     """What the numbers of a board are, in a few sentences."""
-    runs = {line.method: line.values["average"].n for line in board.lines if not line.bound}
-    counts = ", ".join(f"{name} {n}" for name, n in runs.items())
-    few = " Fewer than three runs have no interval." if min(runs.values()) < 3 else ""
-    shared = "; ".join(f"{k} {v}" for k, v in board.conditions.items())
+    return f"{shared(board)}. {counts(board)} {legend(board)}"
+
+
+def shared(board: Board) -> str:
+    """The conditions that all runs of a board share."""
+    return "; ".join(f"{key} {value}" for key, value in board.conditions.items())
+
+
+def counts(board: Board) -> str:
+    """How many runs there are of each method, and what their intervals are."""
+    runs = {line.method: line.values["average"].n for line in board.lines if line.method in board.runs}
+    same, least = len(set(runs.values())) == 1, min(runs.values())
+    told = f"{least} each" if same else ", ".join(f"{name} {n}" for name, n in runs.items())
+    few = " Fewer than three runs have no interval." if least < LEAST else ""
+    return (
+        f"Runs (orders times seeds): {told}; brackets are 95 % intervals for these task orders (Student's; over seeds "
+        f"within orders where each order has several).{few}"
+    )
+
+
+def legend(board: Board) -> str:
+    """What the columns of a board are."""
     near = copying(board)
     copies = f" Nearer to the real pictures than real ones are, so perhaps copies: {', '.join(near)}." if near else ""
+    places = (
+        f" Rank: the places by average that paired differences leave open; {BEHIND}: the first is surely (95 %) better."
+        if board.ranks
+        else ""
+    )
+    bounds = " Upper bounds see what others may not, and do not compete." if UPPER in _kinds(board) else ""
     return (
-        f"{shared}. Runs (orders times seeds): {counts}; brackets are 95 % intervals "
-        f"(Student's; over seeds within orders where each order has several).{few} "
         f"Average: {board.headline} of all concepts after the last task; plasticity: of each right after its own task; "
         f"forgetting: mean over all concepts but the last of (right after its task - at the end); "
-        f"text: cosine of pictures and prompts.{copies}"
+        f"text: cosine of pictures and prompts.{places}{bounds}{copies}"
     )
+
+
+def _kinds(board: Board) -> set[str]:
+    return {line.bound for line in board.lines}
 
 
 def split(boards: Sequence[Board]) -> str | None:
@@ -118,111 +151,19 @@ def split(boards: Sequence[Board]) -> str | None:
     return f"{len(boards)} tables, because these differ and cannot be compared: {', '.join(keys)}."
 
 
-def to_terminal(boards: Sequence[Board], width: int) -> Group:
-    """The boards for a terminal of ``width`` characters; columns that do not fit are named below."""
-    parts: list[Table | Text] = []
-    for board in boards:
-        every = columns(board.headline)
-        used = _fitting(board, every, width)
-        parts += [_terminal(board, used), Text(note(board), style="dim")]
-        if lost := [c.title for c in every if c not in used]:
-            parts.append(Text(f"No room here for: {', '.join(lost)}; 'cpbench report' has them.", style="yellow"))
-    if reason := split(boards):
-        parts.append(Text(reason, style="yellow"))
-    return Group(*parts)
-
-
-def _fitting(board: Board, every: Sequence[Column], width: int) -> list[Column]:
-    """The first columns, as many as fit beside the names of the methods."""
-    room, used = width - 5 - max(len(line.method) for line in board.lines), []
-    for column in every:
-        words = [*column.title.split(), *(cell(column, line.values.get(column.key)) for line in board.lines)]
-        room -= 3 + max(map(len, words))  # padding and the space between columns
-        if room < 0:
-            break
-        used.append(column)
-    return used
-
-
-def _terminal(board: Board, used: Sequence[Column]) -> Table:
-    title = f"{board.conditions['suite'].split(' (')[0]}, {board.tasks} tasks, {board.headline}"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
-    table.add_column("method", no_wrap=True)
-    for column in used:
-        table.add_column(column.title, justify="right", min_width=max(map(len, column.title.split())))
-    for line in board.lines:
-        cells = [(c, cell(c, line.values.get(c.key))) for c in used]
-        texts = [Text(text, style="bold" if _is_best(c, line, board) else "", no_wrap=True) for c, text in cells]
-        table.add_row(line.method, *texts, style="dim" if line.bound else None)
-    return table
-
-
-def to_markdown(boards: Sequence[Board]) -> str:
-    """The boards as Markdown."""
-    blocks = [_markdown(board) for board in boards]
-    reason = split(boards)
-    return "\n".join(([reason, ""] if reason else []) + blocks)
-
-
-def _markdown(board: Board) -> str:
-    used = columns(board.headline)
-    rows = [f"### {board.conditions['suite'].split(' (')[0]}, {board.tasks} tasks", ""]
-    rows.append("| method | " + " | ".join(c.title for c in used) + " |")
-    rows.append("|---|" + "---:|" * len(used))
-    for line in board.lines:
-        cells = [cell(c, line.values.get(c.key)) for c in used]
-        bold = [f"**{x}**" if _is_best(c, line, board) else x for c, x in zip(used, cells, strict=True)]
-        rows.append(f"| {'*' + line.method + '*' if line.bound else line.method} | " + " | ".join(bold) + " |")
-    return "\n".join([*rows, "", note(board), ""])
-
-
 def to_csv(boards: Sequence[Board]) -> str:
-    """The boards as CSV: one row a method and column, unrounded."""
+    """The boards as CSV: one row a method and column, unrounded; a rank has the best and worst place left open."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([*boards[0].conditions, "headline", "method", "bound", "column", "value", "low", "high", "runs"])
     for board in boards:
         for line in board.lines:
+            own = [*board.conditions.values(), board.headline, line.method, line.bound]
             for key, e in line.values.items():
                 low, high = e.interval or ("", "")
-                shared = [*board.conditions.values(), board.headline]
-                writer.writerow([*shared, line.method, int(line.bound), key, repr(e.value), low, high, e.n])
+                writer.writerow([*own, key, repr(e.value), low, high, e.n])
+            if rank := board.ranks.get(line.method):
+                runs = line.values["average"].n
+                writer.writerow([*own, "rank", rank.place, rank.best, rank.worst, runs])
+                writer.writerow([*own, "first_is_better", int(rank.behind), "", "", runs])
     return out.getvalue()
-
-
-def matrix_table(result: Entry) -> Group:
-    """The matrix of one run, and what each task cost, for a terminal."""
-    main = headline([result])
-    r = matrix(result, main)
-    table = Table(title=f"{main}: row = after task, column = concept", title_justify="left")
-    table.add_column("after")
-    for name in result.run.order:
-        table.add_column(name, justify="right")
-    for i, row in enumerate(r):
-        shown = ["·" if np.isnan(v) else f"{v:.3f}" for v in row]
-        table.add_row("base" if i == 0 else result.run.order[i - 1], *shown)
-    costs = Table(title="cost", title_justify="left")
-    for title in ("task", "train s", "peak MB", "stored", "trainable", "s/picture"):
-        costs.add_column(title, justify="right")
-    for c in result.cost:
-        peak = f"{c.peak_memory_bytes / 1e6:.0f}"
-        stored, trainable = size(c.stored_bytes), f"{c.trainable_parameters:,}"
-        costs.add_row(str(c.task), f"{c.train_seconds:.1f}", peak, stored, trainable, f"{c.seconds_per_picture:.3f}")
-    return Group(table, costs)
-
-
-def difference_table(a: Entry, b: Entry) -> Table:
-    """The headline numbers of two runs and their difference, for a terminal."""
-    main = headline([a, b])
-    table = Table("", a.run.id[:8], b.run.id[:8], "difference", box=None, pad_edge=False, header_style="bold")
-    for column in columns(main)[:3]:
-        x, y = (of_column(column.key, e.matrix(main)) for e in (a, b))
-        table.add_row(column.title, column.show(x), column.show(y), column.show(x - y))
-    return table
-
-
-def of_column(key: str, r: Matrix) -> float:
-    """Average, plasticity or forgetting of a matrix of which higher is better."""
-    if key == "forgetting":
-        return continual.forgetting_last(r, higher=True)
-    return continual.average(r) if key == "average" else continual.plasticity(r)

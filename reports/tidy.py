@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,20 +12,36 @@ import numpy as np
 from ..benchmark import continual
 from ..benchmark.continual import Matrix
 from .entry import Entry
+from .paired import Rank, ranks
 from .stats import Estimate, estimate
 
 HEADLINES = ("identity", "image_align")
 PERCENT = ("identity",)
 """Metrics that are shares of pictures, and are shown times 100."""
+UPPER = "upper bound"
+"""What a method is that sees what others may not."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One row of a leaderboard: a method, or a floor or ceiling (``bound``); values by column."""
+    """One row of a leaderboard, with its values by column.
+
+    ``bound`` says that it does not compete and what it is: :data:`UPPER`, "floor" or "ceiling"; empty for the others.
+    """
 
     method: str
-    bound: bool
+    bound: str
     values: dict[str, Estimate]
+
+    @property
+    def title(self) -> str:
+        """The name of the method, or what bound it is."""
+        return f"{UPPER}: {self.method}" if self.bound == UPPER else self.method
+
+    @property
+    def competes(self) -> bool:
+        """Bounds do not, nor does the base model, which forgets nothing since it learns nothing."""
+        return not self.bound and self.method != "base"
 
 
 @dataclass(frozen=True)
@@ -39,6 +55,8 @@ class Board:
     results: tuple[Entry, ...]
     runs: Mapping[str, Sequence[Entry]]
     """The results by method, as :func:`by_method` names them."""
+    ranks: Mapping[str, Rank]
+    """Places by average of those that are no bounds and have an interval; without one nothing tells places apart."""
 
 
 def matrix(result: Entry, metric: str) -> Matrix:
@@ -78,12 +96,15 @@ def conditions(result: Entry) -> dict[str, str]:
     }
 
 
-def boards(results: Sequence[Entry]) -> list[Board]:
-    """The leaderboards of some records: one for each set of conditions, longest sequences first."""
+def boards(results: Sequence[Entry], upper: Collection[str] = ()) -> list[Board]:
+    """The leaderboards of some records: one for each set of conditions, longest sequences first.
+
+    ``upper`` are the methods that are upper bounds, by their names in the records.
+    """
     groups: dict[str, list[Entry]] = defaultdict(list)
     for result in results:
         groups[json.dumps(conditions(result))].append(result)
-    found = [_board(json.loads(key), groups[key]) for key in sorted(groups)]
+    found = [_board(json.loads(key), groups[key], upper) for key in sorted(groups)]
     return sorted(found, key=lambda board: -board.tasks)
 
 
@@ -108,12 +129,19 @@ def _differing(options: str, variants: list[str]) -> str:
     return ", ".join(f"{k}={own[k]}" if k in own else f"without {k}" for k in differing)
 
 
-def _board(shared: dict[str, str], results: list[Entry]) -> Board:
+def _board(shared: dict[str, str], results: list[Entry], upper: Collection[str]) -> Board:
     main = headline(results)
     runs = by_method(results)
-    lines = [Line(name, False, _values(own, main)) for name, own in runs.items()]
-    lines.sort(key=lambda line: -line.values["average"].value)
-    return Board(shared, main, len(results[0].run.order), (*lines, *_bounds(results, main)), tuple(results), runs)
+    lines = [Line(n, UPPER if own[0].run.method in upper else "", _values(own, main)) for n, own in runs.items()]
+    lines.sort(key=lambda line: (line.bound, -line.values["average"].value))
+    every = (*lines, *_bounds(results, main))
+    return Board(shared, main, len(results[0].run.order), every, tuple(results), runs, _ranks(lines, runs, main))
+
+
+def _ranks(lines: list[Line], runs: Mapping[str, Sequence[Entry]], main: str) -> dict[str, Rank]:
+    rivals = [line for line in lines if not line.bound]
+    found = ranks({line.method: runs[line.method] for line in rivals}, lambda e: continual.average(e.matrix(main)))
+    return {line.method: found[line.method] for line in rivals if line.values["average"].interval is not None}
 
 
 def copying(board: Board) -> list[str]:
@@ -151,8 +179,8 @@ def _mean(values: list[float]) -> float:
 def _bounds(results: list[Entry], main: str) -> list[Line]:
     """The floor (base model, before any task) and the ceiling (held-out real pictures), of the runs that have them."""
     metrics = {"average": main, "text_align": "text_align", "mmd": "mmd", "kid": "kid"}
-    rows = {"floor: base model": floor, "ceiling: real pictures": ceiling}
-    return [Line(name, True, {c: _bound(f, results, m) for c, m in metrics.items()}) for name, f in rows.items()]
+    rows = (("floor: base model", "floor", floor), ("ceiling: real pictures", "ceiling", ceiling))
+    return [Line(name, kind, {c: _bound(f, results, m) for c, m in metrics.items()}) for name, kind, f in rows]
 
 
 def _bound(of: Callable[[Entry, str], float], results: list[Entry], metric: str) -> Estimate:

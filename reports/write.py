@@ -15,12 +15,13 @@ from .about import Methods, Pictures
 from .entry import Entry, entries
 from .figures import FIGURES, NEEDS
 from .latex import to_latex
-from .naming import first_run, slug_of
+from .markdown import escape, to_markdown
+from .naming import first_run, slugs_of
 from .plots import FORMATS, save
 from .reported import Reported, read_reported
 from .samples import sheet_of
 from .site.build import build
-from .tables import to_csv, to_markdown
+from .tables import to_csv
 from .tidy import Board, boards
 
 PARTS = ("tables", "plots", "samples", "site")
@@ -43,8 +44,8 @@ class Report:
         return path, read_result(path)
 
 
-def load(folder: Path) -> Report:
-    """Read all records; raises BadInput where none is finished."""
+def load(folder: Path, methods: Methods | None = None) -> Report:
+    """Read all records; ``methods`` tells which are upper bounds. Raises BadInput where none is finished."""
     done, failed, paths = list[Entry](), list[str](), dict[str, Path]()
     with _uncollected():
         for path, entry in entries(folder):
@@ -55,7 +56,8 @@ def load(folder: Path) -> Report:
                 failed.append(f"{entry.run.method}, {entry.run.suite}, seed {entry.run.seed}: {entry.error}")
     if not done:
         raise BadInput(f"{folder} holds no finished runs; make some with 'cpbench run --methods dsc,clora'.")
-    return Report(folder, boards(done), failed, read_reported(folder), paths)
+    upper = {name for name, about in (methods or {}).items() if about.bound}
+    return Report(folder, boards(done, upper), failed, read_reported(folder), paths)
 
 
 @contextmanager
@@ -89,7 +91,7 @@ def write_report(
 
 def _tables(report: Report, out: Path) -> Iterator[Path]:
     """The leaderboard as Markdown, CSV and LaTeX, and every summary as CSV."""
-    failed = "".join(f"- {line}\n" for line in report.failed)
+    failed = "".join(f"- {escape(line)}\n" for line in report.failed)
     text = to_markdown(report.boards) + (f"\nFailed runs:\n\n{failed}" if failed else "")
     text += reported.to_markdown(report.reported)
     contents = {
@@ -121,10 +123,11 @@ def _plots(report: Report, out: Path, kinds: Sequence[str]) -> Iterator[Path]:
 def _samples(report: Report, out: Path, pictures: Pictures) -> Iterator[Path]:
     """One sheet of pictures a method, where they are still there."""
     for name, board in _named(report.boards):
+        slugs = slugs_of(board.runs)
         for method, own in board.runs.items():
             if sheet := sheet_of(min(own, key=first_run), pictures):
                 out.mkdir(parents=True, exist_ok=True)
-                path = out / f"{name}-{slug_of(method)}.png"
+                path = out / f"{name}-{slugs[method]}.png"
                 sheet.save(path)
                 yield path
 

@@ -152,6 +152,24 @@ def test_numbers_quoted_from_papers_have_a_table_of_their_own_and_no_rank(folder
     assert "&lt;b&gt;2.0&lt;/b&gt;" in page and 'href="https://example.org/paper"' in page
 
 
+def test_what_papers_report_is_text_in_markdown(folder, tmp_path):
+    quote(folder, source="A|B", link="https://example.org/a(b)|c")
+    where = out(tmp_path, "out")
+    report(folder, where, lambda key: [], "tables")
+    text = (where / "leaderboard.md").read_text()
+    assert r"[A\|B](https://example.org/a%28b%29%7Cc)" in text and r"\<b\>2.0\</b\>" in text
+
+
+def test_option_sets_whose_names_make_one_slug_get_a_sheet_each(folder, pictures, tmp_path):
+    for note in ("a b", "a_b"):
+        write_result(folder, record(options={"learner": {"note": note}}))
+    where = out(tmp_path, "out")
+    report(folder, where, pictures, "samples")
+    report(folder, where, pictures, "site")
+    assert len(list((where / "samples").glob("*clora*learner*.png"))) >= 2
+    assert len(list((where / "site" / "methods").glob("*-clora*learner.note*"))) >= 2
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [

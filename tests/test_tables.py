@@ -9,8 +9,10 @@ import pytest
 from rich.console import Console
 
 from cpbench.reports.entry import entry_of
+from cpbench.reports.markdown import escape, to_markdown
 from cpbench.reports.stats import estimate
-from cpbench.reports.tables import matrix_table, to_csv, to_markdown, to_terminal
+from cpbench.reports.tables import columns, counts, to_csv, winners
+from cpbench.reports.terminal import matrix_table, to_terminal
 from cpbench.reports.tidy import boards, by_method, ceiling, floor, matrix
 from synthetic import FORGETS, KEEPS, NAN, ORDER, entry, record
 
@@ -153,7 +155,7 @@ def test_markdown_prints_units_directions_and_the_best_in_bold():
 
 def test_the_note_says_what_the_numbers_are():
     text = to_markdown(boards([entry(), entry(seed=1)]))
-    for part in ("tiny-3 (version 2", "backbone tiny", "tasks 3", "clora 2", "orgetting:"):
+    for part in ("tiny-3 (version 2", "backbone tiny", "tasks 3", "2 each", "orgetting:", "for these task orders"):
         assert part in text
 
 
@@ -162,7 +164,7 @@ def test_csv_holds_unrounded_values_and_the_number_of_runs():
     (average,) = [x for x in found if x["method"] == "clora" and x["column"] == "average"]
     assert float(average["value"]) == pytest.approx(0.6, abs=1e-12)
     assert average["runs"] == "2"
-    assert {x["method"] for x in found if x["bound"] == "1"} == {"floor: base model", "ceiling: real pictures"}
+    assert {x["method"] for x in found if x["bound"]} == {"floor: base model", "ceiling: real pictures"}
 
 
 def test_the_terminal_shows_every_method_and_the_matrix_of_a_run():
@@ -196,3 +198,83 @@ def test_a_narrow_terminal_shows_whole_columns_and_names_the_others(width):
     heading = text.partition("─")[0]
     for name in ("average", "text", "KID×10³", "stored", "trainable"):
         assert (name in heading) != (name in left_out)
+
+
+def several(bounds=("joint",)):
+    """Three runs each, of which those of joint are the best."""
+    shifted = {"joint": KEEPS, "dsc": FORGETS, "clora": FORGETS, "lora": [[v / 2 for v in row] for row in FORGETS]}
+    return boards([entry(m, r, seed=k) for k in range(3) for m, r in shifted.items()], bounds)
+
+
+def column(key, board):
+    return next(c for c in columns(board.headline) if c.key == key)
+
+
+def test_upper_bounds_stand_by_the_ceiling_and_neither_win_nor_rank():
+    (board,) = several()
+    assert [x.title for x in board.lines][3:] == ["upper bound: joint", "floor: base model", "ceiling: real pictures"]
+    assert "joint" not in board.ranks and set(board.ranks) == {"dsc", "clora", "lora"}
+    assert not any("joint" in winners(c, board).best | winners(c, board).second for c in columns(board.headline))
+    (rivals,) = several(bounds=())
+    assert winners(column("average", rivals), rivals).best == {"joint"}, "without the mark it would win"
+
+
+def test_upper_bounds_are_called_so_in_every_form():
+    found = several()
+    assert "| *upper bound: joint* |" in to_markdown(found)
+    assert "upper bound: joint" in shown(found)
+    assert {x["bound"] for x in rows_of(to_csv(found)) if x["method"] == "joint"} == {"upper bound"}
+
+
+def test_equal_values_share_the_first_place_and_the_next_is_second():
+    (board,) = several()
+    found = winners(column("average", board), board)
+    assert (found.best, found.second) == ({"dsc", "clora"}, {"lora"})
+    assert to_markdown([board]).count("**60.0 (no spread)**") == 2
+
+
+def test_ranks_and_who_is_surely_behind_the_first_are_in_every_form():
+    found = several()
+    text = to_markdown(found)
+    assert "| method | rank | average" in text and "| clora | 1–2 |" in text and "| lora | 3† |" in text
+    assert "†: the first is surely (95 %) better" in text
+    assert "3†" in shown(found)
+    ranked = {x["method"]: x for x in rows_of(to_csv(found)) if x["column"] == "rank"}
+    assert [ranked["dsc"][k] for k in ("low", "high", "runs")] == ["1", "2", "3"]
+    behind = {x["method"]: x["value"] for x in rows_of(to_csv(found)) if x["column"] == "first_is_better"}
+    assert behind == {"clora": "0", "dsc": "0", "lora": "1"}
+
+
+def test_without_intervals_there_are_no_ranks():
+    found = boards([entry(), entry("dsc", KEEPS)])
+    assert not found[0].ranks
+    assert "rank" not in to_markdown(found) and "rank" not in to_csv(found)
+
+
+def test_runs_are_counted_once_where_all_methods_have_as_many():
+    (board,) = several()
+    assert "3 each;" in counts(board)
+    (uneven,) = boards([entry(seed=k) for k in range(4)] + [entry("dsc", seed=k) for k in range(3)])
+    assert "clora 4, dsc 3;" in counts(uneven)
+
+
+def test_an_interval_of_a_share_ends_where_shares_end_and_runs_without_spread_show_none():
+    high = [[v + s for v in row] for row in KEEPS for s in (0,)]
+    runs = [entry(r=[[min(1.0, v + 0.2 * k * (i == 3)) for v in row] for i, row in enumerate(high)], seed=k)
+            for k in range(3)]  # fmt: skip
+    (board,) = boards([*runs, *(entry("dsc", KEEPS, seed=k) for k in range(3))])
+    average = line([board], "clora").values["average"]
+    assert average.interval[1] > 1
+    text = to_markdown([board])
+    assert f"{100 * average.value:.1f} [{100 * average.interval[0]:.1f}, 100.0]" in text
+    assert "70.0 (no spread)" in text and "[70.0, 70.0]" not in text
+
+
+def test_forgetting_says_its_unit():
+    assert "forgetting %-points ↓" in to_markdown(several())
+
+
+def test_what_records_hold_is_text_in_markdown():
+    text = to_markdown(boards([entry("x|y", backbone="<img src=x>")]))
+    assert r"| x\|y |" in text and "<img" not in text.replace(r"\<img", "")
+    assert escape("a_b\n*c* [d](e) `f`") == r"a\_b \*c\* \[d\](e) \`f\`"

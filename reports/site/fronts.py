@@ -49,7 +49,7 @@ def fronts(place: Place, rows: list[dict[str, Any]]) -> Iterator[dict[str, str]]
 
 def _chart(pair: _Pair, place: Place, told: Mapping[str, dict[str, Any]], factor: float) -> str | None:
     """None where fewer than two methods have both columns."""
-    rivals = [line for line in place.board.lines if not line.bound and line.method != "base"]
+    rivals = [line for line in place.board.lines if line.competes]
     seen = [line for line in rivals if _has(line.values[pair.x], pair.log) and _has(line.values[pair.y], False)]
     if len(seen) < 2:
         return None

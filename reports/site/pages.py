@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from ..about import UNKNOWN, Methods
-from ..paired import ranks
 from ..stats import Estimate
-from ..tables import Column, columns, winners
+from ..tables import Column, Winners, columns, winners
 from ..tidy import Board, copying
 from .cells import NOTHING, Cell, brief, plain
 from .fronts import fronts
-from .place import Place, values
+from .place import Place
 from .units import unit_of
 
 
@@ -36,7 +35,7 @@ def leaderboard(place: Place, methods: Methods) -> dict[str, Any]:
 
 def _rows(place: Place, methods: Methods, used: tuple[Column, ...]) -> list[dict[str, Any]]:
     board = place.board
-    placed = ranks(board.runs, values(board)["average"])
+    placed = board.ranks
     best = {c.key: winners(c, board) for c in used}
     rows = []
     for line in board.lines:
@@ -45,13 +44,13 @@ def _rows(place: Place, methods: Methods, used: tuple[Column, ...]) -> list[dict
         spread = "" if rank is None or rank.best == rank.worst else f"[{rank.best}, {rank.worst}]"
         rows.append(
             {
-                "method": line.method,
+                "method": line.title,
                 "bound": line.bound,
                 "link": f"methods/{place.slug}-{slug}.html" if slug else "",
                 "adapter": about.adapter or "none",
                 "consolidation": " ".join(about.consolidations) or "none",
                 "rank": NOTHING if rank is None else Cell(rank.place, str(rank.place), spread),
-                "runs": plain(line.values["average"].n) if not line.bound else NOTHING,
+                "runs": plain(line.values["average"].n) if slug else NOTHING,
                 "cells": [_cell(c, line.values.get(c.key), _mark(line.method, best[c.key])) for c in used],
             }
         )
@@ -66,8 +65,8 @@ def _cell(column: Column, estimate: Estimate | None, mark: str) -> Cell:
     return brief(estimate, show, mark)
 
 
-def _mark(method: str, found: tuple[str, str]) -> str:
-    return "best" if method == found[0] else "second" if method == found[1] else ""
+def _mark(method: str, found: Winners) -> str:
+    return "best" if method in found.best else "second" if method in found.second else ""
 
 
 def _note(board: Board) -> str:
