@@ -36,6 +36,10 @@ class Adapter(Protocol):
         """Start afresh: delta becomes zero; what was folded or placed stays."""
         ...
 
+    def avoid(self, rows: Mapping[str, Tensor]) -> None:
+        """Make what a fresh adapter reads orthogonal to ``rows`` (r', in) by layer; raises BadInput where it cannot."""
+        ...
+
     def base(self) -> dict[str, Tensor]:
         """The pretrained weight of each adapted matrix, (out, in) by layer."""
         ...
@@ -76,6 +80,9 @@ class Tokens:
 
     def reset(self, seed: int) -> None:
         """There is nothing to draw."""
+
+    def avoid(self, rows: Mapping[str, Tensor]) -> None:
+        """Nothing is read."""
 
     def base(self) -> dict[str, Tensor]:
         """No weights are adapted."""

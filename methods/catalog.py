@@ -97,8 +97,8 @@ def _parse(key: str, text: str, kind: type) -> Any:
 
 
 def plain(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options as nested plain dicts, for records and keys."""
-    return {section: asdict(o) for section, o in options.items()}
+    """Options as nested plain dicts, for records and keys; one that is empty has no effect, and is left out."""
+    return {section: {k: v for k, v in asdict(o).items() if v != ""} for section, o in options.items()}
 
 
 def build(name: str, options: Mapping[str, Any], backbone: Backbone, seed: int) -> Method:

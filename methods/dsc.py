@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ..benchmark.protocol import Subject, Task, Watch
+from ..benchmark.protocol import Task, Watch
 from .consolidation import Consolidation, Phase, Step, predict
 from .pool import flatten, unflatten
-from .scores import cross_entropy, errors, logits
+from .scores import cross_entropy, errors, known_before, logits
 
 if TYPE_CHECKING:
     from .learner import Learner
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DscOptions:
-    """w_H and β weigh scores and noise; τ is the temperature of the scores; I the iterations of the phase."""
+    """w_H and β weigh scores and noise; τ is the temperature of the scores; I the iterations of the phase.
+
+    ``generic``: what c⁰ is called for all concepts, e.g. "thing"; the class noun of each where it is empty.
+    """
 
     score_weight: float = 1.0
     noise_weight: float = 1.0
@@ -32,6 +35,7 @@ class DscOptions:
     iterations: int = 60
     batch: int = 4
     rate: float = 1e-3
+    generic: str = ""
 
 
 def dsc_loss(noise: Tensor, first: Tensor, second: Tensor, student: Tensor, options: DscOptions) -> dict[str, Tensor]:
@@ -69,7 +73,7 @@ class Dsc(Consolidation):
 
         def objective(step: Step) -> dict[str, Tensor]:
             j = earlier[int(torch.randint(len(earlier), (), generator=draw))]
-            candidates = (Subject("", task.subject.noun), learner.known[j], task.subject)
+            candidates = (known_before(task.subject, self.options.generic), learner.known[j], task.subject)
             with torch.no_grad():
                 text = learner.backbone.embed([task.prompt.format(learner.say(c)) for c in candidates])
                 first = predict(learner, step, text, current)

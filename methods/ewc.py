@@ -28,7 +28,8 @@ class EwcOptions:
     """λ, and γ by which older Fisher information fades; E_F passes over the pictures of a task make a new one.
 
     The rest is for EWC-DC: w_DC weighs the scores (0: plain EWC) with temperature τ, over at most k ``candidates``;
-    ``plain`` takes only the cross-entropy with the learned concept.
+    ``plain`` takes only the cross-entropy with the learned concept. ``generic``: what c⁰ is called for all concepts,
+    e.g. "thing"; the class noun of each where it is empty.
     """
 
     strength: float = 1e-3
@@ -38,6 +39,7 @@ class EwcOptions:
     temperature: float = 0.05
     candidates: int = 5
     plain: bool = False
+    generic: str = ""
 
 
 def ewc_penalty(
@@ -91,7 +93,8 @@ class Ewc(Consolidation):
         o = self.options
         if not o.score_weight:
             return candidate_errors(learner, task, step, [task.subject]).mean()
-        e = candidate_errors(learner, task, step, candidates(learner, task.subject, o.candidates, draw))
+        chosen = candidates(learner, task.subject, o.candidates, draw, o.generic)
+        e = candidate_errors(learner, task, step, chosen)
         return e[:, 0].mean() + o.score_weight * contrast(logits(e, o.temperature), o.plain)
 
     def state(self) -> dict[str, Tensor]:

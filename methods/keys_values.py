@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..benchmark.backbone import Backbone
+from ..benchmark.errors import BadInput
 from .low_rank import KEYS_AND_VALUES
 
 
@@ -46,6 +47,10 @@ class KeysValues:
         """Back to what was folded."""
         for name, p in self.params.items():
             p.copy_(self.start[name])
+
+    def avoid(self, rows: Mapping[str, Tensor]) -> None:
+        """Impossible: what the weights will read is not known before they are learned."""
+        raise BadInput("keys and values start from the pretrained model, not from directions; choose LoRA.")
 
     def base(self) -> dict[str, Tensor]:
         """W₀ by layer, (out, in)."""

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..benchmark.backbone import Backbone
+from ..benchmark.errors import BadInput
 
 KEYS_AND_VALUES = r".*attn2\.to_[kv]"
 
@@ -73,6 +74,10 @@ class PeftAdapter:
             self.draw(layer, generator)
             self.clear(layer)
 
+    def avoid(self, rows: Mapping[str, Tensor]) -> None:
+        """Impossible, unless the rows are the adapter's own to choose."""
+        raise BadInput("the rows that this adapter reads by are fixed or shared; choose LoRA to start in others.")
+
     def base(self) -> dict[str, Tensor]:
         """The pretrained weights, (out, in) by layer."""
         return self.origin
@@ -130,6 +135,20 @@ class Lora(PeftAdapter):
         """The rows of A itself."""
         a: Tensor = layer.lora_A["default"].weight
         return a
+
+    @torch.no_grad()
+    def avoid(self, rows: Mapping[str, Tensor]) -> None:
+        """Project A onto the complement of ``rows``, each row as long as before; on the CPU, in float64."""
+        for name, layer in self.layers.items():
+            a = self.rows(layer)
+            if len(rows[name]) + len(a) > a.shape[1]:
+                raise BadInput(
+                    f"{len(a)} rows do not fit beside {len(rows[name])} earlier ones in {a.shape[1]} dimensions; lower "
+                    "lora.rank."
+                )
+            own, q = a.cpu().double(), torch.linalg.qr(rows[name].cpu().double().T).Q
+            turned = own - own @ q @ q.T
+            a.copy_(turned * (own.norm(dim=1) / turned.norm(dim=1))[:, None])
 
     def clear(self, layer: Any) -> None:
         """Set B to zero."""

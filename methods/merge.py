@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ..benchmark.errors import BadInput
 from ..benchmark.protocol import Subject, Task, Watch
 from .consolidation import Consolidation
 from .pool import flatten, unflatten
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from .learner import Learner
 
 Changes = Mapping[str, Tensor]
+RULES = ("average", "greatest", "constrained", "orthogonal")
 
 
 def average(changes: Sequence[Changes]) -> dict[str, Tensor]:
@@ -49,8 +51,9 @@ def constrained(w0: Tensor, regular: Tensor, target: Tensor, values: Tensor) -> 
 
 @dataclass(frozen=True)
 class MergeOptions:
-    """``rule``: average, greatest (by magnitude) or constrained (Custom Diffusion's).
+    """``rule``: average, greatest (by magnitude), constrained (Custom Diffusion's) or orthogonal.
 
+    The last averages LoRAs whose rows of A started orthogonal to those of all earlier ones (arXiv 2410.04891).
     ``captions``: how many words of the vocabulary, each in the training prompt, hold the rest of the model in place
     under the constrained rule.
     """
@@ -66,13 +69,19 @@ class Merge(Consolidation):
     folds = True
 
     def __init__(self, options: MergeOptions) -> None:
+        if options.rule not in RULES:
+            raise BadInput(f"merge.rule={options.rule}: choose one of {', '.join(RULES)}.")
         self.options = options
         self.pool: dict[str, dict[str, Tensor]] = {}
 
     def begin(self, learner: Learner, task: Task) -> None:
         """Start from the base model."""
+        apart = self.options.rule == "orthogonal" and bool(self.pool)
+        earlier = [self._rows(learner, state) for state in self.pool.values()] if apart else []
         learner.adapter.place({})
         learner.adapter.reset(task.seed)
+        if apart:
+            learner.adapter.avoid({name: torch.cat([rows[name] for rows in earlier]) for name in earlier[0]})
 
     @torch.no_grad()
     def end(self, learner: Learner, task: Task, watch: Watch) -> dict[str, float]:
@@ -83,13 +92,17 @@ class Merge(Consolidation):
         if self.options.rule == "constrained":
             merged = self._constrained(learner, task, changes)
         else:
-            merged = {"average": average, "greatest": greatest}[self.options.rule](list(changes.values()))
+            merged = (greatest if self.options.rule == "greatest" else average)(list(changes.values()))
         learner.adapter.place(merged)
         return {}
 
     def _change(self, learner: Learner, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         learner.adapter.restore(state)
         return {name: w.detach().clone() for name, w in learner.adapter.delta().items()}
+
+    def _rows(self, learner: Learner, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        learner.adapter.restore(state)
+        return {name: rows.detach().clone() for name, rows in learner.adapter.reads().items()}
 
     def _constrained(self, learner: Learner, task: Task, changes: Mapping[str, Changes]) -> dict[str, Tensor]:
         """The closed form, layer by layer, with the text states of every concept's own words as targets.

@@ -46,11 +46,18 @@ def contrast(logits_: Tensor, plain: bool = False) -> Tensor:
     return own if plain or logits_.shape[1] == 1 else own + log_p[:, 1:].mean()
 
 
-def candidates(learner: Learner, subject: Subject, most: int, draw: torch.Generator) -> list[Subject]:
-    """cⁿ first, then c⁰ (the bare noun), then earlier concepts drawn at random: ``most`` at most, two at least."""
+def known_before(subject: Subject, generic: str = "") -> Subject:
+    """c⁰, a concept that the pretrained model already knows: the bare noun of a subject, or ``generic`` for all."""
+    return Subject("", generic or subject.noun)
+
+
+def candidates(
+    learner: Learner, subject: Subject, most: int, draw: torch.Generator, generic: str = ""
+) -> list[Subject]:
+    """cⁿ first, then c⁰, then earlier concepts drawn at random: ``most`` at most, two at least."""
     earlier = [s for s in learner.known.values() if s.name != subject.name]
     chosen = torch.randperm(len(earlier), generator=draw)[: max(0, most - 2)]
-    return [subject, Subject("", subject.noun), *(earlier[k] for k in chosen.tolist())]
+    return [subject, known_before(subject, generic), *(earlier[k] for k in chosen.tolist())]
 
 
 def candidate_errors(learner: Learner, task: Task, step: Step, subjects: Sequence[Subject]) -> Tensor:

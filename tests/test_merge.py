@@ -5,9 +5,11 @@ import pytest
 import torch
 
 from conftest import task
+from cpbench.benchmark.errors import BadInput
 from cpbench.benchmark.protocol import Prompt, unwatched
 from cpbench.methods.merge import average, constrained, greatest
 from cpbench.methods.registry import choose
+from learners import DOG, learner
 
 CAT, CAR = task(1, "cat", "mallow"), task(2, "car", "rumble")
 F64 = torch.float64
@@ -65,3 +67,53 @@ def test_merging_one_concept_draws_what_was_learned_and_the_next_starts_from_the
     assert all((w == 0).all() for w in method.adapter.delta().values())
     first = pristine.sample(["photo of a dog"], [3])
     assert np.array_equal(method.generate([Prompt("photo of a {}", (task(3, "dog", "x").subject,))], [3]), first)
+
+
+def rows_of(method):
+    return {name: rows.detach().clone() for name, rows in method.adapter.reads().items()}
+
+
+def rows_that_were_kept(method, concept):
+    state = method.consolidations[0].pool[concept]
+    return {layer: state[f"unet.{layer}.lora_A.default.weight"] for layer in method.adapter.layers}
+
+
+@pytest.mark.parametrize(("rule", "apart"), [("orthogonal", True), ("average", False)])
+def test_with_the_rule_orthogonal_the_rows_of_a_concept_start_orthogonal_to_those_of_all_before(rule, apart, pristine):
+    settings = {"merge__rule": rule, "lora__rank": 4}
+    method = learner("lora-merge", pristine, CAT, CAR, **settings)
+    method.consolidations[0].begin(method, DOG)
+    plain = learner("lora-merge", pristine, lora__rank=4)
+    plain.adapter.reset(DOG.seed)
+    for concept in ("mallow", "rumble"):
+        for layer, rows in rows_of(method).items():
+            cosines = torch.nn.functional.normalize(rows, dim=1) @ rows_that_were_kept(method, concept)[layer].T
+            assert (cosines.abs().max() < 1e-5) == apart
+    for layer, rows in rows_of(plain).items():
+        torch.testing.assert_close(rows_of(method)[layer].norm(dim=1), rows.norm(dim=1))
+    assert all((w == 0).all() for w in method.adapter.delta().values())
+
+
+def test_with_the_rule_orthogonal_what_is_deployed_is_the_average(pristine):
+    method = learner("lora-merge", pristine, CAT, CAR, merge__rule="orthogonal", lora__rank=4, learner__rate=0.05)
+    (part,) = method.consolidations
+    placed = method.adapter.folded()
+    each = [part._change(method, state) for state in part.pool.values()]
+    for layer, w in placed.items():
+        torch.testing.assert_close(w, (each[0][layer] + each[1][layer]) / 2)
+
+
+def test_the_first_concept_is_learned_the_same_under_every_rule_of_averages(pristine):
+    folded = [learner("lora-merge", pristine, CAT, merge__rule=r).adapter.folded() for r in ("average", "orthogonal")]
+    assert all(torch.equal(folded[0][k], folded[1][k]) for k in folded[0])
+
+
+def test_more_rows_than_there_are_dimensions_and_unknown_rules_are_refused_with_a_sentence(pristine):
+    method = learner("lora-merge", pristine, CAT, merge__rule="orthogonal", lora__rank=17)
+    with pytest.raises(BadInput, match=r"17 rows do not fit beside 17 earlier ones in 32 dimensions; lower lora\.rank"):
+        method.learn(CAR, unwatched)
+    with pytest.raises(BadInput, match=r"merge\.rule=mean: choose one of average"):
+        learner("lora-merge", pristine, merge__rule="mean")
+    whole = learner("cd-merge", pristine, CAT, merge__rule="orthogonal")
+    with pytest.raises(BadInput, match="choose LoRA"):
+        whole.learn(CAR, unwatched)

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from cpbench.benchmark.protocol import Subject, unwatched
+from cpbench.methods.registry import choose
 from cpbench.methods.scores import candidate_errors, logits
 from learners import CAR, CAT, DOG, doubled, drawn, learner, noise_told, present, scores_one_by_one
 
@@ -143,3 +144,21 @@ def test_what_stays_after_distillation_is_the_student_and_the_pool_holds_it(name
         assert torch.equal(p, seen["dsc"][key]) and torch.equal(pool["rumble"][key], p)
     assert any(not torch.equal(seen["learn"][key], p) for key, p in made.adapter.params.items())
     assert any(not torch.equal(pool["mallow"][key], p) for key, p in made.adapter.params.items())
+
+
+@pytest.mark.parametrize(("generic", "word"), [({}, "car"), ({"generic": "thing"}, "thing")])
+def test_the_concept_known_before_is_the_noun_or_what_it_is_called_for_all(generic, word, pristine, monkeypatch):
+    settings = {f"{part}__{name}": value for part in ("dsc", "ewc") for name, value in generic.items()}
+    few = {"dsc__iterations": 1, "ewc__passes": 1}
+    made, asked = learner("dsc-ewc-dc", pristine, CAT, **few, **settings), []
+    embed = made.backbone.embed
+    monkeypatch.setattr(made.backbone, "embed", lambda prompts, *a: asked.append(list(prompts)) or embed(prompts, *a))
+    made.learn(CAR, unwatched)
+    own, earlier, known = PROMPTS["rumble"], PROMPTS["mallow"], f"photo of a {word}"
+    assert [known, earlier, own] in asked, "the candidates of DSC"
+    assert [own, known, earlier] in asked, "the candidates of EWC-DC"
+
+
+def test_an_option_that_is_empty_is_not_told_so_that_keys_stay_as_they_were():
+    for settings, expected in (({}, False), ({"dsc.generic": "thing"}, True)):
+        assert ("generic" in choose("dsc", settings)[0].options["dsc"]) == expected
