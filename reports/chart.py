@@ -6,15 +6,15 @@ The same plots for papers are matplotlib's (:mod:`.plots`); a page a run times t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
-from itertools import pairwise
 
+import numpy as np
 from markupsafe import Markup
 from matplotlib.ticker import LogLocator, MaxNLocator
 
-from .labels import Box
+from .labels import Box, Rows
 
 LEFT, RIGHT, TOP, BOTTOM = 58, 16, 14, 46
 SHAPES = 7
@@ -118,12 +118,12 @@ class Canvas:
         middle = (LEFT + self.width - RIGHT) / 2
         return "".join([*parts, _label(self.x.label, f'x="{middle}" y="{self.height - 8}"')])
 
-    def level(self, line: Level, drawn: Sequence[tuple[float, float]]) -> str:
+    def level(self, line: Level, drawn: Rows) -> str:
         """A horizontal line over the whole width, with its name where it covers the fewest of the ``drawn`` points."""
         at, right, width = self._down(line.y), self.width - RIGHT, 6.1 * len(line.name)
         lefts = (right - 3 - width, LEFT + 3, (LEFT + right - width) / 2)
         boxes = [Box(left, top, width, 12.0) for top in (at - 14, at + 2) for left in lefts]
-        box = min(boxes, key=lambda b: sum(b.holds(p) for p in drawn) + 99 * (b.y + b.height > self.height - BOTTOM))
+        box = min(boxes, key=lambda b: b.held(drawn) + 99 * (b.y + b.height > self.height - BOTTOM))
         name = f'<text x="{box.x:.1f}" y="{box.y + 10:.1f}">{escape(line.name)}</text>'
         return f'<g class="level"><path d="M{LEFT} {at:.1f}H{right}"/>{name}</g>'
 
@@ -141,7 +141,7 @@ def lines(title: str, series: Sequence[Series], x: Axis, y: Axis, levels: Sequen
     """A chart of lines with a legend below."""
     canvas = Canvas(x, y)
     placed = [[canvas.at(a, b) for a, b in zip(s.x, s.y, strict=True) if not math.isnan(b)] for s in series]
-    along = [p for points in placed for p in _along(points)]
+    along = np.concatenate([np.empty((0, 2)), *map(_along, placed)])
     body = [canvas.frame(), *(canvas.level(line, along) for line in levels)]
     for s, points in zip(series, placed, strict=True):
         path = "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in points) if points else ""
@@ -150,11 +150,12 @@ def lines(title: str, series: Sequence[Series], x: Axis, y: Axis, levels: Sequen
     return Markup(canvas.svg(title, body) + _legend(series))  # every text in it is escaped
 
 
-def _along(points: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float]]:
-    """Points on the line that joins some, close to one another."""
-    steps = [k / 16 for k in range(17)]
-    for (a, b), (c, d) in pairwise(points):
-        yield from ((a + t * (c - a), b + t * (d - b)) for t in steps)
+def _along(points: Sequence[tuple[float, float]]) -> Rows:
+    """Points close to one another on the line that joins some, (n, 2)."""
+    corners, steps = np.array(points).reshape(len(points), 2), np.arange(0, max(1, len(points) - 1) + 1e-9, 1 / 16)
+    if not points:
+        return corners
+    return np.stack([np.interp(steps, np.arange(len(points)), column) for column in corners.T], axis=1)
 
 
 def _class_of(s: Series) -> str:

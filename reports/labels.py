@@ -29,9 +29,10 @@ class Box:
         """The area that both cover."""
         return float(_shared(_rows([self]), _rows([other]))[0, 0])
 
-    def holds(self, point: Point) -> bool:
-        """Whether a point lies inside."""
-        return self.nearest(point) == point
+    def held(self, points: Rows) -> int:
+        """How many of some points, (n, 2), lie inside."""
+        offset = points - (self.x, self.y)
+        return int(((offset >= 0) & (offset <= (self.width, self.height))).all(axis=1).sum())
 
     def nearest(self, point: Point) -> Point:
         """The point of the rectangle that is nearest to another."""

@@ -88,10 +88,13 @@ def _name(ax: Any, found: Spots) -> None:
     sizes = [(4.7 * inch * len(name), 8 * inch) for name in found]
     room = ax.get_window_extent()
     boxes = place(spots, sizes, Box(room.x0, room.y0, room.width, room.height), 4 * inch)
-    for name, box in zip(found, boxes, strict=True):
+    for name, spot, box in zip(found, spots, boxes, strict=True):
         at = ax.transData.inverted().transform((box.x, box.y + 0.15 * box.height))
         text = ax.annotate(name, at, fontsize=7, va="baseline", annotation_clip=False, zorder=5)
         text.set_path_effects([withStroke(linewidth=2, foreground="white")])
+        if box.far(spot, 4 * inch):
+            ends = ax.transData.inverted().transform([spot, box.nearest(spot)])
+            ax.plot(*ends.T, color="#777777", linewidth=0.6, zorder=2, scalex=False, scaley=False)
 
 
 def front(board: Board) -> Figure | None:
