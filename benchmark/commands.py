@@ -106,16 +106,18 @@ def report(results: Path, out: Path, only: str | None, check: bool) -> None:
 
 
 def _check_report(console: Console, found: Any, methods: Any, pictures: Any, out: Path, only: str | None) -> None:
-    """Raise Regression where a file of the report is missing, or not what the records give."""
+    """Raise Regression where a file is missing, not what the records give, or left over from records that are gone."""
+    from ..reports.made import leftovers
     from ..reports.write import write_report
 
     with tempfile.TemporaryDirectory() as folder:
-        fresh = {p.relative_to(folder): p for p in write_report(found, Path(folder), methods, pictures, only)}
-        stale = [
-            name for name, p in fresh.items() if not (out / name).exists() or not filecmp.cmp(p, out / name, False)
-        ]
+        fresh = {
+            p.relative_to(folder).as_posix(): p for p in write_report(found, Path(folder), methods, pictures, only)
+        }
+        stale = [n for n, p in fresh.items() if not (out / n).exists() or not filecmp.cmp(p, out / n, False)]
+        stale += [f"{name} (left over)" for name in leftovers(out, fresh, only)]
     if stale:
-        told = ", ".join(map(str, stale[:5])) + (f" and {len(stale) - 5} more" if len(stale) > 5 else "")
+        told = ", ".join(stale[:5]) + (f" and {len(stale) - 5} more" if len(stale) > 5 else "")
         raise Regression(f"{out} is stale: {told}; write it again with 'cpbench report'.")
     console.print(f"{len(fresh)} files in {out} are up to date.", highlight=False, soft_wrap=True)
 

@@ -15,6 +15,7 @@ from .about import Methods, Pictures
 from .entry import Entry, entries
 from .figures import FIGURES, NEEDS
 from .latex import to_latex
+from .made import settle
 from .markdown import escape, to_markdown
 from .naming import first_run, slugs_of
 from .plots import FORMATS, save
@@ -75,18 +76,36 @@ def _uncollected() -> Iterator[None]:
 def write_report(
     report: Report, out: Path, methods: Methods, pictures: Pictures, only: str | None = None
 ) -> Iterator[Path]:
-    """Write all parts, or one of :data:`PARTS`, or one kind of plot; raises BadInput for any other."""
+    """Write all parts, or one of :data:`PARTS`, or one kind of plot; raises BadInput for any other.
+
+    Files that an earlier report made below ``out`` and this one does not are removed at the end.
+    """
     if only is not None and only not in (*PARTS, *FIGURES):
         raise unknown("part of a report", only, [*PARTS, *FIGURES])
     out.mkdir(parents=True, exist_ok=True)
+    made = dict[str, list[str]]()
+    for part, paths in _parts(report, out, methods, pictures, only):
+        made[part] = []
+        for path in paths:
+            made[part].append(path.relative_to(out).as_posix())
+            yield path
+    settle(out, made, only)
+
+
+def _parts(
+    report: Report, out: Path, methods: Methods, pictures: Pictures, only: str | None
+) -> Iterator[tuple[str, Iterator[Path]]]:
+    """What is asked for, each with what writes it; raises BadInput where one kind of plot has nothing to show."""
     if only in (None, "tables"):
-        yield from _tables(report, out)
-    if only in (None, "plots", *FIGURES):
-        yield from _plots(report, out / "plots", [only] if only in FIGURES else list(FIGURES))
+        yield "tables", _tables(report, out)
+    for kind in FIGURES:
+        if only in (None, "plots", kind):
+            yield f"plots/{kind}", _plots(report, out / "plots", kind, alone=only == kind)
     if only in (None, "samples"):
-        yield from _samples(report, out / "samples", pictures)
+        yield "samples", _samples(report, out / "samples", pictures)
     if only in (None, "site"):
-        yield from build(report.boards, report.failed, report.reported, methods, pictures, report.read, out / "site")
+        site = build(report.boards, report.failed, report.reported, methods, pictures, report.read, out / "site")
+        yield "site", site
 
 
 def _tables(report: Report, out: Path) -> Iterator[Path]:
@@ -105,19 +124,15 @@ def _tables(report: Report, out: Path) -> Iterator[Path]:
         yield out / name
 
 
-def _plots(report: Report, out: Path, kinds: Sequence[str]) -> Iterator[Path]:
-    """Plots of every board; raises BadInput where one kind alone is asked for and nothing can show it."""
-    drawn = False
+def _plots(report: Report, out: Path, kind: str, *, alone: bool) -> Iterator[Path]:
+    """One kind of plot of every board; raises BadInput where it ``alone`` is asked for and nothing can show it."""
     out.mkdir(parents=True, exist_ok=True)
-    for name, board in _named(report.boards):
-        for kind in kinds:
-            if (figure := FIGURES[kind](board)) is None:
-                continue
-            drawn = True
-            for form in FORMATS:
-                yield save(figure, out / f"{kind}-{name}.{form}")
-    if not drawn and len(kinds) == 1:
-        raise BadInput(f"{report.folder} holds no runs that '{kinds[0]}' could show{NEEDS.get(kinds[0], '')}.")
+    drawn = [(name, figure) for name, board in _named(report.boards) if (figure := FIGURES[kind](board)) is not None]
+    for name, figure in drawn:
+        for form in FORMATS:
+            yield save(figure, out / f"{kind}-{name}.{form}")
+    if alone and not drawn:
+        raise BadInput(f"{report.folder} holds no runs that '{kind}' could show{NEEDS.get(kind, '')}.")
 
 
 def _samples(report: Report, out: Path, pictures: Pictures) -> Iterator[Path]:

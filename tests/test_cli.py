@@ -240,6 +240,33 @@ def test_a_report_that_is_stale_is_told_so_with_status_3(capsys, tmp_path):
     assert "leaderboard.csv" in cpbench(capsys, *arguments, "--check")[2]
 
 
+def test_files_of_runs_that_are_gone_are_told_by_the_check_and_removed_by_the_next_report(capsys, tmp_path):
+    from cpbench.benchmark.results import write_result
+    from synthetic import record
+
+    kept, gone = (write_result(tmp_path / "results", record(seed=seed)) for seed in (0, 1))
+    out, foreign = tmp_path / "out", tmp_path / "out" / "site" / "runs" / "mine.html"
+    arguments = ("report", "--results", tmp_path / "results", "--out", out)
+    assert cpbench(capsys, *arguments)[0] == 0
+    foreign.write_text("mine")
+    (out / "leaderboard.txt").write_text("mine")
+    page = out / "site" / "runs" / f"{gone.stem}.html"
+    gone.unlink()
+    assert cpbench(capsys, *arguments, "--only", "tables")[0] == 0
+    assert page.exists(), "tables alone were asked for"
+    status, _, err = cpbench(capsys, *arguments, "--only", "site", "--check")
+    assert status == 3 and page.exists()
+    assert cpbench(capsys, *arguments)[0] == 0
+    assert not page.exists() and not (out / "site" / "data" / gone.name).exists()
+    assert (out / "site" / "data" / kept.name).exists() and foreign.exists() and (out / "leaderboard.txt").exists()
+    assert cpbench(capsys, *arguments, "--check")[0] == 0
+    page.write_text("left over")
+    contents = out / "contents.json"
+    contents.write_text(contents.read_text().replace('"site": [', f'"site": ["site/runs/{page.name}",'))
+    status, _, err = cpbench(capsys, *arguments, "--check")
+    assert status == 3 and f"{page.name} (left over)" in err
+
+
 def test_a_report_loads_no_torch(tmp_path):
     from cpbench.benchmark.results import write_result
     from synthetic import record

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ from PIL import Image
 
 from cpbench.benchmark.errors import BadInput
 from cpbench.benchmark.results import write_result
+from cpbench.reports.made import CONTENTS, leftovers, settle
 from cpbench.reports.plots import FORMATS, curves, heat_maps, mean_matrix, save
 from cpbench.reports.sheet import BLOCK, GAP, LABEL, MARGIN, THUMB, SheetRow, sample_sheet
 from cpbench.reports.write import PARTS, load, write_report
@@ -213,6 +215,47 @@ def test_sheets_show_the_lowest_seed_and_leave_no_file_open(tmp_path):
     asked = []
     report(tmp_path / "results", out(tmp_path, "out"), lambda key: asked.append(key) or [path], "samples")
     assert {key for key in asked if key.startswith("seed")} == {"seed-0"}
+
+
+@pytest.mark.parametrize("name", ["../kept.txt", "/kept.txt", "link/kept.txt", "folder"])
+def test_a_list_of_files_removes_nothing_outside_its_folder_and_no_folder(tmp_path, name):
+    made, kept = tmp_path / "out", tmp_path / "kept.txt"
+    (made / "folder").mkdir(parents=True)
+    (made / "link").symlink_to(tmp_path)
+    kept.write_text("kept")
+    name = str(kept) if name.startswith("/") else name
+    (made / CONTENTS).write_text(json.dumps({"tables": [name]}))
+    assert leftovers(made, [], None) == []
+    settle(made, {}, None)
+    assert kept.exists() and (made / "folder").exists()
+
+
+def test_a_list_of_files_that_is_none_is_refused(folder, tmp_path):
+    where = out(tmp_path, "out")
+    (where / CONTENTS).write_text("[1]")
+    with pytest.raises(BadInput, match="not the list of a report's files"):
+        report(folder, where, lambda key: [], "tables")
+
+
+def files_of(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.slow
+def test_two_processes_whose_hashes_differ_write_the_same_bytes(folder, tmp_path):
+    made = [unit for path in folder.rglob("*.json") for unit in json.loads(path.read_text())["units"].values()]
+    for k, unit in enumerate(sorted(set(made))):
+        (tmp_path / "home" / "units" / unit).mkdir(parents=True)
+        for n in range(4):
+            Image.new("RGB", (32, 32), (20 * k % 256, 60 * n, 90)).save(tmp_path / f"home/units/{unit}/{n:04d}.png")
+    for seed in ("1", "2"):
+        command = [sys.executable, "-m", "cpbench.benchmark.cli", "report"]
+        command += ["--results", folder, "--out", tmp_path / seed]
+        environment = os.environ | {"PYTHONHASHSEED": seed, "CPBENCH_HOME": str(tmp_path / "home")}
+        subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+    first, second = files_of(tmp_path / "1"), files_of(tmp_path / "2")
+    assert first == second
+    assert {path.suffix for path in first} >= {".webp", ".png", ".svg", ".pdf", ".html", ".csv", ".tex", ".md", ".json"}
 
 
 MEASURED = """

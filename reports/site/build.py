@@ -101,9 +101,10 @@ def _board_pages(
     template = env.get_template("run.html")
     for entry in (e for own in runs.values() for e in own):
         path, result = read(entry)
-        shutil.copyfile(path, out / "data" / f"{entry.run.id}.json")
+        yield Path(shutil.copyfile(path, out / "data" / f"{entry.run.id}.json"))
         if film := film_of(entry, pictures, out):
             films[entry.run.id] = film
+            yield out / film["file"]
         context = {"film": from_below(film), "json": f"../data/{entry.run.id}.json", **shared}
         page = template.render(root="../", **context, **run_page(entry, result, place.scales))
         yield _write(out / "runs" / f"{entry.run.id}.html", page)
