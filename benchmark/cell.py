@@ -180,13 +180,14 @@ def load_metric(name: str) -> Metric:
 def rows(name: str, cell: Cell, profile: Profile) -> Iterator[dict[str, Any]]:
     """Rows (metric, prompt, value, n, se) of one metric: one a prompt for values of pictures, else one of the cell."""
     metric = load_metric(name)
-    value = metric.of(cell, profile)
-    if value is None:
+    found = metric.of(cell, profile)
+    if found is None:
         return
+    value = np.asarray(found, dtype=np.float64)
     if np.isnan(value).any():
         raise FailedRun(f"metric '{name}' is not a number; its features or pictures are broken.")
     common = {"metric": name, "higher_is_better": metric.higher_is_better}
-    if np.ndim(value) == 0:
+    if value.ndim == 0:
         se = _jackknife(metric, cell, profile)
         yield {**common, "prompt": None, "value": float(value), "n": len(cell.drawn), "se": se}
     elif cell.prompts is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
@@ -13,18 +14,20 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from ..methods.registry import choose, method_names
+from ..methods.registry import choose, method_names, recorded
+from .backbones import pick_device
 from .commands import interruptible, warner
-from .environment import environment
+from .environment import environment, numerics
 from .errors import BadInput, Regression, unknown
 from .estimate import costs
 from .executors import Placement, placed
+from .plan import RunPlan
 from .profiles import load_profile
 from .quiet import quiet_libraries
 from .regression import Verdict, judge, place_of
-from .results import Result, iterate_results, read_result, result_path, write_result
-from .session import Recipe
-from .spec import digest, load_suite
+from .results import Result, Run, iterate_results, read_result, result_path, write_result
+from .session import Recipe, Session
+from .spec import Suite, digest, load_suite
 from .store import home, writable
 from .units import Kind, kind_of
 from .verdicts import allowed, how, sentence, to_junit, to_markdown
@@ -52,14 +55,20 @@ class CheckRequest:
 def check(request: CheckRequest) -> None:
     """Run the stored plan again, or take other records, and compare; raises Regression where something moved."""
     console = Console()
-    stored = _stored(request)
+    for file in filter(None, (request.junit, request.markdown)):
+        if file.is_dir():
+            raise BadInput(f"{file} is a folder; name a file in it.")
+        writable(file.parent)
+    suite = load_suite(request.suite)
+    pool = _pool(suite, request.against)
+    stored = _stored(request, suite, pool)
     with tempfile.TemporaryDirectory() as folder:
-        new = _new(request, stored, Path(folder), console)
-    verdicts = judge(stored, new)
+        new = _new(request, suite, stored, Path(folder), console)
+    stored, new = ([_of_profile(r) for r in some] for some in (stored, new))
+    verdicts = judge(stored, new, pool)
     _tell(console, verdicts)
     for path, text in ((request.junit, to_junit), (request.markdown, to_markdown)):
         if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text(verdicts))
     if request.update is not None:
         _supersede(request, [r for r, v in zip(new, verdicts, strict=True) if v.moved], console)
@@ -67,53 +76,70 @@ def check(request: CheckRequest) -> None:
         raise Regression(f"{sentence(verdicts)} If this is meant, say why with --update.")
 
 
-def _stored(request: CheckRequest) -> list[Result]:
-    """The stored runs of the suite as it is now, of the methods that are asked for."""
-    suite = load_suite(request.suite)
-    records = [r for _, r in iterate_results(request.against) if r.run.suite == suite.name and r.status == "ok"]
+def _pool(suite: Suite, folder: Path) -> list[Result]:
+    """All stored runs of the suite under its own profile."""
+    whose = suite.name, suite.evaluation.profile
+    records = [r for _, r in iterate_results(folder) if (r.run.suite, r.run.profile) == whose and r.status == "ok"]
     if not records:
-        raise BadInput(f"{request.against} holds no records of {suite.name}; name a folder that does with --against.")
-    wanted = sorted({r.run.method for r in records}) if request.methods == "all" else request.methods.split(",")
-    for name in (name.strip() for name in wanted):
+        raise BadInput(f"{folder} holds no records of {suite.name}; name a folder that does with --against.")
+    return records
+
+
+def _stored(request: CheckRequest, suite: Suite, pool: Sequence[Result]) -> list[Result]:
+    """The stored runs of the methods that are asked for."""
+    names = request.methods.split(",") if request.methods != "all" else sorted({r.run.method for r in pool})
+    wanted = [name.strip() for name in names]
+    for name in wanted:
         if name not in method_names():
             raise unknown("method", name, method_names())
-        if not any(r.run.method == name for r in records):
+        if not any(r.run.method == name for r in pool):
             raise BadInput(f"{request.against} holds no record of {name} on {suite.name}; make one with 'cpbench run'.")
-    return [r for r in records if r.run.method in {name.strip() for name in wanted}]
+    return [r for r in pool if r.run.method in wanted]
 
 
-def _new(request: CheckRequest, stored: Sequence[Result], folder: Path, console: Console) -> list[Result]:
+def _of_profile(result: Result) -> Result:
+    """A record without the rows of metrics that 'cpbench score' has added to those of its profile."""
+    own = {*load_profile(result.run.profile).metrics, "dc_confusion"}
+    return result.model_copy(update={"scores": [s for s in result.scores if s.metric in own]})
+
+
+def _new(request: CheckRequest, suite: Suite, stored: Sequence[Result], folder: Path, console: Console) -> list[Result]:
     """Records to judge: those of ``--results``, or new runs of what is stored, its first seeds."""
-    if request.results is not None:
-        known = {(place_of(r.run), r.run.seed) for r in stored}
-        found = [r for _, r in iterate_results(request.results) if (place_of(r.run), r.run.seed) in known]
-        if not found:
-            raise BadInput(f"{request.results} holds no run that is stored in {request.against}.")
-        return found
-    again = [r for r in stored if r.run.seed < request.seeds]
-    if not again:
-        raise BadInput(f"--seeds {request.seeds}: no stored run has a seed below it.")
-    return _again(request, again, folder, console)
+    if request.results is None:
+        again = [r for r in stored if r.run.seed < request.seeds]
+        if not again:
+            raise BadInput(f"--seeds {request.seeds}: no stored run has a seed below it.")
+        return _again(request, suite, again, folder, console)
+    known = {(place_of(r.run), r.run.seed) for r in stored}
+    given = [r for _, r in iterate_results(request.results) if r.run.suite == suite.name]
+    found = [r for r in given if (place_of(r.run), r.run.seed) in known]
+    if not found:
+        raise BadInput(f"{request.results} holds no run that is stored in {request.against}.")
+    if lost := known - {(place_of(r.run), r.run.seed) for r in found}:
+        console.print(f"{len(lost)} stored runs are not in {request.results} and not compared.", highlight=False)
+    return found
 
 
-def _again(request: CheckRequest, stored: Sequence[Result], folder: Path, console: Console) -> list[Result]:
-    """Do stored runs once more, with the present defaults, in a store of this very code: nothing old is found."""
-    suite, methods = load_suite(request.suite), {}
-    for run in (r.run for r in stored):
-        methods[run.method] = choose(run.method, {})[0]
-    threads = {r.environment.get("threads") for r in stored}
+def _again(
+    request: CheckRequest, suite: Suite, stored: Sequence[Result], folder: Path, console: Console
+) -> list[Result]:
+    """Do stored runs once more in a store of this very code and machine, which is empty unless a check was cut off."""
+    dtypes, threads = {r.run.dtype for r in stored}, {r.environment.get("threads") for r in stored}
+    if len(dtypes) > 1:
+        raise BadInput(f"{request.against} holds runs in {' and '.join(sorted(dtypes))}; keep them in two folders.")
+    place = writable(home() / "checks" / source_hash(pick_device(request.device))).resolve()
     recipe = Recipe(
         suite,
-        writable(home() / "checks" / source_hash()).resolve(),
+        place,
         load_profile(suite.evaluation.profile),
         suite.backbone,
         request.device,
-        threads=threads.pop() if len(threads) == 1 else None,
+        dtypes.pop(),
+        threads.pop() if len(threads) == 1 else None,
     )
     with quiet_libraries():
         session = recipe.open(warner(console))
-    planner, names = session.planner("final"), [c.name for c in suite.concepts]
-    plans = [planner.run(methods[r.run.method], tuple(names.index(c) for c in r.run.order), r.run.seed) for r in stored]
+    plans = [_plan(session, suite, r.run, stored) for r in stored]
     left = Counter[Kind](kind_of(u) for u in session.missing(plans).values())
     forecast = Forecast(left, costs(session.store, session.store.keys()), request.jobs)
     with (
@@ -122,15 +148,26 @@ def _again(request: CheckRequest, stored: Sequence[Result], folder: Path, consol
         placed(Placement(jobs=request.jobs), session) as do,
     ):
         paths = session.run(plans, do, session.recorder(folder), view).paths
-    return [read_result(path) for path in paths]
+    results = [read_result(path) for path in paths]
+    shutil.rmtree(place)
+    return results
 
 
-def source_hash() -> str:
-    """A hash of the code and of the versions it runs with."""
+def _plan(session: Session, suite: Suite, run: Run, stored: Sequence[Result]) -> RunPlan:
+    """The plan of a stored run: with its own options where it was one of several settings, else with the defaults."""
+    (method,) = choose(run.method, {})
+    beside = [r.run.options for r in stored if (place_of(r.run), r.run.seed) == (place_of(run), run.seed)]
+    if dict(method.options) in beside:
+        method = recorded(run.method, run.options)
+    names = [c.name for c in suite.concepts]
+    return session.planner(run.protocol).run(method, tuple(names.index(c) for c in run.order), run.seed)
+
+
+def source_hash(device: torch.device) -> str:
+    """A hash of the code, of the versions it runs with, and of what else decides the last bits of a number."""
     root = Path(__file__).parent.parent
     files = sorted(f for part in ("benchmark", "methods") for f in (root / part).rglob("*.py"))
-    stamp = environment(torch.device("cpu"))
-    return digest([[hashlib.sha256(f.read_bytes()).hexdigest() for f in files], stamp["packages"], stamp["python"]])
+    return digest([[hashlib.sha256(f.read_bytes()).hexdigest() for f in files], numerics(environment(device))])
 
 
 def _tell(console: Console, verdicts: Sequence[Verdict]) -> None:

@@ -2,9 +2,11 @@
 
 Runs made with the same numerics (:func:`.environment.numerics`) must have the same scores to the last bit. Elsewhere
 each summary of a new run is held against the runs of all stored seeds: were it one more seed, its distance from their
-mean would be s sqrt(1 + 1/K) t, with s pooled over methods (the same summary, each around its own mean) and t of
-Student with the degrees of freedom of s. The level is divided by the number of comparisons (Bonferroni), so that a
-check of runs that did not change fails with probability :data:`FALSE_ALARM` at most.
+mean would be s sqrt(1 + 1/K) t. s is the greatest of three: the method's own spread over seeds, that of all methods of
+the suite pooled (each around its own mean), and one picture in all that the summary is made of, since a share that is
+the same for all seeds may still move by so much. t is Student's with :data:`FREEDOM` degrees at most: methods differ in
+their spread, so what is pooled is worth less than its nominal degrees. The level is divided by the number of
+comparisons (Bonferroni), for a check of runs that did not change to fail with probability :data:`FALSE_ALARM`.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from .environment import numerics
 from .results import Result, Run, Score
 
 FALSE_ALARM = 0.01
+FREEDOM = 8
 Place = tuple[str, tuple[str, ...]]
 """A method and an order of concepts: runs that differ only in their seed share it."""
 
@@ -51,19 +54,27 @@ def place_of(run: Run) -> Place:
     return run.method, tuple(run.order)
 
 
-def judge(stored: Sequence[Result], new: Sequence[Result]) -> list[Verdict]:
-    """Compare each new run with the stored one of the same method, order and seed, and with the other seeds."""
+def judge(stored: Sequence[Result], new: Sequence[Result], pool: Sequence[Result] = ()) -> list[Verdict]:
+    """Compare each new run with the stored one of the same method, order and seed, and with the other seeds.
+
+    ``pool``: all stored runs of the suite, from which its spread is told; ``stored`` where there are no more.
+    """
     twins: dict[tuple[Place, int], list[Result]] = defaultdict(list)
     for r in stored:
         twins[place_of(r.run), r.run.seed].append(r)
     pairs = [(r, _nearest(r, twins[place_of(r.run), r.run.seed])) for r in new]
-    alike = [numerics(r.environment) == numerics(twin.environment) for r, twin in pairs]
+    alike = [_same_numerics(r, twin) for r, twin in pairs]
     inexact = [r for (r, _), same in zip(pairs, alike, strict=True) if not same]
-    tolerance = tolerances(stored, sum(len(summaries(r)) for r in inexact))
+    spread, comparisons = spread_of((pool or stored) if inexact else ()), sum(len(summaries(r)) for r in inexact)
     return [
-        _changed_conditions(result, twin) or (_exact(result, twin) if same else _within(result, stored, tolerance))
+        _changed_conditions(result, twin)
+        or (_exact(result, twin) if same else _within(result, stored, spread, comparisons))
         for (result, twin), same in zip(pairs, alike, strict=True)
     ]
+
+
+def _same_numerics(a: Result, b: Result) -> bool:
+    return (a.run.dtype, numerics(a.environment)) == (b.run.dtype, numerics(b.environment))
 
 
 def _nearest(result: Result, twins: Sequence[Result]) -> Result:
@@ -71,41 +82,67 @@ def _nearest(result: Result, twins: Sequence[Result]) -> Result:
     return next((t for t in twins if t.run.options == result.run.options), twins[0])
 
 
-def summaries(result: Result) -> dict[str, float]:
-    """Mean over concepts of each metric: right after its task (``learned``), and after the last (``at the end``)."""
-    found: dict[str, list[float]] = defaultdict(list)
+def _cells(result: Result) -> dict[str, list[list[Score]]]:
+    """Rows of each cell by summary: right after its task (``learned``), and after the last (``at the end``)."""
     cells: dict[tuple[str, int, int, str], list[Score]] = defaultdict(list)
     for score in result.scores:
         if score.source == "model" and score.other is None and score.i:
             cells[score.metric, score.i, score.j, score.concept].append(score)
-    for (metric, i, j, _), rows in cells.items():
-        value = float(np.mean([s.value for s in rows]))
+    found: dict[str, list[list[Score]]] = defaultdict(list)
+    for (metric, i, j, _), rows in sorted(cells.items()):
         if i == j:
-            found[f"{metric}, learned"].append(value)
+            found[f"{metric}, learned"].append(rows)
         if i == len(result.run.order):
-            found[f"{metric}, at the end"].append(value)
-    return {name: float(np.mean(values)) for name, values in sorted(found.items())}
+            found[f"{metric}, at the end"].append(rows)
+    return dict(sorted(found.items()))
 
 
-def tolerances(stored: Iterable[Result], comparisons: int) -> dict[str, float]:
-    """How far each summary of one more seed may lie from the mean of the stored ones, in units of sqrt(1 + 1/K).
+def summaries(result: Result) -> dict[str, float]:
+    """Mean over concepts of each metric: right after its task (``learned``), and after the last (``at the end``)."""
+    return {name: _mean(cells) for name, cells in _cells(result).items()}
 
-    Infinite where no method has two seeds: nothing is known of the spread then.
+
+def _mean(cells: Sequence[Sequence[Score]]) -> float:
+    return float(np.mean([np.mean([s.value for s in rows]) for rows in cells]))
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How far seeds move each summary: ``pooled`` over methods with its ``freedom``, of one method alone (``own``).
+
+    ``picture``: how far a share moves by one picture of all that it is made of.
     """
-    groups: dict[tuple[str, Place], list[float]] = defaultdict(list)
+
+    pooled: Mapping[str, float]
+    freedom: Mapping[str, int]
+    own: Mapping[tuple[str, Place], float]
+    picture: Mapping[str, float]
+
+    def allowed(self, name: str, place: Place, seeds: int, comparisons: int) -> float:
+        """How far one more seed may lie from the mean of ``seeds`` stored ones; infinite where nothing is known."""
+        if name not in self.pooled:
+            return math.inf
+        s = max(self.pooled[name], self.own.get((name, place), 0.0), self.picture[name])
+        t = student.ppf(1 - FALSE_ALARM / (2 * comparisons), min(FREEDOM, self.freedom[name]))
+        return float(s * t * math.sqrt(1 + 1 / seeds))
+
+
+def spread_of(stored: Iterable[Result]) -> Spread:
+    """The spread of stored runs; it tells nothing of what no method has two seeds of."""
+    groups: dict[str, dict[Place, list[float]]] = defaultdict(lambda: defaultdict(list))
+    picture: dict[str, float] = {}
     for result in stored:
-        for name, value in summaries(result).items():
-            groups[name, place_of(result.run)].append(value)
-    squares: dict[str, float] = defaultdict(float)
-    freedom: dict[str, int] = defaultdict(int)
-    for (name, _), values in groups.items():
-        squares[name] += float(np.var(values) * len(values))
-        freedom[name] += len(values) - 1
-    level = 1 - FALSE_ALARM / (2 * max(1, comparisons))
-    return {
-        name: math.sqrt(squares[name] / df) * float(student.ppf(level, df)) if df else math.inf
-        for name, df in freedom.items()
-    }
+        for name, cells in _cells(result).items():
+            groups[name][place_of(result.run)].append(_mean(cells))
+            picture[name] = 1 / sum(s.n for rows in cells for s in rows)
+    pooled, freedom, own = dict[str, float](), dict[str, int](), dict[tuple[str, Place], float]()
+    for name, places in groups.items():
+        several = {place: v for place, v in places.items() if len(v) > 1}
+        if several:
+            freedom[name] = sum(len(v) - 1 for v in several.values())
+            pooled[name] = math.sqrt(sum(np.var(v) * len(v) for v in several.values()) / freedom[name])
+            own |= {(name, place): float(np.std(v, ddof=1)) for place, v in several.items()}
+    return Spread(pooled, freedom, own, picture)
 
 
 def _changed_conditions(result: Result, twin: Result) -> Verdict | None:
@@ -129,14 +166,14 @@ def _exact(result: Result, twin: Result) -> Verdict:
     return Verdict(result.run, True, len(keys), tuple(moved))
 
 
-def _within(result: Result, stored: Sequence[Result], tolerance: Mapping[str, float]) -> Verdict:
-    peers = [summaries(r) for r in stored if place_of(r.run) == place_of(result.run)]
-    moved, own = [], summaries(result)
+def _within(result: Result, stored: Sequence[Result], spread: Spread, comparisons: int) -> Verdict:
+    place, own, moved = place_of(result.run), summaries(result), []
+    peers = [summaries(r) for r in stored if place_of(r.run) == place and r.run.options == result.run.options]
     for name, value in own.items():
         values = [p[name] for p in peers if name in p]
-        allowed = tolerance.get(name, math.inf) * math.sqrt(1 + 1 / max(1, len(values)))
-        if values and abs(value - float(np.mean(values))) > allowed:
-            moved.append(Moved(_name(result), name, _number(float(np.mean(values))), _number(value), allowed))
+        allowed = spread.allowed(name, place, max(1, len(values)), comparisons)
+        if values and abs(value - (mean := float(np.mean(values)))) > allowed:
+            moved.append(Moved(_name(result), name, _number(mean), _number(value), allowed))
     return Verdict(result.run, False, len(own), tuple(moved))
 
 

@@ -1,6 +1,9 @@
 """The regression check: equal where it must be, within the spread of seeds elsewhere, and seldom a false alarm."""
 
 import json
+from collections import defaultdict
+from functools import partial
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -10,12 +13,15 @@ from scipy.stats import t as student
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from conftest import cpbench
+from cpbench.benchmark.checking import _of_profile, _plan
 from cpbench.benchmark.environment import environment, set_threads
-from cpbench.benchmark.regression import FALSE_ALARM, judge, summaries, tolerances
+from cpbench.benchmark.regression import FALSE_ALARM, judge, place_of, spread_of, summaries
 from cpbench.benchmark.results import iterate_results
 from cpbench.benchmark.verdicts import sentence, to_junit, to_markdown
+from cpbench.methods.registry import choose
 from synthetic import KEEPS, record
 
+RESULTS = Path(__file__).parent.parent / "results"
 HERE, THERE = {"python": "3.11", "packages": {"torch": "2.9", "cpbench": "1"}}, {"python": "3.12", "packages": {}}
 
 
@@ -71,12 +77,40 @@ def test_summaries_are_means_over_concepts_right_after_their_task_and_at_the_end
     assert found["identity, at the end"] == pytest.approx((0.7 + 0.6 + 0.8) / 3)
 
 
-def test_the_tolerance_is_students_of_the_pooled_spread():
+def test_the_tolerance_is_students_of_the_pooled_spread_or_of_the_methods_own_where_that_is_greater():
     stored = [run(s, seed=k) for k, s in enumerate((0.0, 0.2))]
     stored += [run(s, seed=k, method="dsc") for k, s in enumerate((0.0, 0.1, 0.2))]
     squares = 2 * 0.1**2 + (0.1**2 + 0 + 0.1**2)
-    expected = np.sqrt(squares / 3) * student.ppf(1 - FALSE_ALARM / 2 / 7, 3)
-    assert tolerances(stored, 7)["identity, learned"] == pytest.approx(expected)
+    t = student.ppf(1 - FALSE_ALARM / 2 / 7, 3)
+    spread, lora, dsc = spread_of(stored), place_of(stored[0].run), place_of(stored[2].run)
+    assert spread.allowed("identity, learned", dsc, 3, 7) == pytest.approx(
+        np.sqrt(squares / 3) * t * np.sqrt(1 + 1 / 3)
+    )
+    assert spread.allowed("identity, learned", lora, 2, 7) == pytest.approx(np.sqrt(0.02) * t * np.sqrt(1 + 1 / 2))
+
+
+def test_where_all_seeds_are_alike_one_picture_may_still_be_taken_for_another():
+    stored = [run(seed=k) for k in range(3)]
+    pictures = sum(s.n for s in stored[0].scores if s.metric == "identity" and s.source == "model" and s.i == s.j > 0)
+    t = student.ppf(1 - FALSE_ALARM / 2 / 7, 2)
+    allowed = spread_of(stored).allowed("identity, learned", place_of(stored[0].run), 3, 7)
+    assert allowed == pytest.approx(t / pictures * np.sqrt(1 + 1 / 3))
+
+
+@pytest.mark.parametrize("left", range(3))
+def test_no_seed_of_the_committed_records_raises_an_alarm_against_the_other_two(left):
+    """Each method alone, and all at once: what a check on another machine would say of runs that did not change."""
+    pool = [r for _, r in iterate_results(RESULTS) if r.run.suite == "toybox-2"]
+    kept, new = [r for r in pool if r.run.seed != left], [r for r in pool if r.run.seed == left]
+    spread, alarms, others = spread_of(kept), [], defaultdict(list)
+    for place, found in ((place_of(r.run), summaries(r)) for r in kept):
+        for name, value in found.items():
+            others[place, name].append(value)
+    for place, found in ((place_of(r.run), summaries(r)) for r in new):
+        for name, value in found.items():
+            off = abs(value - np.mean(others[place, name]))
+            alarms += [(place, name)] if off > spread.allowed(name, place, 2, len(found)) else []
+    assert len(new) == 24 and not alarms
 
 
 def test_elsewhere_what_seeds_alone_would_move_is_allowed_and_more_is_not():
@@ -173,3 +207,32 @@ def test_a_check_that_cannot_be_meant_is_refused(suite_file, tmp_path, capsys, m
     write_result(tmp_path / "results", run(suite="tiny-2"))
     assert cpbench("check", "--suite", suite_file, *more) == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_of_several_settings_each_is_done_again_with_its_own_and_one_alone_with_the_defaults(suite):
+    class Session:
+        def planner(self, protocol):
+            self.protocol = protocol
+            return self
+
+        def run(self, method, order, seed):
+            return self.protocol, method.options["learner"]["rate"], order, seed
+
+    (default,) = choose("lora", {})
+    other = {**default.options, "learner": default.options["learner"] | {"rate": 0.5}}
+    runs = [run(options=o, order=["rumble", "mallow"], protocol="full") for o in (default.options, other)]
+    plan = partial(_plan, Session(), suite)
+    assert plan(runs[1].run, runs) == ("full", 0.5, (1, 0), 0)
+    assert plan(runs[1].run, runs[1:]) == ("full", default.options["learner"]["rate"], (1, 0), 0)
+
+
+def test_rows_that_were_added_by_score_are_not_missed():
+    plain = record("lora")
+    more = [*plain.scores, plain.scores[-1].model_copy(update={"metric": "lpips_diversity"})]
+    assert _of_profile(plain.model_copy(update={"scores": more})).scores == plain.scores
+
+
+@pytest.mark.parametrize("flag", ["--junit", "--markdown"])
+def test_a_report_that_cannot_be_written_is_refused_before_the_work(tmp_path, capsys, flag):
+    assert cpbench("check", "--against", RESULTS, flag, tmp_path, "--methods", "base") == 2
+    assert "is a folder" in capsys.readouterr().err
