@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from ..benchmark.backbone import Backbone, Params
@@ -103,7 +103,9 @@ class Learner:
         groups |= {c.name: c.state() for c in self.consolidations}
         for name, tensors in groups.items():
             if tensors:
-                save_file({k: v.contiguous().cpu() for k, v in tensors.items()}, folder / f"{name}.safetensors")
+                # Not save_file: on a full disk it raises an error of its own, and not OSError.
+                content: bytes = save({k: v.contiguous().cpu() for k, v in tensors.items()})
+                (folder / f"{name}.safetensors").write_bytes(content)
         (folder / "learned.json").write_text(json.dumps([asdict(s) for s in self.known.values()]))
 
     def load(self, folder: Path) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 _EVERY = 250  # updates between checkpoints
@@ -120,7 +120,7 @@ class Stage:
         for k, p in self.parameters.items():
             tensors |= {f"opt.{part}.{k}": value for part, value in self.optimiser.state[p].items()}
         partial = self.file.with_suffix(".partial")
-        save_file(tensors, partial, metadata={"step": str(self.step)})
+        partial.write_bytes(save(tensors, metadata={"step": str(self.step)}))
         partial.replace(self.file)
 
     def _resume(self) -> None:

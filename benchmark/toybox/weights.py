@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from ..errors import Damaged
@@ -23,8 +23,9 @@ def weights_folder() -> Path:
 
 def write_module(module: nn.Module, file: Path) -> str:
     """Write the weights of one module in float16; returns the sha256 of the file."""
-    save_file({k: v.detach().half().contiguous() for k, v in module.state_dict().items()}, file)
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+    content: bytes = save({k: v.detach().half().contiguous() for k, v in module.state_dict().items()})
+    file.write_bytes(content)
+    return hashlib.sha256(content).hexdigest()
 
 
 def read_module(module: nn.Module, file: Path, sha256: str) -> None:
