@@ -187,10 +187,16 @@ def attempt(unit: Unit, runner: Runner, tell: Tell) -> Ended:
         return ended("lost", str(error))
     except CpbenchError as error:
         return ended("refused" if error.status == 2 else "failed", str(error))
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:  # whatever a method or a metric of another package raises, the other runs go on
+        if _no_space(error):
             return ended("full", f"no space left in {runner.store.folder}; free some ('cpbench gc'), then go on.")
         return ended("failed", f"{unit.title}: {type(error).__name__}: {error}")
-    except (RuntimeError, ValueError, ArithmeticError, MemoryError) as error:
-        return ended("failed", f"{unit.title}: {type(error).__name__}: {error}")
     return ended("done")
+
+
+def _no_space(error: Exception) -> bool:
+    """Whether the disk is full; libraries in Rust, as safetensors, say so in the text of errors of their own."""
+    full = (errno.ENOSPC, errno.EDQUOT)
+    if isinstance(error, OSError):
+        return error.errno in full
+    return any(f"(os error {number})" in str(error) for number in full)

@@ -1,5 +1,6 @@
 """Units in topological order: who waits for whom, and what an error, a deadline or another process costs."""
 
+import errno
 import math
 import time
 from dataclasses import dataclass, field
@@ -7,7 +8,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from cpbench.benchmark.errors import BadInput, FailedRun
-from cpbench.benchmark.execute import Ended, execute
+from cpbench.benchmark.execute import Ended, attempt, execute
+from cpbench.benchmark.store import Store
 
 
 @dataclass(frozen=True)
@@ -111,3 +113,30 @@ def test_what_no_other_unit_can_survive_stops_everything(fate, error):
     with pytest.raises(error, match=f"a {fate}"):
         do(CHAIN, hands)
     assert hands.log == ["a"]
+
+
+class Broken:
+    """A runner whose every unit raises the error."""
+
+    def __init__(self, error, folder):
+        self.error, self.store = error, Store(folder, print)
+
+    def do(self, unit, watch, begun):
+        raise self.error
+
+
+@pytest.mark.parametrize("kind", [KeyError, TypeError, IndexError, AssertionError, AttributeError, StopIteration])
+def test_whatever_a_method_raises_is_an_error_of_its_unit_alone(kind, tmp_path):
+    ended = attempt(Unit("a", title="mine: learn mallow"), Broken(kind("what"), tmp_path), lambda event: None)
+    assert ended.fate == "failed"
+    assert ended.error.startswith(f"mine: learn mallow: {kind.__name__}: ") and "what" in ended.error
+
+
+def test_a_full_disk_is_known_by_its_number_also_in_the_words_of_another_library(tmp_path):
+    from safetensors import SafetensorError
+
+    told = "Error while serializing: I/O error: No space left on device (os error 28)"
+    for error in (OSError(errno.ENOSPC, "No space left"), OSError(errno.EDQUOT, "quota"), SafetensorError(told)):
+        ended = attempt(Unit("a"), Broken(error, tmp_path), lambda event: None)
+        assert ended.fate == "full" and "free some ('cpbench gc')" in ended.error
+    assert attempt(Unit("a"), Broken(OSError(errno.EIO, "disk"), tmp_path), lambda event: None).fate == "failed"
