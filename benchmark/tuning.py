@@ -47,7 +47,9 @@ def tune(request: TuneRequest) -> None:
     if not 1 <= request.length <= len(session.suite.concepts):
         raise BadInput(f"--length {request.length}: {session.suite.name} has {len(session.suite.concepts)} concepts.")
     for name in names:
-        if space(name):
+        if free := space(name):
+            bounds = ", ".join(f"{key} {r.low:g} to {r.high:g}" for key, r in free.items())
+            console.print(f"{name}: {request.trials} trials in {bounds}", highlight=False)
             trials = _try_all(name, request, session, console)
             path = _write(name, request, session, trials)
             console.print(f"{name}: best {trials[best(trials)]['settings']}; all trials in {path}")
@@ -91,9 +93,13 @@ def _try_all(name: str, request: TuneRequest, session: Any, console: Console) ->
         errors = execute(units, Here(session.runner), view).errors
     found = []
     for setting, plan in zip(settings, plans, strict=True):
+        done = {u.key for u in plan.units()} - errors.keys()
+        seconds = sum(session.store.meta(key)["seconds"] for key in done & session.store.keys())
         error = next((errors[u.key] for u in plan.units() if u.key in errors), None)
         value = 0.0 if error else _value(session, plan)
-        found.append({"settings": setting, "value": value} | ({"error": error} if error else {}))
+        found.append(
+            {"settings": setting, "value": value, "seconds": round(seconds, 1)} | ({"error": error} if error else {})
+        )
     return found
 
 

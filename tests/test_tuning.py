@@ -71,10 +71,12 @@ def test_tuning_writes_every_trial_with_the_space_and_the_best(tmp_path, capsys)
         main(["tune", "--methods", "lora,joint", *arguments])
     assert not end.value.code
     content = json.loads((tmp_path / "out" / "lora.json").read_text())
-    assert [set(t) for t in content["trials"]] == [{"settings", "value"}] * 2
+    assert [set(t) for t in content["trials"]] == [{"settings", "value", "seconds"}] * 2
+    assert all(t["seconds"] > 0 for t in content["trials"])
     assert content["chosen"] == content["trials"][best(content["trials"])]["settings"]
     assert set(content["space"]) == set(space("lora"))
-    assert "nothing of its own to tune" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "joint: nothing of its own to tune" in told and "lora: 2 trials in learner.rate 0.0005 to 0.01," in told
     assert not (tmp_path / "out" / "joint.json").exists()
 
 
