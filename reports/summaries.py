@@ -30,7 +30,11 @@ SUMMARIES: dict[str, Callable[[Matrix, bool], float]] = {
 
 @dataclass(frozen=True)
 class Summary:
-    """One number of a method; ``spread`` says how orders, training seeds and drawn pictures move it."""
+    """One number of a method; ``spread`` says how orders, training seeds and drawn pictures move it.
+
+    What drawn pictures do is told from the spread over prompts too, which all runs share: it is the most that sampling
+    seeds can do, and what is left for training seeds the least.
+    """
 
     method: str
     metric: str
