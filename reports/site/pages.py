@@ -7,7 +7,7 @@ from typing import Any
 from ..about import UNKNOWN, Methods
 from ..stats import Estimate
 from ..tables import Column, Winners, columns, winners
-from ..tidy import Board, copying
+from ..tidy import UPPER, Board, copying
 from .cells import NOTHING, Cell, brief, plain
 from .fronts import fronts
 from .place import Place
@@ -74,11 +74,13 @@ def _note(board: Board) -> str:
     least = min(line.values["average"].n for line in board.lines if not line.bound)
     few = " Fewer than three runs have no interval." if least < 3 else ""
     near = copying(board)
+    upper = any(UPPER in line.title for line in board.lines)
+    apart = " Upper bounds see what a continual method may not: they hold no rank." if upper else ""
     copies = f" Nearer to the real pictures than real ones are, so perhaps copies: {', '.join(near)}." if near else ""
     return (
         f"n: runs (orders times seeds). ±: half of the 95 % interval (Student's; over seeds within orders where each "
         f"order has several).{few} Average: {board.headline} of all concepts after the last task; plasticity: of each "
         f"right after its own task; forgetting: mean over all concepts but the last of (right after its task - at the "
         f"end); text: cosine of pictures and prompts; MMD, KID: distance to real pictures. Bold: best, underlined: "
-        f"second. Rank: by average; its range leaves out whom paired differences tell apart.{copies}"
+        f"second. Rank: by average; its range leaves out whom paired differences tell apart.{apart}{copies}"
     )
