@@ -34,7 +34,7 @@ class ClipText:
         for text in texts:
             if len(self.tokenize.encode(text)) > room:
                 raise BadInput(f"the text '{text}' is longer than the {room} tokens that CLIP can read.")
-        embedded: Features = self.network.encode_text(self.tokenize(texts).to(self.device)).double().cpu().numpy()
+        embedded: Features = self.network.encode_text(self.tokenize(texts).to(self.device)).cpu().double().numpy()
         return embedded
 
 

@@ -76,7 +76,7 @@ class Extractor:
         # Full float32 whatever the caller runs under; TF32 in convolutions is cuDNN's default.
         full_precision = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
         with torch.autocast(self.device.type, enabled=False), full_precision:
-            features: Features = self.network(full)[: len(x)].double().cpu().numpy()
+            features: Features = self.network(full)[: len(x)].cpu().double().numpy()
         return features
 
 

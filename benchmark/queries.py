@@ -72,14 +72,16 @@ def _rows(what: str, results: Path) -> Iterator[dict[str, Any]]:
 
 def _options() -> Iterator[dict[str, Any]]:
     """Every option with its value, the bounds within which it is tuned, and the methods that have it so."""
-    from ..methods.catalog import options_of, plain
+    from dataclasses import asdict
+
+    from ..methods.catalog import options_of
     from ..methods.rows import CATALOGUE
     from ..methods.spaces import space
 
     found: dict[tuple[str, str, str], list[str]] = {}
     for name in CATALOGUE:
-        for section, options in plain(options_of(name)).items():
-            for option, value in options.items():
+        for section, options in options_of(name).items():
+            for option, value in asdict(options).items():
                 key = f"{section}.{option}"
                 bounds = f"{r.low:g} to {r.high:g}" if (r := space(name).get(key)) else "-"
                 found.setdefault((key, str(value), bounds), []).append(name)

@@ -47,7 +47,7 @@ def sentence(verdicts: Sequence[Verdict]) -> str:
     if inexact:
         told += (
             f" {inexact} of them were made on another machine or with other packages than the stored ones, and held to "
-            f"the spread between seeds; runs without any change fail so in {FALSE_ALARM:.0%} of checks at most."
+            f"the spread between seeds; {FALSE_ALARM:.0%} of checks without any change are meant to fail so."
         )
     return told
 
