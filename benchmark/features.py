@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
 
 from .data import picture_hash
 from .metrics import Features
@@ -28,13 +29,19 @@ class FeatureCache:
     def __call__(self, pictures: Pictures) -> Features:
         """Features of pictures (n, h, w, 3), from the cache where they are there."""
         file = self.folder / f"{digest([picture_hash(pictures), self.key])}.safetensors"
-        with suppress(OSError, SafetensorError, KeyError):  # not there, or cut short: then it is computed
-            stored: Features = load_file(file)["features"]
-            return stored
+        with suppress(OSError, SafetensorError), safe_open(file, "numpy") as stored:
+            kept: Features = stored.get_tensor("features")
+            if (stored.metadata() or {}).get("sha256") == _sum(kept):
+                return kept
+        # Not there, cut short, or changed on the disk: then it is computed.
         features = self.extract(pictures)
         self.folder.mkdir(parents=True, exist_ok=True)
         # A name of its own: two processes may compute the same features at once, and the last rename wins.
         with tempfile.NamedTemporaryFile(dir=self.folder, suffix=".partial", delete=False) as partial:
-            partial.write(save({"features": features}))
+            partial.write(save({"features": features}, {"sha256": _sum(features)}))
         Path(partial.name).replace(file)
         return features
+
+
+def _sum(features: Features) -> str:
+    return hashlib.sha256(repr((features.dtype.str, features.shape)).encode() + features.tobytes()).hexdigest()
