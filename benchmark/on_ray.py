@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import math
-import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -19,6 +18,7 @@ from typing import Any
 from .errors import BadInput, FailedRun
 from .execute import Ended, Outcome, Tell
 from .session import Executor, Recipe
+from .stopping import deaf, uninterrupted
 from .units import Unit
 
 _RETRIES = 3
@@ -38,7 +38,8 @@ def ray_executor(recipe: Recipe, address: str | None) -> Iterator[Executor]:
     spawn = get_context("spawn")
     pipe, theirs = spawn.Pipe()
     driver = spawn.Process(target=_drive, args=(theirs, recipe, address), name="cpbench-ray")
-    driver.start()
+    with uninterrupted():
+        driver.start()
     theirs.close()
     try:
         refused: BadInput | None = _heard(pipe)
@@ -72,7 +73,7 @@ def _drive(pipe: Connection, recipe: Recipe, address: str | None) -> None:
     """The driver: connects, then does what comes through the pipe until that is closed."""
     import ray
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits for this one
+    deaf()  # Ctrl-C is for the process that waits for this one
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
     except (ConnectionError, ValueError, RuntimeError) as error:

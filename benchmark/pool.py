@@ -17,6 +17,7 @@ import torch
 
 from .execute import Ended, Event, Progress, Tell
 from .session import Recipe
+from .stopping import deaf, uninterrupted
 from .units import Unit
 from .workshop import Workshop
 
@@ -113,14 +114,15 @@ def _spawn(recipe: Recipe) -> _Worker:
     context = get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(recipe, theirs), daemon=True)
-    process.start()
+    with uninterrupted():
+        process.start()
     theirs.close()
     return _Worker(recipe, process, ours)
 
 
 def _serve(recipe: Recipe, pipe: Connection) -> None:
     """The life of a process: do what comes through the pipe; the models are loaded for the first of it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; only the parent answers it
+    deaf()  # Ctrl-C goes to the whole group; only the parent answers it
     threading.Thread(target=_end_with_parent, daemon=True).start()
     shop = Workshop(recipe)
     with suppress(EOFError, BrokenPipeError):

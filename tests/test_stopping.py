@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -42,3 +44,36 @@ def test_where_no_command_answers_one_sentence_is_said_and_the_status_is_130(cap
         os.kill(os.getpid(), signal.SIGTERM)
     assert end.value.code == 130
     assert capsys.readouterr().err == "cpbench: interrupted.\n"
+
+
+HIT_WHILE_STARTING = """
+import os, signal
+from cpbench.benchmark.stopping import answered, deaf, uninterrupted
+
+def early(pipe):
+    os.kill(os.getpid(), signal.SIGINT)  # as one that is hit while it still imports
+    deaf()
+    os.kill(os.getpid(), signal.SIGINT)
+    pipe.send("alive")
+
+if __name__ == "__main__":
+    context, heard = get_context("spawn"), []
+    ours, theirs = context.Pipe()
+    with answered(lambda *seen: heard.append(seen[0])):
+        with uninterrupted():
+            child = context.Process(target=early, args=(theirs,))
+            child.start()
+            os.kill(os.getpid(), signal.SIGINT)
+            assert heard == []
+        assert heard == [signal.SIGINT]
+    assert ours.poll(200) and ours.recv() == "alive"
+    child.join()
+    assert child.exitcode == 0
+"""
+
+
+def test_ctrl_c_while_processes_start_reaches_the_parent_alone_and_is_not_lost(tmp_path):
+    script = tmp_path / "starting.py"
+    script.write_text(HIT_WHILE_STARTING)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stderr == ""
