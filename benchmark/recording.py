@@ -38,7 +38,7 @@ class Recorder:
         )
         path = result_path(self.out, plan.run)
         there = self._there(path)
-        if there is not None and not error:
+        if there is not None and not error and there.units == result.units:  # else they are rows of other pictures
             result = _with_other_metrics(result, there)
         told = {"created", "environment"}
         same = there is not None and there.model_dump(exclude=told) == result.model_dump(exclude=told)

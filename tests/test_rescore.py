@@ -69,6 +69,18 @@ def test_one_more_metric_is_added_to_the_record_and_survives_a_run_without_it(ca
     assert records(ran)["lora", "toybox"].scores == after.scores
 
 
+def test_rows_of_other_pictures_are_not_taken_over_into_a_new_record(capsys, suite_file, ran):
+    path, before = next((p, r) for p, r in iterate_results(ran) if r.run.method == "lora")
+    strange = before.scores[0].model_copy(update={"metric": "red"})
+    for units in (before.units, before.units | {"draw/1/1": "other"}):
+        old = before.model_copy(update={"scores": [*before.scores, strange], "units": units})
+        path.write_text(old.model_dump_json(by_alias=True))
+        run = ("run", "--methods", "lora", "--suite", suite_file, "--out", ran, "--threads", 1)
+        assert cpbench(capsys, *run)[0] == 0
+        kept = any(s.metric == "red" for s in records(ran)["lora", "toybox"].scores)
+        assert kept is (units == before.units)
+
+
 def test_scores_do_not_depend_on_what_was_scored_before_in_which_order_or_anew(capsys, suite_file, ran, tmp_path):
     texts = {p.name: p.read_text() for p, _ in iterate_results(ran)}
     for folder in (tmp_path / "home" / "features", *_measured(tmp_path / "home" / "units")):
