@@ -13,7 +13,7 @@ from .commands import interruptible
 from .errors import BadInput
 from .inventory import Stock, remove, take_stock, unused
 from .results import iterate_results
-from .store import disk_bytes, home
+from .store import disk_bytes, home, owner
 
 
 @interruptible()
@@ -40,7 +40,12 @@ def collect(results: Path | None, checkpoints: bool, dry_run: bool) -> None:
 
 
 def _unused(stock: Stock, results: Path) -> list[Path]:
-    """Units that no record names; raises BadInput for a folder without records, which would cost all of them."""
+    """Units that no record names; raises BadInput during a run, and for a folder without records: all would go."""
+    if stock.under_way:
+        raise BadInput(
+            f"--unused {results}: {owner(stock.under_way[0])} is under way in this store, and no record names yet what "
+            "its run has finished; wait until it ends, or leave --unused out."
+        )
     if next(iterate_results(results), None) is None:
         raise BadInput(f"--unused {results} holds no records: every unit would be removed; name another folder.")
     return unused(stock.units, results)

@@ -11,7 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from rich.filesize import decimal
 
 from .errors import CpbenchError
-from .inventory import faults, owner, read_record, take_stock
+from .inventory import faults, read_record, take_stock
+from .store import owner
 
 _PACKAGES = ("torch", "torchvision", "diffusers", "transformers", "peft", "open_clip_torch", "timm", "torchmetrics")
 

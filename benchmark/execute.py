@@ -16,6 +16,8 @@ from .protocol import Tick
 from .runner import Runner
 from .units import Unit
 
+PATIENCE = 10.0
+"""Seconds after which it is told whom a unit is waited for."""
 Fate = Literal["done", "failed", "busy", "lost", "refused", "full"]
 
 
@@ -49,7 +51,15 @@ class Ended:
     notes: tuple[str, ...] = ()
 
 
-Event = Started | Progress | Ended
+@dataclass(frozen=True)
+class Awaited:
+    """A unit is under way elsewhere, and has been for a while; ``who`` does it."""
+
+    unit: Unit
+    who: str
+
+
+Event = Started | Progress | Ended | Awaited
 Tell = Callable[[Event], None]
 
 
@@ -108,7 +118,8 @@ def execute(units: Mapping[str, Unit], hands: Hands, tell: Tell, deadline: float
 def _settle(ended: Ended, queue: _Queue, outcome: Outcome, tell: Tell) -> None:
     """Take note of a unit that ended, or give it back to be tried again."""
     if ended.fate == "busy":
-        queue.put_off(ended.unit)
+        if queue.put_off(ended.unit) and ended.error:
+            tell(Awaited(ended.unit, ended.error))
     else:
         queue.done(ended.unit)
         outcome.note(ended)
@@ -125,6 +136,7 @@ class _Queue:
         self.sorter.prepare()
         self.ready: list[int] = []
         self.later: list[tuple[float, int]] = []
+        self.awaited: dict[str, float] = {}
         self.running = 0
 
     def active(self) -> bool:
@@ -143,9 +155,15 @@ class _Queue:
         self.running += 1
         return self.units[self.keys[heapq.heappop(self.ready)]]
 
-    def put_off(self, unit: Unit, seconds: float = 0.5) -> None:
+    def put_off(self, unit: Unit, seconds: float = 0.5) -> bool:
+        """Try a unit again later; True once, when it has been waited for so long that a person wants to know why."""
         self.running -= 1
+        since = self.awaited.setdefault(unit.key, time.monotonic())
+        told = time.monotonic() - since >= PATIENCE
+        if told:
+            self.awaited[unit.key] = math.inf
         heapq.heappush(self.later, (time.monotonic() + seconds, self.place[unit.key]))
+        return told
 
     def done(self, unit: Unit) -> None:
         self.running -= 1

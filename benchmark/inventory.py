@@ -14,7 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from .results import iterate_results
-from .store import OWNER, RECORD, disk_bytes, fault_of
+from .store import RECORD, disk_bytes, fault_of
 
 _STALE_SECONDS = 3600.0  # no picture takes an hour to look at: a half-written file of features that old is left over
 
@@ -66,15 +66,6 @@ def locked(store: Path, key: str) -> bool:
             return False
     except Timeout:
         return True
-
-
-def owner(partial: Path) -> str:
-    """Who does a unit that is under way, as far as it is known."""
-    try:
-        who = json.loads((partial / OWNER).read_text())
-        return f"{who['what']} (process {who['pid']} on {who['host']})"
-    except (OSError, ValueError, KeyError):
-        return partial.name
 
 
 def read_record(unit: Path) -> dict[str, Any]:

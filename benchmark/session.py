@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,8 +18,8 @@ from .cell import load_metric
 from .chain import Planner
 from .data import check_suite
 from .environment import environment, set_threads
-from .errors import Lost
-from .execute import Ended, Event, Outcome, Tell
+from .errors import BadInput, Lost
+from .execute import Awaited, Ended, Event, Outcome, Tell
 from .extractors import Extractor, load_extractor
 from .features import FeatureCache
 from .plan import RunPlan, gather
@@ -50,6 +51,12 @@ class Recipe:
     device: str = "auto"
     dtype: str = "float32"
     threads: int | None = None
+
+    def __post_init__(self) -> None:
+        """Raise BadInput for more threads than a machine can start; records of larger machines can be done again."""
+        most = max(64, 4 * (os.cpu_count() or 1))
+        if self.threads is not None and not 1 <= self.threads <= most:
+            raise BadInput(f"--threads {self.threads}: give 1 to {most}.")
 
     def open(self, warn: Callable[[str], None]) -> Session:
         """Check the suite's pictures, then load everything that work on it needs."""
@@ -169,6 +176,8 @@ class _Tracker:
 
         def told(event: Event) -> None:
             tell(event)
+            if isinstance(event, Awaited):
+                self.recorder.warn(f"waiting: {event.who}")
             if isinstance(event, Ended):
                 for note in event.notes:
                     self.recorder.warn(note)

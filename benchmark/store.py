@@ -100,7 +100,7 @@ class Store:
             with FileLock(self.locks / key, timeout=-1 if wait else 0):
                 return self.find(key) or self._do(key, inputs, write)
         except Timeout:
-            raise Busy(f"unit {key} is under way in another process.") from None
+            raise Busy(f"{owner(self.folder / f'{key}.partial')} is under way.") from None
 
     def _do(self, key: str, inputs: dict[str, Any], write: Callable[[Path], dict[str, Any]]) -> Path:
         partial = self.folder / f"{key}.partial"
@@ -126,6 +126,15 @@ class Store:
     def scratch(self, key: str) -> Path:
         """The folder for checkpoints of a unit under way; it goes when the unit is finished."""
         return self.folder / f"{key}.scratch"
+
+
+def owner(partial: Path) -> str:
+    """Who does a unit that is under way, as far as it is known."""
+    try:
+        who = json.loads((partial / OWNER).read_text())
+        return f"{who['what']} (process {who['pid']} on {who['host']})"
+    except (OSError, ValueError, KeyError):
+        return partial.name
 
 
 def _sha256(file: Path) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from cpbench.benchmark.errors import BadInput, FailedRun
-from cpbench.benchmark.execute import Ended, attempt, execute
+from cpbench.benchmark.execute import Awaited, Ended, attempt, execute
 from cpbench.benchmark.store import Store
 
 
@@ -91,6 +91,13 @@ def test_what_another_process_is_doing_is_put_off_and_the_others_go_first():
     assert hands.log == ["a", "x", "a", "a", "b", "c", "y"]
     assert time.monotonic() - begin >= 1.0, "half a second between two tries"
     assert ("a", "busy") not in ended and outcome.left == 0
+
+
+def test_after_a_while_it_is_told_once_for_whom_a_unit_is_waited(monkeypatch):
+    monkeypatch.setattr("cpbench.benchmark.execute.PATIENCE", 0.4)
+    heard = []
+    execute({"a": Unit("a")}, Hands(fates={"a": ["busy"] * 4}), heard.append)
+    assert [e.who for e in heard if isinstance(e, Awaited)] == ["a busy"]
 
 
 def test_after_the_deadline_nothing_is_begun_and_what_is_under_way_is_finished():

@@ -97,6 +97,14 @@ def test_units_that_no_record_is_made_of_are_unused_and_scores_of_used_pictures_
     assert next(iterate_results(tmp_path / "results"))
 
 
+def test_gc_refuses_to_look_for_unused_units_during_a_run_and_says_whose(messy, tmp_path, capsys):
+    write_result(tmp_path / "results", record("lora", seed=0))
+    assert cpbench("gc", "--unused", tmp_path / "results") == 2
+    err = capsys.readouterr().err
+    assert "learn mallow (process " in err and "is under way in this store" in err
+    assert (messy.folder / "good").exists()
+
+
 def test_what_is_under_way_is_never_removed(messy):
     assert remove(messy.folder / "held.partial", messy.folder) == 0
     assert (messy.folder / "held.partial").exists()

@@ -5,7 +5,7 @@ from multiprocessing import get_context
 
 import pytest
 
-from cpbench.benchmark.errors import BadInput
+from cpbench.benchmark.errors import BadInput, Busy
 from cpbench.benchmark.store import Store, home, stored_bytes
 
 
@@ -107,3 +107,28 @@ def test_a_home_that_cannot_be_written_is_refused_with_what_to_do(tmp_path, monk
     monkeypatch.setenv("CPBENCH_HOME", str(tmp_path / "file" / "home"))
     with pytest.raises(BadInput, match="set CPBENCH_HOME"):
         home()
+
+
+def _hold(folder, begun):
+    import time
+
+    def slow(partial):
+        begun.set()
+        time.sleep(30)
+        return {}
+
+    Store(folder, print).put("k", {"what": "learn mallow"}, slow)
+
+
+def test_who_does_a_unit_is_told_to_those_who_want_it_too(store):
+    context = get_context("fork")
+    begun = context.Event()
+    process = context.Process(target=_hold, args=(store.folder, begun))
+    process.start()
+    try:
+        assert begun.wait(10)
+        with pytest.raises(Busy, match=rf"learn mallow \(process {process.pid} on .+\) is under way"):
+            store.put("k", {}, never, wait=False)
+    finally:
+        process.kill()
+        process.join()

@@ -23,7 +23,14 @@ head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
 address="$head:6379"
 step=(srun --overlap --ntasks-per-node=1)
 "${step[@]}" --nodes=1 --nodelist="$head" ray start --head --port=6379 --include-dashboard=false --block &
-until ray status --address "$address" > /dev/null 2>&1; do sleep 2; done
+for ((tries = 0; tries < 60; tries++)); do
+  ray status --address "$address" > /dev/null 2>&1 && break
+  sleep 2
+done
+if ((tries == 60)); then
+  echo "no Ray head answers at $address after some minutes; see the output of 'ray start' above." >&2
+  exit 1
+fi
 if ((SLURM_JOB_NUM_NODES > 1)); then
   "${step[@]}" --nodes=$((SLURM_JOB_NUM_NODES - 1)) --exclude="$head" ray start --address "$address" --block &
 fi
