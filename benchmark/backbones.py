@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ def pick_device(name: str) -> torch.device:
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
         return torch.device(next(d for d in ("cuda", "mps", "cpu") if there[d]))
-    if not there.get(name.split(":")[0], False):
+    if not re.fullmatch(r"\w+(:\d{1,2})?", name) or not there.get(name.split(":")[0], False):
         raise BadInput(
             f"--device {name}: not available here; choose auto or {', '.join(d for d in there if there[d])}."
         )

@@ -21,7 +21,7 @@ class Placement:
     jobs: int = 1
     address: str | None = None
 
-    def check(self) -> None:
+    def __post_init__(self) -> None:
         """Raise BadInput for what cannot be meant."""
         if self.executor not in ("local", "ray"):
             raise BadInput(f"--executor {self.executor}: choose local or ray.")

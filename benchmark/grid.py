@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,7 +33,7 @@ def orders_of(suite: Suite, text: str) -> list[tuple[int, ...]]:
         if count > MOST_ORDERS:
             raise BadInput(f"--orders all: {len(suite.concepts)} concepts have {count} orders; give a number.")
         return _some(len(suite.concepts), count)
-    if text.strip().lstrip("-").isdecimal():
+    if re.fullmatch(r"-?\d{1,9}", text.strip()):
         return _some(len(suite.concepts), int(text))
     return list(dict.fromkeys(_order(suite, part) for part in text.split("/")))
 
@@ -68,7 +69,7 @@ def lengths_of(suite: Suite, text: str | None) -> tuple[int, ...]:
     """Sequence lengths from a list like ``2,4,6``; the number of concepts where none is given."""
     most = len(suite.concepts)
     words = [word.strip() for word in (text or str(most)).split(",")]
-    if bad := [word for word in words if not (word.isdecimal() and 1 <= int(word) <= most)]:
+    if bad := [word for word in words if not (re.fullmatch(r"\d{1,9}", word) and 1 <= int(word) <= most)]:
         raise BadInput(f"--lengths {text}: '{bad[0]}' is not a number from 1 to {most}.")
     return tuple(sorted({int(word) for word in words}))
 

@@ -13,7 +13,7 @@ from rich.filesize import decimal
 
 from ..methods.registry import choose
 from .commands import interruptible, parse_settings, tell_results, warner
-from .errors import BadInput, TimeOver
+from .errors import BadInput, FailedRun, TimeOver
 from .estimate import Costs, costs
 from .executors import Placement, placed
 from .grid import Grid, Survey, lengths_of, orders_of, survey
@@ -54,7 +54,7 @@ class RunRequest:
             raise BadInput(f"--seeds {self.seeds}: give at least 1.")
         if self.threads is not None and self.threads < 1:
             raise BadInput(f"--threads {self.threads}: give at least 1.")
-        if self.max_hours is not None and self.max_hours <= 0:
+        if self.max_hours is not None and not self.max_hours > 0:  # so that nan, too, is refused
             raise BadInput(f"--max-hours {self.max_hours:g}: give more than 0.")
         if self.protocol not in ("final", "full"):
             raise BadInput(f"--protocol {self.protocol}: choose final or full.")
@@ -66,7 +66,6 @@ def run(request: RunRequest) -> None:
     console, begin = Console(), time.monotonic()
     request.check()
     placement = Placement(request.executor, request.jobs, request.address)
-    placement.check()
     chosen = choose(request.methods, parse_settings(request.settings))
     suite = load_suite(request.suite)
     orders, lengths = orders_of(suite, request.orders), lengths_of(suite, request.lengths)
@@ -112,6 +111,11 @@ def _work(
     paths = [path for part in parts for path in part.paths]
     tell_results(console, paths, request.out)
     if left := sum(part.runs_left for part in parts):
+        if request.max_hours is None or time.monotonic() < deadline:
+            raise FailedRun(
+                f"{left} of {len(grid)} runs are not recorded: their units were found damaged again and again; "
+                "'cpbench doctor' names them. Check the disk, then give the same command again."
+            )
         units = sum(part.units_left for part in parts)
         raise TimeOver(
             f"--max-hours {request.max_hours:g} are over: {left} of {len(grid)} runs are not finished, {units} units "

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from conftest import cpbench, write_suite
+from cpbench.benchmark.errors import Lost
 
 METHODS = "base,lora,dsc-ewc"
 
@@ -101,6 +102,17 @@ def test_hours_that_are_over_stop_a_run_at_a_unit_and_the_same_command_goes_on(t
     assert cpbench(*arguments) == 0
     assert "28 to do" in capsys.readouterr().out
     assert len(list((tmp_path / "out").glob("*/*/*.json"))) == 1
+
+
+def test_records_that_can_never_be_written_are_told_in_a_sentence(tmp_path, suite_file, capsys, monkeypatch):
+    def lost(self, plan, error=None):
+        raise Lost("unit a is not there any more")
+
+    monkeypatch.setattr("cpbench.benchmark.recording.Recorder.write", lost)
+    arguments = ["run", "--methods", "base", "--suite", suite_file, "--out", tmp_path / "out"]
+    for more in ((), ("--max-hours", 5)):
+        assert cpbench(*arguments, *more) == 1
+        assert "1 of 1 runs are not recorded: their units were found damaged" in capsys.readouterr().err
 
 
 def test_a_damaged_input_that_only_a_later_unit_reads_is_done_again_within_the_same_run(tmp_path, suite_file, capsys):

@@ -1,0 +1,43 @@
+"""Numbers that no run can use are refused in one sentence, before anything is loaded."""
+
+import math
+
+import pytest
+
+from conftest import cpbench
+from cpbench.benchmark.errors import BadInput
+from cpbench.benchmark.executors import Placement
+
+RUN = ("run", "--methods", "lora", "--suite")
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (("--max-hours", "nan"), "--max-hours nan: give more than 0."),
+        (("--max-hours", "-1"), "--max-hours -1: give more than 0."),
+        (("--orders=--2",), "--orders --2: '--2' is not one of"),
+        (("--orders", "9" * 5000), "is not one of"),
+        (("--lengths", "9" * 5000), "is not a number from 1 to 2"),
+        (("--threads", 100_000), "--threads 100000: give 1 to "),
+        (("--threads", 0), "--threads 0: give "),
+        (("--device", "cpu:x"), "--device cpu:x: not available here"),
+        (("--device", "cpu:"), "--device cpu:: not available here"),
+        (("--jobs", 0), "--jobs 0: give at least 1."),
+        (("--jobs", 2, "--executor", "ray"), "--jobs is for --executor local"),
+    ],
+)
+def test_a_number_that_cannot_be_meant_is_refused(more, says, suite_file, tmp_path, capsys):
+    assert cpbench(*RUN, suite_file, "--out", tmp_path / "out", *more) == 2
+    err = capsys.readouterr().err
+    assert says in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("jobs", [0, -3])
+def test_no_command_can_ask_for_no_process_at_all(jobs):
+    with pytest.raises(BadInput, match="give at least 1"):
+        Placement(jobs=jobs)
+
+
+def test_no_time_limit_is_a_time_limit_too(suite_file, tmp_path):
+    assert cpbench(*RUN, suite_file, "--out", tmp_path / "out", "--max-hours", math.inf, "--dry-run") == 0
