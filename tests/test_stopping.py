@@ -48,6 +48,7 @@ def test_where_no_command_answers_one_sentence_is_said_and_the_status_is_130(cap
 
 HIT_WHILE_STARTING = """
 import os, signal
+from multiprocessing import get_context
 from cpbench.benchmark.stopping import answered, deaf, uninterrupted
 
 def early(pipe):
