@@ -79,7 +79,8 @@ def _around(point: Point, size: Point, radius: float) -> Iterator[tuple[Box, flo
 def _alone(row: Rows, boxes: Sequence[tuple[Box, float]], dots: Rows, room: Box) -> Rows:
     """What places cost whatever the other names do: distance, points that are covered, and what lies outside."""
     area, inside = row[:, 2] * row[:, 3], _shared(row, _rows([room]))[:, 0]
-    return np.array([cost for _, cost in boxes]) + _shared(row, dots).sum(axis=1) + 5 * (area - inside)
+    cost: Rows = np.array([cost for _, cost in boxes]) + _shared(row, dots).sum(axis=1) + 5 * (area - inside)
+    return cost
 
 
 def _rows(boxes: Sequence[Box]) -> Rows:
