@@ -9,9 +9,10 @@ from PIL import Image
 
 from conftest import TINY, cpbench, write_suite
 from cpbench.benchmark import cell as cells
+from cpbench.benchmark import session
 from cpbench.benchmark.cell import Cell, Metric, rows
 from cpbench.benchmark.chain import Planner
-from cpbench.benchmark.data import check_suite, unseen_pictures
+from cpbench.benchmark.data import check_suite, picture_hash, unseen_pictures
 from cpbench.benchmark.errors import BadInput, FailedRun
 from cpbench.benchmark.plan import gather
 from cpbench.benchmark.profiles import load_profile
@@ -144,3 +145,22 @@ def test_what_is_not_a_number_is_an_error_and_not_a_row_less(monkeypatch, value)
     monkeypatch.setitem(cells.METRICS, "strange", Metric("strange", True, lambda cell, profile: value, ""))
     with pytest.raises(FailedRun, match="'strange' is not a number"):
         seen(value)
+
+
+def test_features_of_real_pictures_are_computed_once_whatever_run_or_method_asks(tmp_path, suite_file, monkeypatch):
+    seen, load = [], session.load_extractor
+
+    def counting(name, device):
+        found = load(name, device)
+
+        def extract(pictures):
+            seen.append((name, picture_hash(pictures)))
+            return found(pictures)
+
+        extract.key = found.key
+        return extract
+
+    monkeypatch.setattr(session, "load_extractor", counting)
+    for method in ("base", "lora"):
+        assert cpbench("run", "--methods", method, "--suite", suite_file, "--out", tmp_path / "out") == 0
+        assert len(seen) == len(set(seen)) > 0
