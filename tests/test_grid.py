@@ -129,6 +129,16 @@ def test_a_hundred_thousand_runs_are_surveyed_in_ten_seconds_and_a_gigabyte(six)
     assert peak < 2**29
 
 
+def test_where_first_tasks_are_stored_only_a_few_runs_of_a_group_are_planned(six, monkeypatch):
+    grid, make, planned = Grid(choose("lora,dsc", {}), orders_of(six, "20"), (2, 4, 6), range(5)), planner(six), []
+    there = {make.trains(m, (0,), seed)[0].key for m in grid.methods for seed in grid.seeds}
+    plain = Planner.run
+    monkeypatch.setattr(Planner, "run", lambda self, *which: planned.append(which) or plain(self, *which))
+    found = survey(grid, make, there)
+    assert found.found == Counter({("Train", "lora"): 5, ("Train", "dsc"): 5})
+    assert len(planned) < len(grid)
+
+
 def test_a_wave_is_planned_when_it_is_wanted_and_what_was_planned_before_is_let_go(six):
     grid, make = Grid(choose("lora", {}), orders_of(six, "4"), (2, 4), range(3)), planner(six)
     waves = list(grid.waves(make, size=7))
