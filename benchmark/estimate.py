@@ -35,22 +35,30 @@ class Costs:
         return sum(n * self.bytes.get(kind, self.bytes.get((kind[0], ""), 0.0)) for kind, n in units.items())
 
 
-def costs(store: Store, there: set[str]) -> Costs:
-    """Costs from at most 300 units, spread evenly over the keys (which are as good as random)."""
+def costs(store: Store, there: set[str], like: Mapping[str, str] | None = None) -> Costs:
+    """Costs from at most 300 units, spread evenly over the keys (which are as good as random).
+
+    ``like``: inputs, as suite and weights; of a kind that such units are of, no others count.
+    """
     keys = sorted(there)
-    seconds: dict[Kind, list[float]] = defaultdict(list)
-    space: dict[Kind, list[float]] = defaultdict(list)
+    seconds: dict[bool, dict[Kind, list[float]]] = {alike: defaultdict(list) for alike in (False, True)}
+    space: dict[bool, dict[Kind, list[float]]] = {alike: defaultdict(list) for alike in (False, True)}
     for key in keys[:: max(1, len(keys) // _SAMPLE)]:
         try:
             meta = json.loads((store.folder / key / RECORD).read_text())
             kind, method = meta["inputs"]["kind"].capitalize(), meta["inputs"].get("method", "")
         except (OSError, ValueError, KeyError):
             continue  # damaged: found when it is read
+        alike = all(meta["inputs"].get(name) == value for name, value in (like or {}).items())
         for name in {(kind, method), (kind, "")}:
-            seconds[name] += [meta["seconds"]] if "seconds" in meta else []
-            space[name].append(disk_bytes(store.folder / key))
+            seconds[alike][name] += [meta["seconds"]] if "seconds" in meta else []
+            space[alike][name].append(disk_bytes(store.folder / key))
     return Costs(_means(seconds), _means(space), len(keys[:: max(1, len(keys) // _SAMPLE)]))
 
 
-def _means(values: Mapping[Kind, list[float]]) -> dict[Kind, float]:
-    return {kind: sum(v) / len(v) for kind, v in values.items() if v}
+def _means(values: Mapping[bool, Mapping[Kind, list[float]]]) -> dict[Kind, float]:
+    """Means of the units that are alike, and of the others for kinds that none of these is of."""
+    alike = {kind: v for kind, v in values[True].items() if v}
+    kinds = {kind for kind, _ in alike}
+    others = {name: v for name, v in values[False].items() if v and name[0] not in kinds}
+    return {name: sum(v) / len(v) for name, v in (others | alike).items()}

@@ -41,7 +41,7 @@ class Runner:
         """
         kind, method = kind_of(unit)
         about = {"kind": kind.lower(), "method": method, "what": unit.title, "revision": REVISION}
-        inputs = about | {"needs": list(unit.needs)}
+        inputs = about | {"suite": self.suite.name, "weights": self.backbone.weights, "needs": list(unit.needs)}
 
         def write(folder: Path) -> dict[str, Any]:
             begun()

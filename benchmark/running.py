@@ -83,7 +83,7 @@ def run(request: RunRequest) -> None:
     with quiet_libraries(), console.status("loading the model") if console.is_terminal else nullcontext():
         session = recipe.open(warner(console))
     there = session.store.keys()
-    found, known = survey(grid, session.planner(request.protocol), there), costs(session.store, there)
+    found, known = survey(grid, session.planner(request.protocol), there), costs(session.store, there, session.marks)
     _say_plan(console, request, grid, found, known)
     if not request.dry_run:
         deadline = begin + request.max_hours * 3600 if request.max_hours else math.inf
@@ -108,15 +108,18 @@ def _work(
     ):
         for wave in grid.waves(session.planner(request.protocol)):
             parts.append(session.run(wave, do, recorder, view, deadline))
+            if time.monotonic() >= deadline:  # what is left is not even planned
+                break
     paths = [path for part in parts for path in part.paths]
     tell_results(console, paths, request.out)
-    if left := sum(part.runs_left for part in parts):
+    if left := len(grid) - len(paths):
         if request.max_hours is None or time.monotonic() < deadline:
             raise FailedRun(
                 f"{left} of {len(grid)} runs are not recorded: their units were found damaged again and again; "
                 "'cpbench doctor' names them. Check the disk, then give the same command again."
             )
-        units = sum(part.units_left for part in parts)
+        few = "" if left == sum(part.runs_left for part in parts) else "at least "
+        units = few + str(sum(part.units_left for part in parts))
         raise TimeOver(
             f"--max-hours {request.max_hours:g} are over: {left} of {len(grid)} runs are not finished, {units} units "
             "are left; the same command continues."
@@ -135,6 +138,7 @@ def _say_plan(console: Console, request: RunRequest, grid: Grid, found: Survey, 
         basis = f"from {known.measured} units of the store" if known.measured else "a guess: no unit was measured yet"
         space = decimal(int(known.disk(found.left))) if known.measured else "unknown space"
         jobs = f"{request.jobs} process{'es' if request.jobs > 1 else ''}"
+        jobs = "one process of the cluster at a time" if request.executor == "ray" else jobs
         lines.append(f"About {clock(known.time(found.left, request.jobs))} on {jobs}, {space} on disk ({basis}).")
     lines.append(f"Units in {home() / 'units'}, records in {request.out}.")
     for line in lines:

@@ -108,6 +108,11 @@ class Session:
         """The units."""
         return self.runner.store
 
+    @property
+    def marks(self) -> dict[str, str]:
+        """What its units say of themselves beside their keys."""
+        return {"suite": self.suite.name, "weights": self.runner.backbone.weights}
+
     def planner(self, protocol: str, made_on: tuple[str, int] | None = None) -> Planner:
         """What makes plans of runs on this suite and backbone; ``made_on``: device and threads, where not these."""
         here = self.device.type, self.recipe.threads or 1

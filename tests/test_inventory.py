@@ -174,3 +174,19 @@ def test_a_folder_without_records_is_named(tmp_path):
 
     with pytest.raises(BadInput, match="holds no records"):
         _unused(take_stock(tmp_path), tmp_path)
+
+
+def test_units_of_the_same_suite_and_weights_tell_the_costs_of_their_kind_alone(store):
+    mine, other = {"suite": "toybox-6", "weights": "w"}, {"suite": "tiny-2", "weights": "t"}
+    for key, inputs, seconds in (
+        ("a", {"kind": "train", "method": "lora"} | mine, 40.0),
+        ("b", {"kind": "train", "method": "lora"} | other, 1.0),
+        ("c", {"kind": "train", "method": "dsc"} | other, 2.0),
+        ("d", {"kind": "draw", "method": ""} | other, 3.0),
+    ):
+        store.put(key, inputs, write)
+        path = store.folder / key / "unit.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"seconds": seconds}))
+    known = costs(store, store.keys(), mine)
+    assert known.second(("Train", "lora")) == known.second(("Train", "dsc")) == 40.0
+    assert known.second(("Draw", "")) == 3.0, "of others, where there are none of its own"
