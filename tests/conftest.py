@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,12 @@ def write_suite(folder: Path, **changes: object) -> Path:
 def _one_thread() -> None:
     """Tiny matrices gain nothing from threads, and lose much where other work waits for the same cores."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c() -> None:
+    """Tests that a script started in its background inherit an ignored SIGINT, and so would what they start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
