@@ -48,7 +48,8 @@ OWN = {
     },
     "ewc": {
         "ewc.strength": Range(1e-6, 1),
-        "ewc.score_weight": Range(1e-4, 1e-1),  # above, the scores alone make F; τ divides it and needs no search
+        "ewc.score_weight": Range(0.1, 10),
+        "ewc.temperature": Range(0.01, 1),
         "ewc.candidates": Range(3, 8, whole=True),
     },
     "olora": {"olora.strength": Range(1e-3, 1e2)},

@@ -43,8 +43,7 @@ def test_every_trial_is_one_that_the_method_can_be_given(name):
 
 
 def test_what_has_no_effect_is_not_searched():
-    assert "ewc.score_weight" not in space("ewc") and "ewc.score_weight" in space("ewc-dc")
-    assert "ewc.temperature" not in space("ewc-dc"), "it divides the weight of the scores, and F has no scale"
+    assert "ewc.temperature" not in space("ewc") and "ewc.temperature" in space("ewc-dc")
     assert "dsc.temperature" not in space("lwf") and "dsc.noise_weight" in space("lwf")
     assert space("base") == space("joint") == {}
 
