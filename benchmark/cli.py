@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -166,9 +167,14 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _stop(*_: object) -> None:
-    """The answer to a signal where no command has its own, as while the libraries are loaded."""
+    """The answer to a signal where no command has its own, as while the libraries are loaded.
+
+    It ends the process at once: nothing is under way yet, and an exception would end up in the C++ of a library that is
+    being loaded, which aborts on it.
+    """
     _say("interrupted.")
-    sys.exit(130)
+    sys.stderr.flush()
+    os._exit(130)
 
 
 def _say(sentence: Any) -> None:
