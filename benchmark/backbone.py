@@ -136,16 +136,20 @@ class Backbone:
 
     def check_prompts(self, prompts: Sequence[str], spare: int = 0) -> None:
         """Raise BadInput for the first prompt that would be cut off; ``spare``: tokens that it must leave free."""
+        self._check_lengths(prompts, [self.tokenizer(prompt).input_ids for prompt in prompts], spare)
+
+    def _check_lengths(self, prompts: Sequence[str], ids: Sequence[Sequence[int]], spare: int = 0) -> None:
         limit = self.tokenizer.model_max_length
-        for prompt in prompts:
-            if len(self.tokenizer(prompt).input_ids) + spare > limit:
+        for prompt, own in zip(prompts, ids, strict=True):
+            if len(own) + spare > limit:
                 raise BadInput(f"the prompt '{prompt}' is longer than the {limit} tokens that {self.name} can read.")
 
     def embed(self, prompts: Sequence[str], params: Params | None = None) -> Tensor:
         """Text states (n, length, width); equal prompts are encoded once."""
         unique = list(dict.fromkeys(prompts))
-        self.check_prompts(unique)
-        ids = self.tokenizer(unique, padding="max_length", return_tensors="pt").input_ids
+        listed = self.tokenizer(unique, padding="max_length").input_ids  # as lists: too long ones make no tensor
+        self._check_lengths(unique, listed)
+        ids = torch.tensor(listed)
         with self.autocast():
             states = _call(self.text, "text.", params, ids.to(self.device)).last_hidden_state
         where = {prompt: k for k, prompt in enumerate(unique)}

@@ -119,8 +119,9 @@ def check_suite(suite: Suite) -> None:
             raise BadInput(
                 f"concept '{concept.name}': the toybox world has no '{concept.noun}'; it has {', '.join(CLASSES)}."
             )
-        n = len(training_pictures(suite, concept))
-        if concept.folder is not None and len(_folder(suite, concept)) < _LEAST:
+        if concept.folder is None:
+            training_pictures(suite, concept)
+        elif (n := len(_folder(suite, concept))) < _LEAST:
             raise BadInput(f"concept '{concept.name}': {concept.folder} holds {n} picture; give at least {_LEAST}.")
 
 
