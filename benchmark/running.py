@@ -16,12 +16,13 @@ from .commands import interruptible, parse_settings, tell_results, warner
 from .errors import BadInput, FailedRun, TimeOver
 from .estimate import Costs, costs
 from .executors import Placement, placed
-from .grid import Grid, Survey, lengths_of, orders_of, survey
+from .grid import Grid, lengths_of, orders_of
 from .profiles import load_profile
 from .quiet import quiet_libraries
 from .session import Recipe, Session, Work
 from .spec import load_suite
 from .store import home, writable
+from .survey import Survey, survey
 from .view import Forecast, clock, plan_table, watching
 
 
@@ -82,12 +83,24 @@ def run(request: RunRequest) -> None:
     writable(request.out)
     with quiet_libraries(), console.status("loading the model") if console.is_terminal else nullcontext():
         session = recipe.open(warner(console))
-    there = session.store.keys()
-    found, known = survey(grid, session.planner(request.protocol), there), costs(session.store, there, session.marks)
+    found, known = _survey(console, session, grid, request.protocol)
     _say_plan(console, request, grid, found, known)
     if not request.dry_run:
         deadline = begin + request.max_hours * 3600 if request.max_hours else math.inf
         _work(console, request, session, grid, placement, (found, known), deadline)
+
+
+def _survey(console: Console, session: Session, grid: Grid, protocol: str) -> tuple[Survey, Costs]:
+    """What there is to do, and what such units took before."""
+    there = session.store.keys()
+    with console.status("counting the units") if console.is_terminal else nullcontext() as status:
+
+        def tell(done: int, of: int) -> None:
+            if status is not None:
+                status.update(f"counting the units: {done} of {of} seeds")
+
+        found = survey(grid, session.planner(protocol), there, tell)
+        return found, costs(session.store, there, session.marks)
 
 
 def _work(

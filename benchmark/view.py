@@ -15,8 +15,8 @@ from rich.table import Table
 from .estimate import Costs
 from .execute import Ended, Event, Started, Tell
 from .execute import Progress as Progressed
-from .grid import Survey
 from .protocol import Tick
+from .survey import Survey
 from .units import Kind, Unit, kind_of
 
 _WORDS = {"Train": "train", "Draw": "draw", "Measure": "score", "Real": "real pictures", "Classify": "classify"}
