@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from .errors import BadInput, FailedRun, Interrupted, Regression
 from .results import Result, read_result
-from .stopping import answered
+from .stopping import answered, stopper
 
 
 def parse_settings(texts: Sequence[str]) -> dict[str, str]:
@@ -30,12 +30,8 @@ def parse_settings(texts: Sequence[str]) -> dict[str, str]:
 @contextmanager
 def interruptible() -> Iterator[None]:
     """Turn Ctrl-C, SIGTERM and a full disk into a sentence, before typer ends the process without one."""
-
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
     try:
-        with answered(stop):
+        with answered(stopper()):
             yield
     except KeyboardInterrupt:
         raise Interrupted("interrupted; nothing finished is lost, the same command continues.") from None

@@ -14,6 +14,8 @@ import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
 _PACKAGES = ("cpbench", "torch", "diffusers", "transformers", "peft", "timm", "numpy", "pillow")
+MADE_ON = "made_on"
+"""In the stamp of a record: the numerics of its units, where any was made elsewhere, or with other packages."""
 _CPUINFO = Path("/proc/cpuinfo")
 _NUMBERS = ("cpu family", "model", "stepping")
 
@@ -36,7 +38,8 @@ def environment(device: torch.device) -> dict[str, Any]:
 def numerics(stamp: dict[str, Any]) -> dict[str, Any]:
     """The part of a stamp that may decide the last bits of a number: not our own version, that is what is checked."""
     packages = {p: v for p, v in stamp.get("packages", {}).items() if p != "cpbench"}
-    return packages | {k: stamp.get(k) for k in ("python", "platform", "device", "instructions", "blas", "threads")}
+    machine = {k: stamp.get(k) for k in ("python", "platform", "device", "instructions", "blas", "threads")}
+    return packages | machine | {k: stamp[k] for k in (MADE_ON,) if k in stamp}
 
 
 def set_threads(n: int) -> None:

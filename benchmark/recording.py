@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import datetime
+import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .environment import MADE_ON, numerics
 from .errors import BadInput
+from .inventory import read_record
 from .plan import RunPlan
 from .results import Result, Score, TaskCost, read_result, result_path, write_result
 from .store import Store
-from .units import Classify, Measure, called
+from .units import Classify, Measure, Unit, called
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Recorder:
             run=plan.run,
             scores=[] if error else _sorted(self.scores(plan)),
             cost=[] if error else list(self._costs(plan)),
-            environment=self.environment,
+            environment=self._stamp(plan),
             units=_keys(plan),
             status="error" if error else "ok",
             error=error,
@@ -43,6 +46,19 @@ class Recorder:
         told = {"created", "environment"}
         same = there is not None and there.model_dump(exclude=told) == result.model_dump(exclude=told)
         return path if same else write_result(self.out, result)
+
+    def _stamp(self, plan: RunPlan) -> dict[str, Any]:
+        """The environment; with that of the units where any was made in another, as by a worker on another machine."""
+        made = {json.dumps(told, sort_keys=True): told for told in map(self._made_on, plan.units()) if told is not None}
+        if set(made) <= {json.dumps(numerics(self.environment), sort_keys=True)}:
+            return self.environment
+        return self.environment | {MADE_ON: [made[text] for text in sorted(made)]}
+
+    def _made_on(self, unit: Unit) -> dict[str, Any] | None:
+        """What a unit says of where it was made, and nothing ({}) before units said so; None where it is not there."""
+        record = read_record(self.store.folder / unit.key)
+        found: dict[str, Any] | None = record["inputs"].get(MADE_ON, {}) if record else None
+        return found
 
     def _there(self, path: Path) -> Result | None:
         """The record that is there already; one that cannot be read is set aside, with its name said."""

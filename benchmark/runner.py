@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from .backbone import Backbone
 from .chain import REVISION
 from .checkpoint import Checkpoints
 from .classify import PICTURES, classify, confusion
+from .environment import MADE_ON
 from .phases import Phases
 from .protocol import Explaining, Inspectable, Method, Pictures, Prompt, Task, Tick, Watch
 from .scoring import Scorer, Seen
@@ -27,12 +28,13 @@ from .units import Classify, Draw, Measure, Real, Train, Unit, called, kind_of
 
 @dataclass(frozen=True)
 class Runner:
-    """Does units of one suite on one backbone."""
+    """Does units of one suite on one backbone; each tells ``made_on``: what decides the last bits of its numbers."""
 
     suite: Suite
     store: Store
     backbone: Backbone
     scorer: Scorer
+    made_on: Mapping[str, Any] = field(default_factory=dict)
 
     def do(self, unit: Unit, watch: Watch, begun: Callable[[], None] = lambda: None) -> Path:
         """Do a unit unless it is there; its folder in the store. ``begun`` is called where there is work to do.
@@ -41,7 +43,12 @@ class Runner:
         """
         kind, method = kind_of(unit)
         about = {"kind": kind.lower(), "method": method, "what": unit.title, "revision": REVISION}
-        inputs = about | {"suite": self.suite.name, "weights": self.backbone.weights, "needs": list(unit.needs)}
+        inputs: dict[str, Any] = about | {
+            "suite": self.suite.name,
+            "weights": self.backbone.weights,
+            "needs": list(unit.needs),
+        }
+        inputs[MADE_ON] = dict(self.made_on)
 
         def write(folder: Path) -> dict[str, Any]:
             begun()

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -17,7 +18,7 @@ from .backbones import load_backbone, pick_device
 from .cell import load_metric
 from .chain import Planner
 from .data import check_suite
-from .environment import environment, set_threads
+from .environment import environment, numerics, set_threads
 from .errors import BadInput, Lost
 from .execute import Awaited, Ended, Event, Outcome, Tell
 from .extractors import Extractor, load_extractor
@@ -75,8 +76,9 @@ class Recipe:
         if self.profile.aligner is not None:
             loaded, keys[self.profile.aligner] = load_aligner(self.profile.aligner, device)
             aligner = (reads(self.profile.aligner), loaded)
-        scorer = Scorer(self.suite, self.profile, eyes, aligner)
-        return Session(self, Runner(self.suite, Store(self.home / "units", warn), model, scorer), keys, device, warn)
+        scorer, store = Scorer(self.suite, self.profile, eyes, aligner), Store(self.home / "units", warn)
+        runner = Runner(self.suite, store, model, scorer, numerics(stamp := environment(device)))
+        return Session(self, runner, keys, device, stamp, warn)
 
 
 @dataclass
@@ -96,6 +98,7 @@ class Session:
     runner: Runner
     extractors: dict[str, str]
     device: torch.device
+    environment: Mapping[str, Any]
     warn: Callable[[str], None]
 
     @property
@@ -144,7 +147,7 @@ class Session:
 
     def recorder(self, out: Path) -> Recorder:
         """What writes records below ``out``, stamped with this environment."""
-        return Recorder(self.store, out, environment(self.device), self.warn)
+        return Recorder(self.store, out, dict(self.environment), self.warn)
 
     def run(
         self, plans: Sequence[RunPlan], do: Executor, recorder: Recorder, tell: Tell, deadline: float = math.inf

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import _thread
 import signal
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
+
+_AGAIN = 0.05  # seconds
 
 
 @contextmanager
@@ -20,6 +26,36 @@ def answered(answer: Callable[..., None]) -> Iterator[None]:
     finally:
         for each in both:
             signal.signal(each, before[each])
+
+
+def stopper() -> Callable[..., None]:
+    """An answer that raises KeyboardInterrupt, but not while a module is imported, from where it is called on.
+
+    In the C++ of a library that is being loaded an exception aborts the process; so the signal is given again, until it
+    finds the process elsewhere.
+    """
+    outer = _imports(sys._getframe())
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if _imports(frame) == outer:
+            raise KeyboardInterrupt
+        again = threading.Timer(_AGAIN, _thread.interrupt_main, (number,))
+        again.daemon = True
+        again.start()
+
+    return stop
+
+
+def _imports(frame: FrameType | None) -> int:
+    """How many frames, from one outwards, belong to imports."""
+    return sum(f.f_code.co_filename.startswith("<frozen importlib") for f in _outwards(frame))
+
+
+def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
+    """A frame, the one that called it, and so on."""
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
 
 
 @contextmanager

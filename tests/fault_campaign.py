@@ -103,7 +103,9 @@ class Campaign:
         if kind == "kill":
             self._kill(process, jobs)
         else:
-            process.send_signal(signal.SIGTERM if kind == "term" else signal.SIGINT)
+            # A terminal sends Ctrl-C to the whole group, and a batch system SIGTERM; 'kill' to one process.
+            whom = self.rng.choice((os.kill, os.killpg))
+            whom(process.pid, signal.SIGTERM if kind == "term" else signal.SIGINT)
             self.end(process, {130, 0})
         self.done[kind] += 1
         if lost := before - self.finished() - self.harmed:
@@ -209,7 +211,9 @@ def campaign(folder: Path, seed: int, kills: int, stops: int) -> list[str]:
     if c.done["disk full"] and any(calm[k] != v for k, v in told(folder / "out-small").items()):
         c.faults.append("the records after a full disk differ from the undisturbed ones")
     c.faults += [f"a unit was done twice at once: {v.name}" for v in (folder / "audit").glob("*.violation")]
-    c.faults += [f"{kind}: was never done" for kind in (*harms, "two at once") if not c.done[kind]]
+    c.done["resumed inside a task"] = len(list((folder / "audit").glob("*.resumed")))
+    told_of = (*harms, "two at once", "resumed inside a task")
+    c.faults += [f"{kind}: was never done" for kind in told_of if not c.done[kind]]
     print(f"seed {seed}: {dict(c.done)}; {len(calm)} records of {len(c.finished())} units equal the undisturbed ones")
     return c.faults
 

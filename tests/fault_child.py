@@ -7,10 +7,11 @@ import os
 import sys
 from pathlib import Path
 
-from cpbench.benchmark import store
+from cpbench.benchmark import checkpoint, store
 
 AUDIT = Path(os.environ.setdefault("CPBENCH_AUDIT", sys.argv[1] if len(sys.argv) > 1 else ""))
-plainly = store.Store._do
+checkpoint.EVERY, checkpoint.SHARE = 0.1, 1e9
+plainly, loading = store.Store._do, checkpoint.Checkpoints.load
 
 
 def alive(pid):
@@ -36,6 +37,14 @@ def audited(self, key, inputs, write):
         mark.unlink(missing_ok=True)
 
 
+def noted(self, phase):
+    found = loading(self, phase)
+    if found is not None:
+        (AUDIT / f"{self.folder.stem}.{phase}.{os.getpid()}.resumed").write_text(str(int(found["updates"])))
+    return found
+
+
+checkpoint.Checkpoints.load = noted
 store.Store._do = audited  # also in spawned processes: they import this file as their main module
 
 if __name__ == "__main__":

@@ -38,6 +38,54 @@ def test_a_signal_that_is_ignored_stays_ignored():
         signal.signal(signal.SIGINT, before)
 
 
+HIT_WHILE_IMPORTING = """
+import os, sys
+from cpbench.benchmark.stopping import answered, stopper
+
+with answered(stopper()):
+    try:
+        import imported_late
+        for _ in range(10**9):
+            pass
+    except KeyboardInterrupt:
+        print("stopped after", sorted(sys.modules["imported_late"].told))
+"""
+LATE = """
+import os, signal, time
+told = ["begun"]
+os.kill(os.getpid(), signal.{name})
+time.sleep(0.2)
+told.append("ended")
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_that_hits_an_import_is_answered_after_it(tmp_path, name):
+    (tmp_path / "imported_late.py").write_text(LATE.format(name=name))
+    call = [sys.executable, "-c", HIT_WHILE_IMPORTING]
+    done = subprocess.run(call, capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    assert (done.stdout, done.stderr) == ("stopped after ['begun', 'ended']\n", "")
+
+
+CALLED = """
+import os, signal
+from cpbench.benchmark.stopping import answered, stopper
+
+with answered(stopper()):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt:
+        print("stopped")
+"""
+
+
+def test_what_a_module_calls_while_it_is_imported_itself_is_stopped_at_once(tmp_path):
+    (tmp_path / "calls.py").write_text(CALLED)
+    call = [sys.executable, "-c", "import calls"]
+    done = subprocess.run(call, capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    assert (done.stdout, done.stderr) == ("stopped\n", "")
+
+
 HIT_WHILE_LOADING = """
 import os, signal
 from cpbench.benchmark.cli import _stop

@@ -108,9 +108,15 @@ def conditions_of(entry: Entry) -> list[tuple[str, str]]:
     facts += [(name, key) for name, key in sorted(run.extractors.items())]
     facts += [("device", f"{run.device}, {run.dtype}"), ("made", entry.created)]
     for key, value in stamp.items():
-        told = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
-        facts.append((_STAMPED.get(key, key), told))
+        each = value if isinstance(value, list) else [value]
+        facts.append((_STAMPED.get(key, key), "; ".join(map(_told, each))))
     return facts
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {v}" for k, v in value.items()) or "not told"
+    return str(value)
 
 
 def run_page(entry: Entry, result: Result, scales: Scales) -> dict[str, Any]:

@@ -1,0 +1,56 @@
+"""What a record says of where its numbers were made: its units tell, whoever gathers them."""
+
+import json
+
+import pytest
+
+from conftest import cpbench
+from cpbench.benchmark.environment import MADE_ON, numerics
+from cpbench.benchmark.regression import judge
+from cpbench.benchmark.results import iterate_results
+
+
+@pytest.fixture
+def again(tmp_path, suite_file):
+    """Gathers a record of one run, whose units are done by the first call."""
+
+    def run(name):
+        assert cpbench("run", "--methods", "base", "--suite", suite_file, "--out", tmp_path / name) == 0
+        ((_, record),) = iterate_results(tmp_path / name)
+        return record
+
+    return run
+
+
+def change(home, made_on):
+    """Let one unit say that it was made elsewhere, or (None) nothing of it, as before units said so."""
+    file = sorted((home / "units").glob("*/unit.json"))[0]
+    meta = json.loads(file.read_text())
+    here = meta["inputs"].pop(MADE_ON)
+    if made_on is not None:
+        meta["inputs"][MADE_ON] = here | made_on
+    file.write_text(json.dumps(meta))
+    return here
+
+
+def test_every_unit_tells_the_numerics_of_the_process_that_made_it(tmp_path, again):
+    record = again("out")
+    units = [json.loads(f.read_text()) for f in (tmp_path / "home" / "units").glob("*/unit.json")]
+    assert units and all(u["inputs"][MADE_ON] == numerics(record.environment) for u in units)
+    assert MADE_ON not in record.environment
+
+
+def test_a_record_with_a_unit_of_another_machine_says_so_and_need_not_be_equal_to_the_last_bit(tmp_path, again):
+    plain = again("out")
+    here = change(tmp_path / "home", {"device": "another processor"})
+    mixed = again("mixed")
+    assert sorted(m["device"] for m in mixed.environment[MADE_ON]) == sorted(["another processor", here["device"]])
+    assert numerics(mixed.environment) != numerics(plain.environment)
+    (exact,), (inexact,) = judge([plain], [again("mixed")], [plain]), judge([plain], [plain], [plain])
+    assert (exact.exact, inexact.exact) == (False, True)
+
+
+def test_a_unit_that_says_nothing_of_its_machine_is_not_taken_for_one_of_this(tmp_path, again):
+    again("out")
+    change(tmp_path / "home", None)
+    assert {} in again("older").environment[MADE_ON]
