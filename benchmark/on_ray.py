@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
+import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -16,14 +17,17 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from .errors import BadInput, FailedRun
-from .execute import Ended, Outcome, Tell
+from .execute import PATIENCE, Awaited, Ended, Event, Outcome, Tell
 from .session import Executor, Recipe
 from .stopping import deaf, uninterrupted
 from .units import Unit
+from .workshop import Throttle, Workshop
 
 _RETRIES = 3
 _PATIENCE = 20.0  # seconds that the driver has to leave the cluster
-_shops: dict[str, Any] = {}  # of this worker process: its models, kept from task to task
+_KNOCK = 10.0  # seconds that the host of a cluster has to answer
+_PAUSE = 0.5  # seconds between two looks at what workers tell
+_shops: dict[str, Workshop] = {}  # of this worker process: its models, kept from task to task
 
 
 @contextmanager
@@ -56,9 +60,10 @@ def _execute(units: Mapping[str, Unit], pipe: Connection, tell: Tell, deadline: 
     """Hand all units to the driver, and take note of them as they end."""
     outcome = Outcome(left=len(units))
     pipe.send((dict(units), math.inf if deadline == math.inf else time.time() + deadline - time.monotonic()))
-    while (ended := _heard(pipe)) is not None:
-        outcome.note(ended)
-        tell(ended)
+    while (event := _heard(pipe)) is not None:
+        if isinstance(event, Ended):
+            outcome.note(event)
+        tell(event)
     return outcome
 
 
@@ -75,9 +80,10 @@ def _drive(pipe: Connection, recipe: Recipe, address: str | None) -> None:
 
     deaf()  # Ctrl-C is for the process that waits for this one
     try:
+        _knock(address)
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         hint = "if the cluster asks for a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN, as where it was started"
         pipe.send(BadInput(f"--address {address}: no Ray cluster answers ({reason}); {hint}."))
         return
@@ -85,29 +91,68 @@ def _drive(pipe: Connection, recipe: Recipe, address: str | None) -> None:
         pipe.send(None)
         while True:
             units, end = pipe.recv()
-            for ended in _submitted(units, recipe, end):
-                pipe.send(ended)
+            for event in _submitted(units, recipe, end):
+                pipe.send(event)
             pipe.send(None)
     ray.shutdown()
 
 
-def _submitted(units: Mapping[str, Unit], recipe: Recipe, end: float) -> Iterator[Ended]:
-    """Submit all units, each with those that it needs; yield them as they end, but for those that time was over for."""
+def _knock(address: str | None) -> None:
+    """Raise OSError where nothing listens at a host and port: Ray itself would try for minutes."""
+    host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
+    if colon and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK).close()
+
+
+def _submitted(units: Mapping[str, Unit], recipe: Recipe, end: float) -> Iterator[Event]:
+    """Submit all units, each with those that it needs; yield what becomes of them.
+
+    Those that the time was over for yield nothing.
+    """
     import ray
 
     resources: Mapping[str, float] = ray.cluster_resources()
     gpus = 1.0 if recipe.device in ("auto", "cuda") and resources.get("GPU") else 0.0
-    do = ray.remote(_do).options(num_cpus=recipe.threads or 1, num_gpus=gpus, max_retries=_RETRIES)
-    shared = ray.put(recipe)
+    cpus = recipe.threads or 1
+    if not any(_has_room(node, cpus, gpus) for node in ray.nodes()):
+        needed = f"{cpus} CPUs (--threads)" + (" and a GPU" if gpus else "")
+        yield Awaited(next(iter(units.values())), f"the cluster has no node with {needed} yet.")
+    do = ray.remote(_do).options(num_cpus=cpus, num_gpus=gpus, max_retries=_RETRIES)
+    shared, news = ray.put(recipe), _Queue()
     results: dict[str, Any] = {}
     for key, unit in units.items():
-        results[key] = do.remote(shared, unit, end, *(results[n] for n in unit.needs if n in results))
+        results[key] = do.remote(shared, unit, end, news.queue, *(results[n] for n in unit.needs if n in results))
     waiting = {ref: key for key, ref in results.items()}
     while waiting:
-        (ref,), _ = ray.wait(list(waiting), num_returns=1)
-        ended = _ended(units[waiting.pop(ref)], ref)
-        if ended is not None:
-            yield ended
+        done, _ = ray.wait(list(waiting), num_returns=1, timeout=_PAUSE)
+        under_way = set(waiting.values())
+        yield from (event for event in news.read() if event.unit.key in under_way)
+        for ref in done:
+            ended = _ended(units[waiting.pop(ref)], ref)
+            if ended is not None:
+                yield ended
+
+
+def _has_room(node: Mapping[str, Any], cpus: float, gpus: float) -> bool:
+    has = node["Resources"]
+    return bool(node["Alive"]) and has.get("CPU", 0) >= cpus and has.get("GPU", 0) >= gpus
+
+
+class _Queue:
+    """What workers tell while they work; it lives where the driver does, so no other node takes it along."""
+
+    def __init__(self) -> None:
+        import ray
+        from ray.util.queue import Queue
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        self.queue = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
+
+    def read(self) -> list[Event]:
+        """What was told since the last time."""
+        found: list[Event] = self.queue.get_nowait_batch(self.queue.qsize())
+        return found
 
 
 def _ended(unit: Unit, ref: Any) -> Ended | None:
@@ -122,17 +167,25 @@ def _ended(unit: Unit, ref: Any) -> Ended | None:
     return ended
 
 
-def _do(recipe: Recipe, unit: Unit, end: float, *needs: Ended | None) -> Ended | None:
-    """Do one unit on a worker, unless one that it needs failed; None where the time is over."""
-    from .workshop import Workshop
+def _do(recipe: Recipe, unit: Unit, end: float, news: Any, *needs: Ended | None) -> Ended | None:
+    """Do one unit on a worker, unless one that it needs failed; None where the time is over.
 
+    ``news``: a queue of Ray for what is to be told meanwhile. Nothing waits for it: it may be lost.
+    """
     for need in needs:
         if need is None or need.error:
             return need and Ended(unit, 0.0, "failed", need.error)
+    if not (recipe.home / "units").is_dir():
+        where = f"CPBENCH_HOME, {recipe.home}, is not there on {socket.gethostname()}"
+        return Ended(unit, 0.0, "refused", f"{where}: all nodes of a cluster must share it.")
     shop = _shops.setdefault(repr(recipe), Workshop(recipe))
+    tell, begun, told = Throttle(news.actor.put_nowait.remote, _PAUSE), time.monotonic(), False
     while time.time() < end:
-        ended: Ended = shop.do(unit, lambda event: None)
+        ended = shop.do(unit, tell)
         if ended.fate != "busy":
             return ended
-        time.sleep(0.5)
+        if not told and time.monotonic() - begun >= PATIENCE:
+            tell(Awaited(unit, str(ended.error)))
+            told = True
+        time.sleep(_PAUSE)
     return None

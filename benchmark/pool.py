@@ -15,11 +15,11 @@ from multiprocessing.process import BaseProcess
 
 import torch
 
-from .execute import Ended, Event, Progress, Tell
+from .execute import Ended, Event, Tell
 from .session import Recipe
 from .stopping import deaf, uninterrupted
 from .units import Unit
-from .workshop import Workshop
+from .workshop import Throttle, Workshop
 
 TRIES = 3
 """How often a unit is begun before its process's death counts as its failure."""
@@ -127,7 +127,7 @@ def _serve(recipe: Recipe, pipe: Connection) -> None:
     shop = Workshop(recipe)
     with suppress(EOFError, BrokenPipeError):
         while True:
-            pipe.send(shop.do(pipe.recv(), _Throttle(pipe)))
+            pipe.send(shop.do(pipe.recv(), Throttle(pipe.send, _PAUSE)))
 
 
 def _end_with_parent() -> None:
@@ -135,16 +135,3 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-class _Throttle:
-    """Sends progress through a pipe, not more often than a person can see."""
-
-    def __init__(self, pipe: Connection) -> None:
-        self.pipe, self.last = pipe, 0.0
-
-    def __call__(self, event: Event) -> None:
-        """Send an event; progress only after a pause."""
-        if not isinstance(event, Progress) or time.monotonic() - self.last >= _PAUSE:
-            self.pipe.send(event)
-            self.last = time.monotonic()

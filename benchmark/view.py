@@ -59,15 +59,19 @@ class LiveView:
         """Move the bars."""
         match event:
             case Started(unit):
+                self._close(unit)  # it may have been begun before, in a process that died
                 self.units[unit.key] = self.bars.add_task(unit.title[:44], total=None, told="")
             case Progressed(unit, tick) if unit.key in self.units:
                 told = self._told(unit, tick)
                 self.bars.update(self.units[unit.key], completed=tick.step, total=tick.steps, told=told)
             case Ended():
                 self.forecast.ended(event.unit, event.seconds)
-                if event.unit.key in self.units:
-                    self.bars.remove_task(self.units.pop(event.unit.key))
+                self._close(event.unit)
                 self.bars.update(self.plan, advance=1, told=f"about {clock(self.forecast.seconds())} left")
+
+    def _close(self, unit: Unit) -> None:
+        if unit.key in self.units:
+            self.bars.remove_task(self.units.pop(unit.key))
 
     def _told(self, unit: Unit, tick: Tick) -> str:
         """Loss and rate; the rate counts from the first tick of a phase, which may be that of a resumed task."""

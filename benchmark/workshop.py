@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from .errors import CpbenchError
-from .execute import Ended, Tell, attempt
+from .execute import Ended, Event, Progress, Tell, attempt
 from .quiet import quiet_libraries
 from .runner import Runner
 from .session import Recipe
@@ -35,3 +37,16 @@ class Workshop:
         except (RuntimeError, OSError, MemoryError) as error:
             return Ended(unit, 0.0, "failed", f"the model cannot be loaded: {type(error).__name__}: {error}")
         return attempt(unit, self.runner, tell)
+
+
+class Throttle:
+    """Sends on what is told of a unit, progress no more often than every ``pause`` seconds."""
+
+    def __init__(self, send: Callable[[Event], object], pause: float) -> None:
+        self.send, self.pause, self.last = send, pause, 0.0
+
+    def __call__(self, event: Event) -> None:
+        """Send an event; progress only after a pause."""
+        if not isinstance(event, Progress) or time.monotonic() - self.last >= self.pause:
+            self.send(event)
+            self.last = time.monotonic()

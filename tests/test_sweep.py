@@ -1,14 +1,19 @@
 """The same sweep in one process, in two, on a Ray cluster of two nodes, and resumed: the same results."""
 
+import json
+import math
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from fault_campaign import told
+from filelock import FileLock
 from rich.console import Console
 from rich.table import Table
 
@@ -79,18 +84,96 @@ def test_one_process_two_a_cluster_and_a_resumed_run_give_the_same_records(tmp_p
     assert all(found == records["one process"] for found in records.values())
 
 
+def ancestors(pid):
+    """A process, its parent, and so on."""
+    while pid > 1:
+        yield pid
+        pid = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+
+
+def node_of(cluster, pid):
+    """The node of a cluster on this machine that a worker process belongs to."""
+    raylets = {node.all_processes["raylet"][0].process.pid: node for node in cluster.nodes_for_work}
+    return next(raylets[p] for p in ancestors(pid) if p in raylets)
+
+
+def under_way(units, kind):
+    """A unit of a kind that is being done, and by which process."""
+    for owner in units.glob("*.partial/owner.json"):
+        with suppress(OSError, ValueError):
+            told = json.loads(owner.read_text())
+            if told["kind"] == kind:
+                return owner.parent.stem, told["pid"]
+    return None
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.filterwarnings("ignore")
-def test_a_node_that_is_killed_in_the_middle_of_a_unit_costs_nothing_but_time(tmp_path, cluster):
+def test_a_node_that_is_killed_in_the_middle_of_training_costs_nothing_but_time(tmp_path, cluster):
+    """The worker is stopped first, so that the node surely dies inside the unit."""
     suite_file = write_suite(tmp_path, training={"steps": 60, "batch": 2, "pictures": 2})
     process = start(tmp_path, suite_file, "killed", "--executor", "ray", "--address", cluster.address)
-    wait_for(tmp_path, "killed", process, "*.partial/state", enough=0)
-    wait_for(tmp_path, "killed", process, "*/state", enough=2)
-    cluster.remove_node(cluster.nodes_for_work[1], allow_graceful=False)
+    units, found = tmp_path / "killed" / "home" / "units", None
+    while process.poll() is None and found is None:
+        found = under_way(units, "train")
+        time.sleep(0.01)
+    key, pid = found
+    os.kill(pid, signal.SIGSTOP)
+    assert (units / f"{key}.partial").exists() and not (units / key).exists()
+    cluster.remove_node(node_of(cluster, pid), allow_graceful=False)
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    assert not (units / key).exists(), "the node died before the unit was done"
     finish(process)
+    assert (units / key / "state").is_dir(), "the other node did it"
     finish(start(tmp_path, suite_file, "calm"))
     assert told(tmp_path / "killed" / "out") == told(tmp_path / "calm" / "out")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.filterwarnings("ignore")
+def test_a_cluster_tells_of_the_units_under_way_and_for_whom_one_waits(tmp_path, cluster, monkeypatch):
+    """The state that the second task needs is being made by this process, which takes its time."""
+    from cpbench.benchmark.execute import Awaited, Ended, Progress, Started
+    from cpbench.benchmark.on_ray import ray_executor
+    from cpbench.benchmark.profiles import load_profile
+    from cpbench.benchmark.session import Recipe
+    from cpbench.benchmark.spec import load_suite
+    from cpbench.methods.registry import choose
+
+    suite, home = load_suite(str(write_suite(tmp_path))), tmp_path / "told" / "home"
+    recipe = Recipe(suite, home, load_profile("toybox"), "tiny", device="cpu")
+    session, seen = recipe.open(print), []
+    (plan,) = session.plan(choose("lora", {}), [(0, 1)], [0], "end")
+    first, *_ = plan.trains
+
+    def tell(event):
+        seen.append(event)
+        if isinstance(event, Awaited) and lock.is_locked:
+            lock.release()
+
+    with FileLock(session.store.locks / first.key) as lock, ray_executor(recipe, cluster.address) as do:
+        outcome = do(session.missing([plan]), tell, math.inf)
+    assert not outcome.errors and outcome.left == 0
+    (waited,) = (e for e in seen if isinstance(e, Awaited))
+    assert waited.unit.key == first.key
+    for unit in plan.trains:
+        own = [type(e) for e in seen if e.unit.key == unit.key and not isinstance(e, Awaited)]
+        assert own[0] is Started and own[-1] is Ended and Progress in own
+
+
+def test_a_cluster_that_nothing_answers_for_is_told_within_seconds(tmp_path, suite_file, capsys):
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'cpbench[ray]'")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    begin = time.monotonic()
+    address = ("--executor", "ray", "--address", f"127.0.0.1:{port}")
+    assert cpbench("run", "--methods", "base", "--suite", suite_file, "--out", tmp_path / "out", *address) == 2
+    assert "no Ray cluster answers" in capsys.readouterr().err
+    assert time.monotonic() - begin < 60, "the models and Ray are imported, no more"
 
 
 def test_hours_that_are_over_stop_a_run_at_a_unit_and_the_same_command_goes_on(tmp_path, suite_file, capsys):
