@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ import torch
 
 from .backbone import Backbone, hash_weights
 from .errors import BadInput
-from .spec import Sampling
+from .spec import Sampling, digest
 
 EMBEDDED = ("tiny", "toybox")
+_STEPPING = ("prediction_type", "timestep_spacing", "steps_offset", "set_alpha_to_one", "clip_sample", "thresholding")
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -43,7 +45,17 @@ def load_backbone(name: str, sampling: Sampling, device: str = "cpu", dtype: str
     parts = _embedded(name) if name in EMBEDDED else _pipeline(name)
     modules = {"unet": parts["unet"], "text": parts["text"], "codec": parts["codec"]}
     weights = hash_weights(modules)
+    if name not in EMBEDDED:  # those have theirs in this code
+        weights = digest([weights, _settings(parts)])
     return Backbone(name=name, weights=weights, sampling=sampling, device=where, dtype=kind, **parts)
+
+
+def _settings(parts: Mapping[str, Any]) -> list[Any]:
+    """What decides pictures beside weights: noise, how samplers step through it, the scale of latents, and tokens."""
+    scheduler, codec, tokenizer = parts["scheduler"], parts["codec"].config, parts["tokenizer"]
+    noise = [scheduler.alphas_cumprod.tolist(), [scheduler.config.get(name) for name in _STEPPING]]
+    words = [sorted(tokenizer.get_vocab().items()), tokenizer.model_max_length]
+    return [noise, codec.get("scaling_factor"), codec.get("shift_factor"), words]
 
 
 def _embedded(name: str) -> dict[str, Any]:

@@ -200,8 +200,9 @@ class Planner:
 
         def make() -> Classify:
             who = [[c.name, c.noun, self._compared(c)] for c in among]
-            inputs = [REVISION, "classify", self._model(state), who, self.suite.prompts.train, PICTURES, ROUNDS, TRIALS]
-            return Classify(digest(inputs), method if state else None, among, i if state else 0, state)
+            asked = [self.suite.prompts.train, self.suite.evaluation.references, PICTURES, ROUNDS, TRIALS]
+            key = digest([REVISION, "classify", self._model(state), who, *asked])
+            return Classify(key, method if state else None, among, i if state else 0, state)
 
         return self._once(("classify", state, frozenset(c.name for c in among)), make)
 

@@ -19,7 +19,6 @@ from .backbones import pick_device
 from .commands import interruptible, warner
 from .environment import environment, numerics
 from .errors import BadInput, Regression, unknown
-from .estimate import costs
 from .executors import Placement, placed
 from .plan import RunPlan
 from .profiles import load_profile
@@ -141,7 +140,7 @@ def _again(
         session = recipe.open(warner(console))
     plans = [_plan(session, suite, r.run, stored) for r in stored]
     left = Counter[Kind](kind_of(u) for u in session.missing(plans).values())
-    forecast = Forecast(left, costs(session.store, session.store.keys()), request.jobs)
+    forecast = Forecast(left, session.costs(), request.jobs)
     with (
         quiet_libraries(),
         watching(forecast, console, batch=suite.training.batch, quiet=request.quiet) as view,

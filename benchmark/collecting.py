@@ -11,7 +11,7 @@ from rich.table import Table
 
 from .commands import interruptible
 from .errors import BadInput
-from .inventory import Stock, remove, take_stock, unused
+from .inventory import Stock, remove, runs, take_stock, unused
 from .results import iterate_results
 from .store import disk_bytes, home, owner
 
@@ -41,9 +41,9 @@ def collect(results: Path | None, checkpoints: bool, dry_run: bool) -> None:
 
 def _unused(stock: Stock, results: Path) -> list[Path]:
     """Units that no record names; raises BadInput during a run, and for a folder without records: all would go."""
-    if stock.under_way:
+    if busy := [*map(owner, stock.under_way), *runs(home() / "units")]:
         raise BadInput(
-            f"--unused {results}: {owner(stock.under_way[0])} is under way in this store, and no record names yet what "
+            f"--unused {results}: {busy[0]} is under way in this store, and no record names yet what "
             "its run has finished; wait until it ends, or leave --unused out."
         )
     if next(iterate_results(results), None) is None:

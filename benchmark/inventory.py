@@ -14,7 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from .results import iterate_results
-from .store import RECORD, disk_bytes, fault_of
+from .store import RECORD, RUN, disk_bytes, fault_of
 
 _STALE_SECONDS = 3600.0  # no picture takes an hour to look at: a half-written file of features that old is left over
 
@@ -66,6 +66,18 @@ def locked(store: Path, key: str) -> bool:
             return False
     except Timeout:
         return True
+
+
+def runs(store: Path) -> list[str]:
+    """Which processes have a run under way, between two units as well; files of dead ones are removed."""
+    found = []
+    for file in sorted((store / ".locks").glob(f"{RUN}*")):
+        if locked(store, file.name):
+            host, process, _ = file.name.removeprefix(RUN).rsplit(" ", 2)
+            found.append(f"a run (process {process} on {host})")
+        else:
+            file.unlink(missing_ok=True)
+    return found
 
 
 def read_record(unit: Path) -> dict[str, Any]:

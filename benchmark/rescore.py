@@ -63,7 +63,6 @@ def _chosen(request: ScoreRequest) -> list[Result]:
 
 def _group(request: ScoreRequest, key: tuple[str, str, str], results: Sequence[Result], console: Console) -> list[Path]:
     """Score runs that share suite, backbone and dtype."""
-    from .estimate import costs
     from .executors import Placement, placed
     from .session import Recipe
     from .view import Forecast, watching
@@ -77,7 +76,7 @@ def _group(request: ScoreRequest, key: tuple[str, str, str], results: Sequence[R
     plans = [_plan(session, suite, r) for r in results]
     _check_kept(session, plans, results)
     left = Counter[Kind](kind_of(u) for u in session.missing(plans).values())
-    forecast = Forecast(left, costs(session.store, session.store.keys()))
+    forecast = Forecast(left, session.costs())
     with (
         quiet_libraries(),
         watching(forecast, console, batch=suite.training.batch, quiet=request.quiet) as view,

@@ -14,7 +14,7 @@ from rich.filesize import decimal
 from ..methods.registry import choose
 from .commands import interruptible, parse_settings, tell_results, warner
 from .errors import BadInput, FailedRun, TimeOver
-from .estimate import Costs, costs
+from .estimate import Costs
 from .executors import Placement, placed
 from .grid import Grid, lengths_of, orders_of
 from .profiles import load_profile
@@ -92,15 +92,13 @@ def run(request: RunRequest) -> None:
 
 def _survey(console: Console, session: Session, grid: Grid, protocol: str) -> tuple[Survey, Costs]:
     """What there is to do, and what such units took before."""
-    there = session.store.keys()
     with console.status("counting the units") if console.is_terminal else nullcontext() as status:
 
         def tell(done: int, of: int) -> None:
             if status is not None:
                 status.update(f"counting the units: {done} of {of} seeds")
 
-        found = survey(grid, session.planner(protocol), there, tell)
-        return found, costs(session.store, there, session.marks)
+        return survey(grid, session.planner(protocol), session.store.keys(), tell), session.costs()
 
 
 def _work(

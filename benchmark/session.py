@@ -20,6 +20,7 @@ from .chain import Planner
 from .data import check_suite
 from .environment import environment, numerics, set_threads
 from .errors import BadInput, Lost
+from .estimate import Costs, costs
 from .execute import Awaited, Ended, Event, Outcome, Tell
 from .extractors import Extractor, load_extractor
 from .features import FeatureCache
@@ -111,10 +112,10 @@ class Session:
         """The units."""
         return self.runner.store
 
-    @property
-    def marks(self) -> dict[str, str]:
-        """What its units say of themselves beside their keys."""
-        return {"suite": self.suite.name, "weights": self.runner.backbone.weights}
+    def costs(self) -> Costs:
+        """What units took that are like those of this session."""
+        like = {"suite": self.suite.name, "weights": self.runner.backbone.weights}
+        return costs(self.store, self.store.keys(), like)
 
     def planner(self, protocol: str, made_on: tuple[str, int] | None = None) -> Planner:
         """What makes plans of runs on this suite and backbone; ``made_on``: device and threads, where not these."""
@@ -156,12 +157,13 @@ class Session:
 
         A run with a failed unit gets a record that says so; one that ran out of time gets none.
         """
-        for _ in range(_ROUNDS):
-            tracker = _Tracker(plans, self.missing(plans), recorder)
-            outcome = do(tracker.units, tracker.telling(tell), deadline)
-            if not (outcome.lost or tracker.lost):
-                break
-        return tracker.close(outcome)
+        with self.store.in_use():
+            for _ in range(_ROUNDS):
+                tracker = _Tracker(plans, self.missing(plans), recorder)
+                outcome = do(tracker.units, tracker.telling(tell), deadline)
+                if not (outcome.lost or tracker.lost):
+                    break
+            return tracker.close(outcome)
 
 
 class _Tracker:

@@ -1,7 +1,8 @@
 """Units on disk: each is whole or absent, and checked whenever it is read.
 
 Below the folder of a store lie, for a unit with key k: ``k/`` (finished), ``k.partial/`` (under way, or left by a
-process that died), ``k.scratch/`` (checkpoints of what is under way), ``k.damaged-0/`` (set aside), ``.locks/k``.
+process that died), ``k.scratch/`` (checkpoints of what is under way), ``k.damaged-0/`` (set aside), ``.locks/k``, and
+``.locks/run …`` of each run.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import suppress
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ from filelock import FileLock, Timeout
 
 from .errors import BadInput, Busy, Lost
 
-RECORD, OWNER = "unit.json", "owner.json"
+RECORD, OWNER, RUN = "unit.json", "owner.json", "run "
 
 
 def home() -> Path:
@@ -52,6 +54,14 @@ class Store:
     def __init__(self, folder: Path, warn: Callable[[str], None]) -> None:
         self.folder, self.warn, self.locks = folder, warn, folder / ".locks"
         self.locks.mkdir(parents=True, exist_ok=True)
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Let others know that a run is under way, also between two of its units (:func:`.inventory.runs`)."""
+        name = f"{RUN}{socket.gethostname()} {os.getpid()} {uuid.uuid4().hex}"
+        with FileLock(self.locks / name):
+            yield
+            (self.locks / name).unlink(missing_ok=True)  # of a process that dies it stays, unlocked
 
     def keys(self) -> set[str]:
         """Keys of all finished units; their files are not looked at."""
@@ -120,6 +130,7 @@ class Store:
         (partial / RECORD).write_text(json.dumps(meta, indent=1))
         _sync(partial)
         partial.replace(self.folder / key)
+        _flush(self.folder)
         shutil.rmtree(self.scratch(key), ignore_errors=True)
         return self.folder / key
 
@@ -159,9 +170,13 @@ def _sync(folder: Path) -> None:
     """Flush the files and the folder itself to the disk before the rename makes them count."""
     for path in (*folder.rglob("*"), folder):
         if path.is_file() or path.is_dir():
-            handle = os.open(path, os.O_RDONLY)
-            os.fsync(handle)
-            os.close(handle)
+            _flush(path)
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    os.fsync(handle)
+    os.close(handle)
 
 
 def stored_bytes(folder: Path) -> int:

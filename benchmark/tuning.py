@@ -77,7 +77,6 @@ def _try_all(name: str, request: TuneRequest, session: Any, console: Console) ->
     """The trials of a method with their values; one that fails has the value 0 and says why."""
     from ..methods.registry import choose
     from ..methods.spaces import trials
-    from .estimate import costs
     from .execute import Here, execute
     from .units import kind_of
     from .view import Forecast, watching
@@ -87,7 +86,7 @@ def _try_all(name: str, request: TuneRequest, session: Any, console: Console) ->
     order = tuple(range(request.length))
     plans = session.plan(chosen, [order], [0], "end")
     units = session.missing(plans)
-    forecast = Forecast(Counter(map(kind_of, units.values())), costs(session.store, session.store.keys()))
+    forecast = Forecast(Counter(map(kind_of, units.values())), session.costs())
     batch = session.suite.training.batch
     with quiet_libraries(), watching(forecast, console, batch=batch, quiet=request.quiet) as view:
         errors = execute(units, Here(session.runner), view).errors

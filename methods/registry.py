@@ -72,7 +72,13 @@ def _choose_plugin(name: str) -> Chosen:
         factory = plugins[name].load()
     except Exception as error:  # a plug-in may break in any way; only its own user is told
         raise CpbenchError(f"method '{name}' ({plugins[name].value}) cannot be loaded: {error!r}.") from error
-    return Chosen(name, {"factory": plugins[name].value}, factory)
+    return Chosen(name, _published(plugins[name]), factory)
+
+
+def _published(point: EntryPoint) -> dict[str, str]:
+    """What stands for the options of a plug-in: another version of its package is another method."""
+    package = {"package": f"{point.dist.name} {point.dist.version}"} if point.dist else {}
+    return {"factory": point.value, **package}
 
 
 def recorded(name: str, options: Mapping[str, Any]) -> Chosen:

@@ -11,7 +11,7 @@ import pytest
 from conftest import cpbench
 from cpbench.benchmark.errors import BadInput
 from cpbench.benchmark.estimate import costs
-from cpbench.benchmark.inventory import faults, remove, take_stock, unused
+from cpbench.benchmark.inventory import faults, remove, runs, take_stock, unused
 from cpbench.benchmark.results import iterate_results, write_result
 from cpbench.benchmark.store import Store, disk_bytes
 from synthetic import record
@@ -103,6 +103,22 @@ def test_gc_refuses_to_look_for_unused_units_during_a_run_and_says_whose(messy, 
     err = capsys.readouterr().err
     assert "learn mallow (process " in err and "is under way in this store" in err
     assert (messy.folder / "good").exists()
+
+
+def test_gc_refuses_to_look_for_unused_units_between_two_units_of_a_run(store, tmp_path, capsys):
+    store.put("good", {"kind": "train"}, write)
+    write_result(tmp_path / "results", record("lora", seed=0))
+    with store.in_use():
+        assert cpbench("gc", "--unused", tmp_path / "results") == 2
+        assert f"a run (process {os.getpid()} on " in capsys.readouterr().err
+    assert (store.folder / "good").exists()
+    assert cpbench("gc", "--unused", tmp_path / "results") == 0
+    assert not (store.folder / "good").exists()
+
+
+def test_a_run_that_died_is_not_under_way(store):
+    (store.locks / "run somewhere 12 abc").touch()
+    assert runs(store.folder) == [] and not list(store.locks.iterdir())
 
 
 def test_what_is_under_way_is_never_removed(messy):

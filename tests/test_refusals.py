@@ -1,5 +1,8 @@
 """What cannot work is refused with a sentence: parts that undo one another, and models of another kind."""
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
 from diffusers import (
@@ -117,6 +120,22 @@ def test_noise_is_added_as_in_training_whatever_sampler_a_model_ships_with(kind,
     torch.testing.assert_close(mine.add_noise(z, noise, t), a.sqrt() * z + (1 - a).sqrt() * noise)
     assert mine.sample(["photo of a cat"], [1]).shape == (1, 64, 64, 3)
     assert learner("lora", mine, CAT).known
+
+
+def test_models_with_the_same_weights_and_another_noise_or_scale_are_not_the_same_model(pristine, tmp_path):
+    folder = Path(pipeline(tmp_path))
+    plain, found = load_backbone(str(folder), pristine.sampling).weights, {}
+    for file, name, value in (
+        ("scheduler/scheduler_config.json", "prediction_type", "v_prediction"),
+        ("scheduler/scheduler_config.json", "beta_end", 0.02),
+        ("vae/config.json", "scaling_factor", 0.5),
+    ):
+        text = (folder / file).read_text()
+        (folder / file).write_text(json.dumps(json.loads(text) | {name: value}))
+        found[name] = load_backbone(str(folder), pristine.sampling).weights
+        (folder / file).write_text(text)
+    assert len({plain, *found.values()}) == 4
+    assert load_backbone(str(folder), pristine.sampling).weights == plain
 
 
 def test_times_are_drawn_from_all_steps_that_the_model_was_trained_with(pristine):
