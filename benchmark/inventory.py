@@ -16,7 +16,9 @@ from filelock import FileLock, Timeout
 from .results import iterate_results
 from .store import RECORD, RUN, disk_bytes, fault_of
 
-_STALE_SECONDS = 3600.0  # no picture takes an hour to look at: a half-written file of features that old is left over
+_STALE_SECONDS = 3600.0
+"""No picture takes an hour to look at: a half-written file of features that old is left over, and so is the store of a
+check that was cut off an hour ago."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,14 @@ def take_stock(store: Path) -> Stock:
             stock.checkpoints.append(path)
         else:
             stock.left_over.append(path)
-    features = store.parent / "features"
-    stock.left_over.extend(f for f in features.glob("*.partial") if time.time() - f.stat().st_mtime > _STALE_SECONDS)
+    stock.left_over.extend(filter(_old, (store.parent / "features").glob("*.partial")))
+    checks = filter(_old, (store.parent / "checks").glob("*"))  # those that end remove their own
+    stock.left_over.extend(folder for folder in checks if not runs(folder / "units"))
     return stock
+
+
+def _old(path: Path) -> bool:
+    return time.time() - path.stat().st_mtime > _STALE_SECONDS
 
 
 def locked(store: Path, key: str) -> bool:

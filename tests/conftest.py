@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
+from rich.console import Console
 
 from cpbench.benchmark.backbone import Backbone
 from cpbench.benchmark.backbones import load_backbone
@@ -80,6 +82,18 @@ def pristine() -> Backbone:
 @pytest.fixture
 def backbone(pristine: Backbone) -> Backbone:
     return pristine.copy()
+
+
+@pytest.fixture
+def show(capfd: pytest.CaptureFixture[str]) -> Callable[[object], None]:
+    """Prints what was measured into the output of the tests, also where they pass."""
+
+    def shown(what: object) -> None:
+        with capfd.disabled():
+            print()
+            Console(width=110).print(what, highlight=False)
+
+    return shown
 
 
 def task(number: int, noun: str, name: str, steps: int = 3) -> Task:

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -187,7 +188,7 @@ class Campaign:
             subprocess.run(["umount", home], check=True)
 
 
-def campaign(folder: Path, seed: int, kills: int, stops: int) -> list[str]:
+def campaign(folder: Path, seed: int, kills: int, stops: int, show: Callable[[object], None] = print) -> list[str]:
     """Everything that went wrong; the counts of faults are printed."""
     training = {"steps": 60, "batch": 2, "pictures": 2}
     (folder / "suite").mkdir()
@@ -214,7 +215,7 @@ def campaign(folder: Path, seed: int, kills: int, stops: int) -> list[str]:
     c.done["resumed inside a task"] = len(list((folder / "audit").glob("*.resumed")))
     told_of = (*harms, "two at once", "resumed inside a task")
     c.faults += [f"{kind}: was never done" for kind in told_of if not c.done[kind]]
-    print(f"seed {seed}: {dict(c.done)}; {len(calm)} records of {len(c.finished())} units equal the undisturbed ones")
+    show(f"seed {seed}: {dict(c.done)}; {len(calm)} records of {len(c.finished())} units equal the undisturbed ones")
     return c.faults
 
 

@@ -174,12 +174,12 @@ def large(six, store):
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("store", ["nothing", "first tasks", "the first order", "100 000 units"])
-def test_a_hundred_thousand_runs_are_surveyed_in_ten_seconds_and_a_gigabyte(store):
+def test_a_hundred_thousand_runs_are_surveyed_in_ten_seconds_and_a_gigabyte(store, show):
     """The gigabyte holds Python and torch as well, which alone take most of it."""
     here = str(Path(__file__).parent)
     ended = subprocess.run([sys.executable, "-c", LARGE, here, store], capture_output=True, text=True, check=True)
     told = json.loads(ended.stdout)
-    print(
+    show(
         f"{told['runs']} runs, {told['units']} distinct units, {told['found']} of {told['stored']} stored ones found: "
         f"{told['seconds']:.1f} s, {told['peak'] / 1e6:.0f} MB"
     )

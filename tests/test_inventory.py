@@ -116,6 +116,17 @@ def test_gc_refuses_to_look_for_unused_units_between_two_units_of_a_run(store, t
     assert not (store.folder / "good").exists()
 
 
+def test_what_a_check_left_that_was_cut_off_long_ago_goes_unless_one_is_under_way(store):
+    folders = {name: store.folder.parent / "checks" / name for name in ("old", "new", "busy")}
+    stores = {name: Store(folder / "units", print) for name, folder in folders.items()}
+    for name in ("old", "busy"):
+        os.utime(folders[name], (0, 0))
+    with stores["busy"].in_use():
+        assert take_stock(store.folder).left_over == [folders["old"]]
+        assert cpbench("gc") == 0
+    assert [folder.exists() for folder in folders.values()] == [False, True, True]
+
+
 def test_a_run_that_died_is_not_under_way(store):
     (store.locks / "run somewhere 12 abc").touch()
     assert runs(store.folder) == [] and not list(store.locks.iterdir())

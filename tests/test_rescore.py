@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from conftest import cpbench as status_of
+from conftest import write_suite
 from cpbench.benchmark import cell, profiles
 from cpbench.benchmark.cell import Metric
-from cpbench.benchmark.cli import main
 from cpbench.benchmark.results import iterate_results
 
 PLAIN = replace(
@@ -17,21 +18,28 @@ PLAIN = replace(
 
 def cpbench(capsys, *arguments):
     """Exit status, output and errors of a command run in this process."""
-    status = 0
-    try:
-        main([str(a) for a in arguments])
-    except SystemExit as end:
-        status = end.code or 0
+    status = status_of(*arguments)
     captured = capsys.readouterr()
     return status, captured.out, captured.err
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A folder with the records of a finished run, and its store."""
+    folder = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CPBENCH_HOME", str(folder / "home"))
+        run = ("--methods", "base,lora", "--suite", write_suite(folder), "--out", folder / "out", "--threads", 1)
+        assert status_of("run", *run) == 0
+    return folder
+
+
 @pytest.fixture
-def ran(capsys, suite_file, tmp_path, monkeypatch):
-    """The folder of the records of a finished run; the store lies beside it."""
+def ran(finished, tmp_path, monkeypatch):
+    """The folder of the records of a finished run; the store lies beside it. Both are copies."""
     monkeypatch.setitem(profiles.PROFILES, "plain", PLAIN)
-    run = ("run", "--methods", "base,lora", "--suite", suite_file, "--out", tmp_path / "out", "--threads", 1)
-    assert cpbench(capsys, *run)[0] == 0
+    for part in ("home", "out"):
+        shutil.copytree(finished / part, tmp_path / part)
     return tmp_path / "out"
 
 

@@ -1,7 +1,6 @@
 """A sweep trains each distinct beginning of its orders once, and little of its time goes anywhere but into units."""
 
 import pytest
-from rich.console import Console
 from sharing import compare, equal, prefixes, table
 
 from conftest import TINY, write_suite
@@ -12,12 +11,12 @@ from cpbench.methods.registry import choose
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_orders_and_lengths_train_their_distinct_prefixes_and_nothing_twice(tmp_path):
+def test_orders_and_lengths_train_their_distinct_prefixes_and_nothing_twice(tmp_path, show):
     concepts = [{"name": f"c{k}", "noun": noun, "toybox": 20 + k} for k, noun in enumerate(("cat", "car", "cup"))]
     suite = load_suite(str(write_suite(tmp_path, concepts=concepts, training=TINY["training"] | {"steps": 12})))
     grid = Grid(choose("lora,vera", {}), orders_of(suite, "3"), lengths_of(suite, "2,3"), [0])
     together, alone = compare(suite, grid, tmp_path)
-    Console(width=110).print(table(grid, together, alone))
+    show(table(grid, together, alone))
     assert together.trained == {"lora": prefixes(grid), "vera": prefixes(grid)}
     assert alone.trained == {"lora": 3 * (2 + 3), "vera": 3 * (2 + 3)}
     assert together.wall <= 1.05 * together.own

@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 from fault_campaign import told
 from filelock import FileLock
-from rich.console import Console
 from rich.table import Table
 
 from conftest import cpbench, write_suite
@@ -64,7 +63,7 @@ def cluster(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.filterwarnings("ignore")  # those of Ray
-def test_one_process_two_a_cluster_and_a_resumed_run_give_the_same_records(tmp_path, cluster):
+def test_one_process_two_a_cluster_and_a_resumed_run_give_the_same_records(tmp_path, cluster, show):
     suite_file, ray = write_suite(tmp_path), ("--executor", "ray", "--address", cluster.address)
     outputs = {"one process": finish(start(tmp_path, suite_file, "one process"))}
     outputs["--jobs 2"] = finish(start(tmp_path, suite_file, "--jobs 2", "--jobs", 2))
@@ -79,7 +78,7 @@ def test_one_process_two_a_cluster_and_a_resumed_run_give_the_same_records(tmp_p
     for name, found in records.items():
         scores = sum(len(r["scores"]) for r in found.values())
         table.add_row(name, str(len(found)), str(scores), str(found == records["one process"]))
-    Console(width=90).print(table)
+    show(table)
     assert len(records["one process"]) == 12
     assert all(found == records["one process"] for found in records.values())
 
