@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from .errors import BadInput
 from .spec import Sampling, digest
 
 EMBEDDED = ("tiny", "toybox")
-_STEPPING = ("prediction_type", "timestep_spacing", "steps_offset", "set_alpha_to_one", "clip_sample", "thresholding")
+_READING = ("hidden_act", "num_attention_heads", "layer_norm_eps")
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -42,32 +42,41 @@ def pick_dtype(name: str) -> torch.dtype:
 def load_backbone(name: str, sampling: Sampling, device: str = "cpu", dtype: str = "float32") -> Backbone:
     """Load a backbone; ``name`` is ``toybox``, ``tiny``, a folder in diffusers' layout, or a hub id."""
     kind, where = pick_dtype(dtype), pick_device(device)
-    parts = _embedded(name) if name in EMBEDDED else _pipeline(name)
+    parts, settings = _embedded(name) if name in EMBEDDED else _pipeline(name)
     modules = {"unet": parts["unet"], "text": parts["text"], "codec": parts["codec"]}
     weights = hash_weights(modules)
-    if name not in EMBEDDED:  # those have theirs in this code
-        weights = digest([weights, _settings(parts)])
+    if settings is not None:
+        weights = digest([weights, settings])
     return Backbone(name=name, weights=weights, sampling=sampling, device=where, dtype=kind, **parts)
 
 
-def _settings(parts: Mapping[str, Any]) -> list[Any]:
-    """What decides pictures beside weights: noise, how samplers step through it, the scale of latents, and tokens."""
-    scheduler, codec, tokenizer = parts["scheduler"], parts["codec"].config, parts["tokenizer"]
-    noise = [scheduler.alphas_cumprod.tolist(), [scheduler.config.get(name) for name in _STEPPING]]
+def _settings(pipe: Any) -> list[Any]:
+    """What decides pictures beside weights, as the files of a model have it: noise, sampling, layers, and tokens.
+
+    What a file leaves out, diffusers fills with defaults of its version, so it is left out here too.
+    """
+    told = [pipe.scheduler.config, pipe.unet.config, pipe.vae.config]
+    given = [{k: v for k, v in c.items() if not k.startswith("_") and k not in _defaults(c)} for c in told]
+    text, tokenizer = pipe.text_encoder.config, pipe.tokenizer
     words = [sorted(tokenizer.get_vocab().items()), tokenizer.model_max_length]
-    return [noise, codec.get("scaling_factor"), codec.get("shift_factor"), words]
+    return [given, [getattr(text, name, None) for name in _READING], words]
 
 
-def _embedded(name: str) -> dict[str, Any]:
+def _defaults(config: Mapping[str, Any]) -> Sequence[str]:
+    return config.get("_use_default_values") or ()
+
+
+def _embedded(name: str) -> tuple[dict[str, Any], None]:
+    """The parts of a model of ours; their settings are in this code."""
     from .toybox.parts import TINY, build_parts
     from .toybox.weights import read_parts
 
     parts = build_parts(TINY, seed=0) if name == "tiny" else read_parts()
-    return vars(parts)
+    return vars(parts), None
 
 
-def _pipeline(name: str) -> dict[str, Any]:
-    """The parts of a Stable Diffusion pipeline, from safetensors only."""
+def _pipeline(name: str) -> tuple[dict[str, Any], list[Any]]:
+    """The parts of a Stable Diffusion pipeline, from safetensors only, and its settings."""
     from diffusers import DDPMScheduler, StableDiffusionPipeline
 
     if name.count("/") != 1 and not Path(name).is_dir():
@@ -85,7 +94,7 @@ def _pipeline(name: str) -> dict[str, Any]:
             f"backbone '{name}' is no text-to-image model of the kind of Stable Diffusion 1.x or 2.x ({misfit}); "
             "choose one that is."
         )
-    return {
+    parts = {
         "unet": pipe.unet,
         "text": pipe.text_encoder,
         "codec": pipe.vae,
@@ -93,6 +102,7 @@ def _pipeline(name: str) -> dict[str, Any]:
         # Others add noise in other units (x + σε) to what this UNet was trained on.
         "scheduler": DDPMScheduler.from_config(pipe.scheduler.config),
     }
+    return parts, _settings(pipe)
 
 
 def _misfit(pipe: Any) -> str | None:

@@ -27,7 +27,7 @@ from .regression import Verdict, judge, place_of
 from .results import Result, Run, iterate_results, read_result, result_path, write_result
 from .session import Recipe, Session
 from .spec import Suite, digest, load_suite
-from .store import home, writable
+from .store import Store, home, writable
 from .units import Kind, kind_of
 from .verdicts import allowed, how, sentence, to_junit, to_markdown
 from .view import Forecast, watching
@@ -136,6 +136,15 @@ def _again(
         dtypes.pop(),
         threads.pop() if len(threads) == 1 else None,
     )
+    with Store(place / "units", warner(console)).in_use():
+        results = _run_in(request, suite, stored, recipe, folder, console)
+    shutil.rmtree(place)
+    return results
+
+
+def _run_in(
+    request: CheckRequest, suite: Suite, stored: Sequence[Result], recipe: Recipe, folder: Path, console: Console
+) -> list[Result]:
     with quiet_libraries():
         session = recipe.open(warner(console))
     plans = [_plan(session, suite, r.run, stored) for r in stored]
@@ -147,9 +156,7 @@ def _again(
         placed(Placement(jobs=request.jobs), session) as do,
     ):
         paths = session.run(plans, do, session.recorder(folder), view).paths
-    results = [read_result(path) for path in paths]
-    shutil.rmtree(place)
-    return results
+    return [read_result(path) for path in paths]
 
 
 def _plan(session: Session, suite: Suite, run: Run, stored: Sequence[Result]) -> RunPlan:

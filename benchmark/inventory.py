@@ -57,13 +57,15 @@ def take_stock(store: Path) -> Stock:
         else:
             stock.left_over.append(path)
     stock.left_over.extend(filter(_old, (store.parent / "features").glob("*.partial")))
-    checks = filter(_old, (store.parent / "checks").glob("*"))  # those that end remove their own
-    stock.left_over.extend(folder for folder in checks if not runs(folder / "units"))
+    for folder in (store.parent / "checks").glob("*"):  # those that end remove their own
+        if _old(folder) and _old(folder / "units") and not runs(folder / "units"):
+            stock.left_over.append(folder)
     return stock
 
 
 def _old(path: Path) -> bool:
-    return time.time() - path.stat().st_mtime > _STALE_SECONDS
+    """Whether nothing was put there for an hour; also where it is not there."""
+    return not path.exists() or time.time() - path.stat().st_mtime > _STALE_SECONDS
 
 
 def locked(store: Path, key: str) -> bool:
@@ -79,11 +81,12 @@ def runs(store: Path) -> list[str]:
     """Which processes have a run under way, between two units as well; files of dead ones are removed."""
     found = []
     for file in sorted((store / ".locks").glob(f"{RUN}*")):
-        if locked(store, file.name):
+        try:
+            with FileLock(file, timeout=0):
+                file.unlink(missing_ok=True)
+        except Timeout:
             host, process, _ = file.name.removeprefix(RUN).rsplit(" ", 2)
             found.append(f"a run (process {process} on {host})")
-        else:
-            file.unlink(missing_ok=True)
     return found
 
 

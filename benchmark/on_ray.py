@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import astuple
 from importlib.util import find_spec
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any
 
 from .errors import BadInput, FailedRun
-from .execute import PATIENCE, Awaited, Ended, Event, Outcome, Tell
+from .execute import PATIENCE, Awaited, Ended, Event, Outcome, Progress, Started, Tell
+from .protocol import Tick
 from .session import Executor, Recipe
 from .stopping import deaf, uninterrupted
 from .units import Unit
@@ -80,21 +83,27 @@ def _drive(pipe: Connection, recipe: Recipe, address: str | None) -> None:
 
     deaf()  # Ctrl-C is for the process that waits for this one
     try:
-        _knock(address)
+        _knock(_where(address))
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
     except (OSError, ValueError, RuntimeError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         hint = "if the cluster asks for a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN, as where it was started"
-        pipe.send(BadInput(f"--address {address}: no Ray cluster answers ({reason}); {hint}."))
+        pipe.send(BadInput(f"--address {_where(address)}: no Ray cluster answers ({reason}); {hint}."))
         return
     with suppress(EOFError, OSError):
         pipe.send(None)
+        news = _News()
         while True:
             units, end = pipe.recv()
-            for event in _submitted(units, recipe, end):
+            for event in _submitted(units, recipe, news, end) if units else ():
                 pipe.send(event)
             pipe.send(None)
     ray.shutdown()
+
+
+def _where(address: str | None) -> str | None:
+    """The address that Ray will take; its own variable has one where none is given."""
+    return os.environ.get("RAY_ADDRESS", address) if address in (None, "auto") else address
 
 
 def _knock(address: str | None) -> None:
@@ -104,7 +113,7 @@ def _knock(address: str | None) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK).close()
 
 
-def _submitted(units: Mapping[str, Unit], recipe: Recipe, end: float) -> Iterator[Event]:
+def _submitted(units: Mapping[str, Unit], recipe: Recipe, news: _News, end: float) -> Iterator[Event]:
     """Submit all units, each with those that it needs; yield what becomes of them.
 
     Those that the time was over for yield nothing.
@@ -113,24 +122,25 @@ def _submitted(units: Mapping[str, Unit], recipe: Recipe, end: float) -> Iterato
 
     resources: Mapping[str, float] = ray.cluster_resources()
     gpus = 1.0 if recipe.device in ("auto", "cuda") and resources.get("GPU") else 0.0
-    cpus = recipe.threads or 1
-    if not any(_has_room(node, cpus, gpus) for node in ray.nodes()):
-        needed = f"{cpus} CPUs (--threads)" + (" and a GPU" if gpus else "")
-        yield Awaited(next(iter(units.values())), f"the cluster has no node with {needed} yet.")
+    cpus, shared, results = recipe.threads or 1, ray.put(recipe), dict[str, Any]()
     do = ray.remote(_do).options(num_cpus=cpus, num_gpus=gpus, max_retries=_RETRIES)
-    shared, news = ray.put(recipe), _Queue()
-    results: dict[str, Any] = {}
     for key, unit in units.items():
         results[key] = do.remote(shared, unit, end, news.queue, *(results[n] for n in unit.needs if n in results))
-    waiting = {ref: key for key, ref in results.items()}
+    waiting, told = {ref: key for key, ref in results.items()}, False
     while waiting:
         done, _ = ray.wait(list(waiting), num_returns=1, timeout=_PAUSE)
-        under_way = set(waiting.values())
-        yield from (event for event in news.read() if event.unit.key in under_way)
+        yield from news.read({key: units[key] for key in waiting.values()})
         for ref in done:
             ended = _ended(units[waiting.pop(ref)], ref)
             if ended is not None:
                 yield ended
+        if not done and not any(_has_room(node, cpus, gpus) for node in ray.nodes()):
+            if time.time() >= end:  # no node is left that could say so
+                return
+            if not told:
+                needed = f"{cpus} CPUs (--threads)" + (" and a GPU" if gpus else "")
+                yield Awaited(units[next(iter(waiting.values()))], f"the cluster has no node with {needed}.")
+            told = True
 
 
 def _has_room(node: Mapping[str, Any], cpus: float, gpus: float) -> bool:
@@ -138,8 +148,11 @@ def _has_room(node: Mapping[str, Any], cpus: float, gpus: float) -> bool:
     return bool(node["Alive"]) and has.get("CPU", 0) >= cpus and has.get("GPU", 0) >= gpus
 
 
-class _Queue:
-    """What workers tell while they work; it lives where the driver does, so no other node takes it along."""
+class _News:
+    """What workers tell while they work, as plain data; the queue lives where the driver does.
+
+    So no other node takes it along, and it need not import what events are made of. What is told may be lost.
+    """
 
     def __init__(self) -> None:
         import ray
@@ -149,10 +162,32 @@ class _Queue:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         self.queue = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
 
-    def read(self) -> list[Event]:
-        """What was told since the last time."""
-        found: list[Event] = self.queue.get_nowait_batch(self.queue.qsize())
-        return found
+    def read(self, units: Mapping[str, Unit]) -> list[Event]:
+        """What was told of some units since the last time."""
+        import ray
+
+        try:
+            told = self.queue.get_nowait_batch(self.queue.qsize())
+        except ray.exceptions.RayError:
+            return []
+        return [_event(units[key], detail) for key, detail in told if key in units]
+
+
+def _plain(event: Event) -> tuple[str, Any]:
+    """An event as plain data: the key of its unit, and nothing for its start, a tick, or for whom it waits."""
+    match event:
+        case Progress(unit, tick):
+            return unit.key, astuple(tick)
+        case Awaited(unit, who):
+            return unit.key, who
+    return event.unit.key, None
+
+
+def _event(unit: Unit, detail: Any) -> Event:
+    """The event that :func:`_plain` told."""
+    if detail is None:
+        return Started(unit)
+    return Awaited(unit, detail) if isinstance(detail, str) else Progress(unit, Tick(*detail))
 
 
 def _ended(unit: Unit, ref: Any) -> Ended | None:
@@ -167,10 +202,10 @@ def _ended(unit: Unit, ref: Any) -> Ended | None:
     return ended
 
 
-def _do(recipe: Recipe, unit: Unit, end: float, news: Any, *needs: Ended | None) -> Ended | None:
+def _do(recipe: Recipe, unit: Unit, end: float, queue: Any, *needs: Ended | None) -> Ended | None:
     """Do one unit on a worker, unless one that it needs failed; None where the time is over.
 
-    ``news``: a queue of Ray for what is to be told meanwhile. Nothing waits for it: it may be lost.
+    ``queue``: one of Ray, for what is to be told meanwhile. Nothing waits for it: it may be lost.
     """
     for need in needs:
         if need is None or need.error:
@@ -179,7 +214,8 @@ def _do(recipe: Recipe, unit: Unit, end: float, news: Any, *needs: Ended | None)
         where = f"CPBENCH_HOME, {recipe.home}, is not there on {socket.gethostname()}"
         return Ended(unit, 0.0, "refused", f"{where}: all nodes of a cluster must share it.")
     shop = _shops.setdefault(repr(recipe), Workshop(recipe))
-    tell, begun, told = Throttle(news.actor.put_nowait.remote, _PAUSE), time.monotonic(), False
+    tell = Throttle(lambda event: queue.actor.put_nowait.remote(_plain(event)), _PAUSE)
+    begun, told = time.monotonic(), False
     while time.time() < end:
         ended = shop.do(unit, tell)
         if ended.fate != "busy":

@@ -57,7 +57,7 @@ class Recorder:
     def _made_on(self, unit: Unit) -> dict[str, Any] | None:
         """What a unit says of where it was made, and nothing ({}) before units said so; None where it is not there."""
         record = read_record(self.store.folder / unit.key)
-        found: dict[str, Any] | None = record["inputs"].get(MADE_ON, {}) if record else None
+        found: dict[str, Any] | None = record.get("inputs", {}).get(MADE_ON, {}) if record else None
         return found
 
     def _there(self, path: Path) -> Result | None:

@@ -15,11 +15,12 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.stats import t as student
 
-from .environment import numerics
+from .environment import MADE_ON, numerics
 from .results import Result, Run, Score
 
 FALSE_ALARM = 0.01
@@ -74,12 +75,19 @@ def judge(stored: Sequence[Result], new: Sequence[Result], pool: Sequence[Result
 
 
 def _same_numerics(a: Result, b: Result) -> bool:
+    if any(len(made) != 1 or {} in made for made in (r.environment.get(MADE_ON, [r]) for r in (a, b))):
+        return False  # of several machines: which unit was made where differs from run to run
     return (a.run.dtype, numerics(a.environment)) == (b.run.dtype, numerics(b.environment))
+
+
+def _options(run: Run) -> dict[str, Any]:
+    """Options without the version of a plug-in's package: what a new one moves is what a check is to find."""
+    return {key: value for key, value in run.options.items() if key != "package"}
 
 
 def _nearest(result: Result, twins: Sequence[Result]) -> Result:
     """The twin with the same options, else the first: what differs is then told."""
-    return next((t for t in twins if t.run.options == result.run.options), twins[0])
+    return next((t for t in twins if _options(t.run) == _options(result.run)), twins[0])
 
 
 def _cells(result: Result) -> dict[str, list[list[Score]]]:
@@ -148,7 +156,7 @@ def spread_of(stored: Iterable[Result]) -> Spread:
 def _changed_conditions(result: Result, twin: Result) -> Verdict | None:
     """The verdict on a run that was not made as the stored one; a device of another kind may do."""
     told = {"device", "dtype"}
-    a, b = (r.run.model_dump(exclude=told) for r in (twin, result))
+    a, b = (r.run.model_dump(exclude=told) | {"options": _options(r.run)} for r in (twin, result))
     moved = [Moved(_name(result), key, str(a[key]), str(b[key]), 0.0) for key in a if a[key] != b[key]]
     if result.status != "ok":
         moved.append(Moved(_name(result), "status", "ok", str(result.error), 0.0))
@@ -168,7 +176,7 @@ def _exact(result: Result, twin: Result) -> Verdict:
 
 def _within(result: Result, stored: Sequence[Result], spread: Spread, comparisons: int) -> Verdict:
     place, own, moved = place_of(result.run), summaries(result), []
-    peers = [summaries(r) for r in stored if place_of(r.run) == place and r.run.options == result.run.options]
+    peers = [summaries(r) for r in stored if place_of(r.run) == place and _options(r.run) == _options(result.run)]
     for name, value in own.items():
         values = [p[name] for p in peers if name in p]
         allowed = spread.allowed(name, place, max(1, len(values)), comparisons)

@@ -114,6 +114,7 @@ def _work(
     recorder, parts = session.recorder(request.out), list[Work]()
     with (
         quiet_libraries(),
+        session.store.in_use(),
         watching(forecast, console, batch=session.suite.training.batch, quiet=request.quiet) as view,
         placed(placement, session) as do,
     ):

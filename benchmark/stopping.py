@@ -6,11 +6,12 @@ import _thread
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_AGAIN = 0.05  # seconds
+_AGAIN, _PATIENCE = 0.05, 10.0  # seconds from one try to the next, and until an import is cut off
 
 
 @contextmanager
@@ -32,18 +33,35 @@ def stopper() -> Callable[..., None]:
     """An answer that raises KeyboardInterrupt, but not while a module is imported, from where it is called on.
 
     In the C++ of a library that is being loaded an exception aborts the process; so the signal is given again, until it
-    finds the process elsewhere.
+    finds the process elsewhere, or ten seconds are over.
     """
-    outer = _imports(sys._getframe())
+    outer, begun, pending = _imports(sys._getframe()), list[float](), list[threading.Timer]()
+
+    def again(number: int) -> None:
+        pending.clear()
+        _send(number)
 
     def stop(number: int, frame: FrameType | None) -> None:
-        if _imports(frame) == outer:
+        begun.append(time.monotonic())
+        if _imports(frame) == outer or begun[-1] - begun[0] > _PATIENCE:
+            for timer in pending:
+                timer.cancel()
             raise KeyboardInterrupt
-        again = threading.Timer(_AGAIN, _thread.interrupt_main, (number,))
-        again.daemon = True
-        again.start()
+        if not pending:
+            pending.append(threading.Timer(_AGAIN, again, (number,)))
+            pending[0].daemon = True
+            pending[0].start()
 
     return stop
+
+
+def _send(number: int) -> None:
+    """Give a signal to the main thread, out of whatever call it waits in."""
+    ident = threading.main_thread().ident
+    if hasattr(signal, "pthread_kill") and ident is not None:
+        signal.pthread_kill(ident, number)
+    else:
+        _thread.interrupt_main(signal.Signals(number))
 
 
 def _imports(frame: FrameType | None) -> int:

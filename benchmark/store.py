@@ -27,6 +27,7 @@ from filelock import FileLock, Timeout
 from .errors import BadInput, Busy, Lost
 
 RECORD, OWNER, RUN = "unit.json", "owner.json", "run "
+_OWN = "own sha256"
 
 
 def home() -> Path:
@@ -60,8 +61,10 @@ class Store:
         """Let others know that a run is under way, also between two of its units (:func:`.inventory.runs`)."""
         name = f"{RUN}{socket.gethostname()} {os.getpid()} {uuid.uuid4().hex}"
         with FileLock(self.locks / name):
-            yield
-            (self.locks / name).unlink(missing_ok=True)  # of a process that dies it stays, unlocked
+            try:
+                yield
+            finally:
+                (self.locks / name).unlink(missing_ok=True)  # of a process that dies it stays, unlocked
 
     def keys(self) -> set[str]:
         """Keys of all finished units; their files are not looked at."""
@@ -127,7 +130,7 @@ class Store:
         (partial / OWNER).unlink()
         files = {str(f.relative_to(partial)): _sha256(f) for f in sorted(partial.rglob("*")) if f.is_file()}
         meta = {"key": key, "inputs": inputs, "seconds": seconds, "measured": measured, "sha256": files}
-        (partial / RECORD).write_text(json.dumps(meta, indent=1))
+        (partial / RECORD).write_text(json.dumps(meta | {_OWN: _sum_of(meta)}, indent=1))
         _sync(partial)
         partial.replace(self.folder / key)
         _flush(self.folder)
@@ -152,12 +155,21 @@ def _sha256(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
+def _sum_of(meta: dict[str, Any]) -> str:
+    """The checksum of what a unit.json says, as it is read again."""
+    return hashlib.sha256(json.dumps(json.loads(json.dumps(meta)), sort_keys=True).encode()).hexdigest()
+
+
 def fault_of(folder: Path) -> str | None:
     """What is wrong with a unit's files, or None."""
     try:
-        recorded: dict[str, str] = json.loads((folder / RECORD).read_text())["sha256"]
-    except (OSError, ValueError, KeyError):
+        meta = json.loads((folder / RECORD).read_text())
+        recorded: dict[str, str] = meta["sha256"]
+        own = meta.pop(_OWN, None)  # units of before have none
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return "unit.json cannot be read"
+    if own is not None and own != _sum_of(meta):
+        return "unit.json has a wrong checksum"
     for name, sha256 in recorded.items():
         if not (folder / name).is_file():
             return f"{name} is missing"

@@ -146,12 +146,16 @@ class _Group:
         return Counter(kind for key, kind in once.items() if key in there)
 
     def _reached(self, method: Choice, seed: int, planner: Planner, there: AbstractSet[str]) -> set[Order]:
-        """Beginnings of orders whose trained state, or a later one on top of it, is there; so is that of task 1."""
-        firsts = {o[:1] for o in self.chains}
-        begun = {first for first in firsts if planner.trains(method, first, seed)[0].key in there}
-        reached = set[Order]()
-        for order in (o for o in self.chains if o[:1] in begun):
+        """Beginnings of orders whose trained state, or a later one on top of it, is there, or the last but one was.
+
+        A lost state does not hide what lies beyond it, unless those of task 1 and 2 are both lost.
+        """
+        begun, reached = {}, set[Order]()
+        for first in {o[:2] for o in self.chains}:
+            begun[first] = any(t.key in there for t in planner.trains(method, first, seed))
+        for order in (o for o in self.chains if begun[o[:2]]):
             last = max(t.number for t in planner.trains(method, order, seed) if t.key in there)
+            last += last == len(order) - 1  # what was drawn from the last state may be there without it
             reached |= {order[:n] for n in range(1, last + 1)}
         return reached
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -43,10 +44,12 @@ class Throttle:
     """Sends on what is told of a unit, progress no more often than every ``pause`` seconds."""
 
     def __init__(self, send: Callable[[Event], object], pause: float) -> None:
-        self.send, self.pause, self.last = send, pause, 0.0
+        self.send, self.pause, self.last = send, pause, -math.inf
 
     def __call__(self, event: Event) -> None:
         """Send an event; progress only after a pause."""
-        if not isinstance(event, Progress) or time.monotonic() - self.last >= self.pause:
-            self.send(event)
+        if isinstance(event, Progress):
+            if time.monotonic() - self.last < self.pause:
+                return
             self.last = time.monotonic()
+        self.send(event)

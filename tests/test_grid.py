@@ -134,11 +134,12 @@ def test_a_survey_counts_what_planning_every_run_counts(six, names, store):
     assert found.left.total() == len(units) - len(there)
 
 
-def test_a_survey_finds_what_was_drawn_from_a_state_that_was_lost(six):
-    """A later state on top of it tells that it was there; it is to be done again, and its pictures are not."""
+@pytest.mark.parametrize("number", range(1, 7))
+def test_a_survey_finds_what_was_drawn_from_a_state_that_was_lost(six, number):
+    """The state is to be done again, and its pictures are not."""
     grid = Grid(choose("lora", {}), orders_of(six, "2"), (2, 6), (0,))
     units = gather(grid.plans(planner(six)))
-    lost = next(u.key for u in units.values() if isinstance(u, Train) and u.number == 3)
+    lost = next(u.key for u in units.values() if isinstance(u, Train) and u.number == number)
     assert survey(grid, planner(six), units.keys() - {lost}).left == Counter({("Train", "lora"): 1})
 
 

@@ -117,14 +117,16 @@ def test_gc_refuses_to_look_for_unused_units_between_two_units_of_a_run(store, t
 
 
 def test_what_a_check_left_that_was_cut_off_long_ago_goes_unless_one_is_under_way(store):
-    folders = {name: store.folder.parent / "checks" / name for name in ("old", "new", "busy")}
+    folders = {name: store.folder.parent / "checks" / name for name in ("old", "new", "busy", "long")}
     stores = {name: Store(folder / "units", print) for name, folder in folders.items()}
     for name in ("old", "busy"):
+        os.utime(folders[name] / "units", (0, 0))
+    for name in ("old", "busy", "long"):  # a long check has begun hours ago, and finished a unit just now
         os.utime(folders[name], (0, 0))
     with stores["busy"].in_use():
         assert take_stock(store.folder).left_over == [folders["old"]]
         assert cpbench("gc") == 0
-    assert [folder.exists() for folder in folders.values()] == [False, True, True]
+    assert [folder.exists() for folder in folders.values()] == [False, True, True, True]
 
 
 def test_a_run_that_died_is_not_under_way(store):

@@ -128,13 +128,16 @@ def test_models_with_the_same_weights_and_another_noise_or_scale_are_not_the_sam
     for file, name, value in (
         ("scheduler/scheduler_config.json", "prediction_type", "v_prediction"),
         ("scheduler/scheduler_config.json", "beta_end", 0.02),
+        ("scheduler/scheduler_config.json", "use_karras_sigmas", True),
+        ("unet/config.json", "norm_eps", 1e-4),
+        ("text_encoder/config.json", "hidden_act", "gelu"),
         ("vae/config.json", "scaling_factor", 0.5),
     ):
         text = (folder / file).read_text()
         (folder / file).write_text(json.dumps(json.loads(text) | {name: value}))
         found[name] = load_backbone(str(folder), pristine.sampling).weights
         (folder / file).write_text(text)
-    assert len({plain, *found.values()}) == 4
+    assert len({plain, *found.values()}) == 7
     assert load_backbone(str(folder), pristine.sampling).weights == plain
 
 

@@ -209,6 +209,12 @@ def test_a_check_that_cannot_be_meant_is_refused(suite_file, tmp_path, capsys, m
     assert sentence in capsys.readouterr().err
 
 
+def test_another_version_of_a_plug_ins_package_is_compared_number_by_number():
+    old, new = (run(options={"factory": "theirs:make", "package": f"theirs {v}"}) for v in ("1.0", "1.1"))
+    (verdict,) = judge([old], [new])
+    assert verdict.exact and not verdict.moved and verdict.compared > 20
+
+
 def test_of_several_settings_each_is_done_again_with_its_own_and_one_alone_with_the_defaults(suite):
     class Session:
         def planner(self, protocol):

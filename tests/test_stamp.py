@@ -26,6 +26,7 @@ def change(home, made_on):
     """Let one unit say that it was made elsewhere, or (None) nothing of it, as before units said so."""
     file = sorted((home / "units").glob("*/unit.json"))[0]
     meta = json.loads(file.read_text())
+    del meta["own sha256"]
     here = meta["inputs"].pop(MADE_ON)
     if made_on is not None:
         meta["inputs"][MADE_ON] = here | made_on
@@ -54,3 +55,25 @@ def test_a_unit_that_says_nothing_of_its_machine_is_not_taken_for_one_of_this(tm
     again("out")
     change(tmp_path / "home", None)
     assert {} in again("older").environment[MADE_ON]
+
+
+def test_two_records_of_the_same_several_machines_need_not_be_equal_to_the_last_bit(tmp_path, again):
+    """Which unit was made where differs from run to run; where all were made on one other machine, it does not."""
+    plain = again("out")
+    change(tmp_path / "home", {"device": "another processor"})
+    mixed = again("mixed")
+    assert not judge([mixed], [mixed], [mixed])[0].exact
+    one = mixed.model_copy(update={"environment": mixed.environment | {MADE_ON: [numerics(plain.environment)]}})
+    assert judge([one], [one], [one])[0].exact
+    untold = one.model_copy(update={"environment": mixed.environment | {MADE_ON: [{}]}})
+    assert not judge([untold], [untold], [untold])[0].exact
+
+
+def test_a_unit_whose_own_record_was_changed_is_done_again(tmp_path, again, capsys):
+    before = again("out")
+    file = next((tmp_path / "home" / "units").glob("*/scores.json")).with_name("unit.json")
+    text = file.read_text()
+    file.write_text(text.replace('"threads": 1', '"threads": 9'))
+    assert file.read_text() != text
+    assert again("again").scores == before.scores
+    assert "unit.json has a wrong checksum" in capsys.readouterr().out

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -65,6 +66,16 @@ def test_a_signal_that_hits_an_import_is_answered_after_it(tmp_path, name):
     call = [sys.executable, "-c", HIT_WHILE_IMPORTING]
     done = subprocess.run(call, capture_output=True, text=True, cwd=tmp_path, timeout=60)
     assert (done.stdout, done.stderr) == ("stopped after ['begun', 'ended']\n", "")
+
+
+def test_an_import_that_does_not_end_is_cut_off_after_a_while_and_once(tmp_path):
+    (tmp_path / "imported_late.py").write_text(LATE.format(name="SIGINT").replace("0.2", "60"))
+    begin, short = time.monotonic(), "from cpbench.benchmark import stopping; stopping._PATIENCE = 0.5"
+    code = HIT_WHILE_IMPORTING.replace('sorted(sys.modules["imported_late"].told)', "time.sleep(0.3)")
+    call = [sys.executable, "-c", f"import time; {short}\n{code}\nprint('and nothing more')"]
+    done = subprocess.run(call, capture_output=True, text=True, cwd=tmp_path, timeout=50)
+    assert done.stderr == "" and done.stdout.endswith("and nothing more\n")
+    assert time.monotonic() - begin < 30
 
 
 CALLED = """

@@ -106,6 +106,19 @@ def under_way(units, kind):
     return None
 
 
+def stopped_inside(units, kind, process):
+    """A unit of a kind whose worker was stopped (SIGSTOP) while it did it, and the worker."""
+    while process.poll() is None:
+        if found := under_way(units, kind):
+            key, pid = found
+            os.kill(pid, signal.SIGSTOP)
+            if (units / f"{key}.partial").exists() and not (units / key).exists():
+                return key, pid
+            os.kill(pid, signal.SIGCONT)  # it was done in the last moment
+        time.sleep(0.01)
+    pytest.fail(f"the run ended before a node could be killed: {process.communicate()[0]}")
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.filterwarnings("ignore")
@@ -113,18 +126,18 @@ def test_a_node_that_is_killed_in_the_middle_of_training_costs_nothing_but_time(
     """The worker is stopped first, so that the node surely dies inside the unit."""
     suite_file = write_suite(tmp_path, training={"steps": 60, "batch": 2, "pictures": 2})
     process = start(tmp_path, suite_file, "killed", "--executor", "ray", "--address", cluster.address)
-    units, found = tmp_path / "killed" / "home" / "units", None
-    while process.poll() is None and found is None:
-        found = under_way(units, "train")
-        time.sleep(0.01)
-    key, pid = found
-    os.kill(pid, signal.SIGSTOP)
-    assert (units / f"{key}.partial").exists() and not (units / key).exists()
-    cluster.remove_node(node_of(cluster, pid), allow_graceful=False)
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-    assert not (units / key).exists(), "the node died before the unit was done"
-    finish(process)
+    units = tmp_path / "killed" / "home" / "units"
+    try:
+        key, pid = stopped_inside(units, "train", process)
+        cluster.remove_node(node_of(cluster, pid), allow_graceful=False)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        assert not (units / key).exists(), "the node died before the unit was done"
+        finish(process)
+    finally:
+        process.kill()
+        with suppress(NameError, ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     assert (units / key / "state").is_dir(), "the other node did it"
     finish(start(tmp_path, suite_file, "calm"))
     assert told(tmp_path / "killed" / "out") == told(tmp_path / "calm" / "out")
@@ -163,15 +176,34 @@ def test_a_cluster_tells_of_the_units_under_way_and_for_whom_one_waits(tmp_path,
         assert own[0] is Started and own[-1] is Ended and Progress in own
 
 
-def test_a_cluster_that_nothing_answers_for_is_told_within_seconds(tmp_path, suite_file, capsys):
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.filterwarnings("ignore")
+def test_a_cluster_without_a_node_says_so_and_the_hours_that_are_over_end_the_run(tmp_path, cluster):
+    for node in cluster.nodes_for_work:
+        cluster.remove_node(node)
+    more = ("--executor", "ray", "--address", cluster.address, "--max-hours", 0.01)
+    process = start(tmp_path, write_suite(tmp_path), "nobody", *more)
+    out, _ = process.communicate(timeout=300)
+    assert process.returncode == 75, out
+    assert "waiting: the cluster has no node with 1 CPUs (--threads)." in out and "are over" in out
+    assert "Traceback" not in out
+    finish(start(tmp_path, tmp_path / "tiny.yaml", "nobody"))
+    assert "0 to do" in finish(start(tmp_path, tmp_path / "tiny.yaml", "nobody", *more)), "what is done needs no node"
+
+
+@pytest.mark.parametrize("how", ["--address", "RAY_ADDRESS"])
+def test_a_cluster_that_nothing_answers_for_is_told_within_seconds(tmp_path, suite_file, capsys, monkeypatch, how):
     pytest.importorskip("ray", reason="Ray is not installed: pip install 'cpbench[ray]'")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     begin = time.monotonic()
-    address = ("--executor", "ray", "--address", f"127.0.0.1:{port}")
-    assert cpbench("run", "--methods", "base", "--suite", suite_file, "--out", tmp_path / "out", *address) == 2
-    assert "no Ray cluster answers" in capsys.readouterr().err
+    address = ("--address", f"127.0.0.1:{port}") if how == "--address" else ()
+    monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{port}")
+    arguments = ("--methods", "base", "--suite", suite_file, "--out", tmp_path / "out", "--executor", "ray")
+    assert cpbench("run", *arguments, *address) == 2
+    assert f"--address 127.0.0.1:{port}: no Ray cluster answers" in capsys.readouterr().err
     assert time.monotonic() - begin < 60, "the models and Ray are imported, no more"
 
 
