@@ -15,6 +15,7 @@ from .spec import Sampling, digest
 
 EMBEDDED = ("tiny", "toybox")
 _READING = ("hidden_act", "num_attention_heads", "layer_norm_eps")
+"""What a text encoder does beside its weights; transformers does not tell which of its settings a file left out."""
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
