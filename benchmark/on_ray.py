@@ -88,7 +88,9 @@ def _drive(pipe: Connection, recipe: Recipe, address: str | None) -> None:
     except (OSError, ValueError, RuntimeError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         hint = "if the cluster asks for a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN, as where it was started"
-        pipe.send(BadInput(f"--address {_where(address)}: no Ray cluster answers ({reason}); {hint}."))
+        where = _where(address)
+        what = f"--address {where}: no Ray cluster answers" if where else "Ray cannot be started on this machine"
+        pipe.send(BadInput(f"{what} ({reason}); {hint}."))
         return
     with suppress(EOFError, OSError):
         pipe.send(None)
