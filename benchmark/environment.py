@@ -39,7 +39,7 @@ def numerics(stamp: dict[str, Any]) -> dict[str, Any]:
     """The part of a stamp that may decide the last bits of a number: not our own version, that is what is checked."""
     packages = {p: v for p, v in stamp.get("packages", {}).items() if p != "cpbench"}
     machine = {k: stamp.get(k) for k in ("python", "platform", "device", "instructions", "blas", "threads")}
-    return packages | machine | {k: stamp[k] for k in (MADE_ON,) if k in stamp}
+    return packages | machine | ({MADE_ON: stamp[MADE_ON]} if MADE_ON in stamp else {})
 
 
 def set_threads(n: int) -> None:

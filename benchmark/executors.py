@@ -40,12 +40,13 @@ class Placement:
 
 @contextmanager
 def placed(placement: Placement, session: Session) -> Iterator[Executor]:
-    """What does units as asked for; its processes live as long as the context."""
-    if placement.executor == "ray":
-        with ray_executor(session.recipe, placement.address) as ray:
-            yield ray
-    elif placement.here:
-        yield lambda units, tell, deadline: execute(units, Here(session.runner), tell, deadline)
-    else:
-        with Pool(session.recipe, placement.jobs) as pool:
-            yield lambda units, tell, deadline: execute(units, pool, tell, deadline)
+    """What does units as asked for; its processes live as long as the context, and the store is in use so long."""
+    with session.store.in_use():
+        if placement.executor == "ray":
+            with ray_executor(session.recipe, placement.address) as ray:
+                yield ray
+        elif placement.here:
+            yield lambda units, tell, deadline: execute(units, Here(session.runner), tell, deadline)
+        else:
+            with Pool(session.recipe, placement.jobs) as pool:
+                yield lambda units, tell, deadline: execute(units, pool, tell, deadline)

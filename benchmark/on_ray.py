@@ -128,12 +128,12 @@ def _submitted(units: Mapping[str, Unit], recipe: Recipe, news: _News, end: floa
     do = ray.remote(_do).options(num_cpus=cpus, num_gpus=gpus, max_retries=_RETRIES)
     for key, unit in units.items():
         results[key] = do.remote(shared, unit, end, news.queue, *(results[n] for n in unit.needs if n in results))
-    waiting, told = {ref: key for key, ref in results.items()}, False
+    waiting, left, told = {ref: key for key, ref in results.items()}, dict(units), False
     while waiting:
         done, _ = ray.wait(list(waiting), num_returns=1, timeout=_PAUSE)
-        yield from news.read({key: units[key] for key in waiting.values()})
+        yield from news.read(left)
         for ref in done:
-            ended = _ended(units[waiting.pop(ref)], ref)
+            ended = _ended(left.pop(waiting.pop(ref)), ref)
             if ended is not None:
                 yield ended
         if not done and not any(_has_room(node, cpus, gpus) for node in ray.nodes()):
@@ -141,7 +141,7 @@ def _submitted(units: Mapping[str, Unit], recipe: Recipe, news: _News, end: floa
                 return
             if not told:
                 needed = f"{cpus} CPUs (--threads)" + (" and a GPU" if gpus else "")
-                yield Awaited(units[next(iter(waiting.values()))], f"the cluster has no node with {needed}.")
+                yield Awaited(next(iter(left.values())), f"the cluster has no node with {needed}.")
             told = True
 
 

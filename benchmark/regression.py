@@ -75,9 +75,14 @@ def judge(stored: Sequence[Result], new: Sequence[Result], pool: Sequence[Result
 
 
 def _same_numerics(a: Result, b: Result) -> bool:
-    if any(len(made) != 1 or {} in made for made in (r.environment.get(MADE_ON, [r]) for r in (a, b))):
-        return False  # of several machines: which unit was made where differs from run to run
-    return (a.run.dtype, numerics(a.environment)) == (b.run.dtype, numerics(b.environment))
+    same = (a.run.dtype, numerics(a.environment)) == (b.run.dtype, numerics(b.environment))
+    return same and _of_one_machine(a) and _of_one_machine(b)
+
+
+def _of_one_machine(result: Result) -> bool:
+    """Whether all units come from one machine that is known: of several, which made what differs from run to run."""
+    made = result.environment.get(MADE_ON)
+    return made is None or (len(made) == 1 and made[0] != {})
 
 
 def _options(run: Run) -> dict[str, Any]:

@@ -47,8 +47,8 @@ class Runner:
             "suite": self.suite.name,
             "weights": self.backbone.weights,
             "needs": list(unit.needs),
+            MADE_ON: dict(self.made_on),
         }
-        inputs[MADE_ON] = dict(self.made_on)
 
         def write(folder: Path) -> dict[str, Any]:
             begun()

@@ -98,7 +98,8 @@ def _survey(console: Console, session: Session, grid: Grid, protocol: str) -> tu
             if status is not None:
                 status.update(f"counting the units: {done} of {of} seeds")
 
-        return survey(grid, session.planner(protocol), session.store.keys(), tell), session.costs()
+        there = session.store.keys()
+        return survey(grid, session.planner(protocol), there, tell), session.costs(there)
 
 
 def _work(
@@ -114,7 +115,6 @@ def _work(
     recorder, parts = session.recorder(request.out), list[Work]()
     with (
         quiet_libraries(),
-        session.store.in_use(),
         watching(forecast, console, batch=session.suite.training.batch, quiet=request.quiet) as view,
         placed(placement, session) as do,
     ):

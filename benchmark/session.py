@@ -112,10 +112,10 @@ class Session:
         """The units."""
         return self.runner.store
 
-    def costs(self) -> Costs:
-        """What units took that are like those of this session."""
+    def costs(self, there: set[str] | None = None) -> Costs:
+        """What units took that are like those of this session; ``there``: keys of the store, where they are known."""
         like = {"suite": self.suite.name, "weights": self.runner.backbone.weights}
-        return costs(self.store, self.store.keys(), like)
+        return costs(self.store, self.store.keys() if there is None else there, like)
 
     def planner(self, protocol: str, made_on: tuple[str, int] | None = None) -> Planner:
         """What makes plans of runs on this suite and backbone; ``made_on``: device and threads, where not these."""
@@ -157,13 +157,12 @@ class Session:
 
         A run with a failed unit gets a record that says so; one that ran out of time gets none.
         """
-        with self.store.in_use():
-            for _ in range(_ROUNDS):
-                tracker = _Tracker(plans, self.missing(plans), recorder)
-                outcome = do(tracker.units, tracker.telling(tell), deadline)
-                if not (outcome.lost or tracker.lost):
-                    break
-            return tracker.close(outcome)
+        for _ in range(_ROUNDS):
+            tracker = _Tracker(plans, self.missing(plans), recorder)
+            outcome = do(tracker.units, tracker.telling(tell), deadline)
+            if not (outcome.lost or tracker.lost):
+                break
+        return tracker.close(outcome)
 
 
 class _Tracker:

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -66,14 +67,8 @@ def _send(number: int) -> None:
 
 def _imports(frame: FrameType | None) -> int:
     """How many frames, from one outwards, belong to imports."""
-    return sum(f.f_code.co_filename.startswith("<frozen importlib") for f in _outwards(frame))
-
-
-def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
-    """A frame, the one that called it, and so on."""
-    while frame is not None:
-        yield frame
-        frame = frame.f_back
+    stack = traceback.walk_stack(frame) if frame else ()
+    return sum(f.f_code.co_filename.startswith("<frozen importlib") for f, _ in stack)
 
 
 @contextmanager

@@ -25,9 +25,10 @@ import platformdirs
 from filelock import FileLock, Timeout
 
 from .errors import BadInput, Busy, Lost
+from .spec import digest
 
 RECORD, OWNER, RUN = "unit.json", "owner.json", "run "
-_OWN = "own sha256"
+_OWN = "digest"  # of the rest of unit.json
 
 
 def home() -> Path:
@@ -130,7 +131,8 @@ class Store:
         (partial / OWNER).unlink()
         files = {str(f.relative_to(partial)): _sha256(f) for f in sorted(partial.rglob("*")) if f.is_file()}
         meta = {"key": key, "inputs": inputs, "seconds": seconds, "measured": measured, "sha256": files}
-        (partial / RECORD).write_text(json.dumps(meta | {_OWN: _sum_of(meta)}, indent=1))
+        as_read = json.loads(json.dumps(meta))
+        (partial / RECORD).write_text(json.dumps(as_read | {_OWN: digest(as_read)}, indent=1))
         _sync(partial)
         partial.replace(self.folder / key)
         _flush(self.folder)
@@ -155,11 +157,6 @@ def _sha256(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def _sum_of(meta: dict[str, Any]) -> str:
-    """The checksum of what a unit.json says, as it is read again."""
-    return hashlib.sha256(json.dumps(json.loads(json.dumps(meta)), sort_keys=True).encode()).hexdigest()
-
-
 def fault_of(folder: Path) -> str | None:
     """What is wrong with a unit's files, or None."""
     try:
@@ -168,7 +165,7 @@ def fault_of(folder: Path) -> str | None:
         own = meta.pop(_OWN, None)  # units of before have none
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return "unit.json cannot be read"
-    if own is not None and own != _sum_of(meta):
+    if own is not None and own != digest(meta):
         return "unit.json has a wrong checksum"
     for name, sha256 in recorded.items():
         if not (folder / name).is_file():

@@ -139,9 +139,8 @@ class _Group:
     def found(self, method: Choice, seed: int, planner: Planner, there: AbstractSet[str]) -> Counter[Kind]:
         """The units that are there."""
         reached = self._reached(method, seed, planner, there)
-        orders = {order for i, news in self.news.items() for order in news if order[:i] in reached}
-        plans = {order: planner.run(method, order, seed) for order in orders}
-        steps = ((i, order) for i, news in self.news.items() for order in news if order[:i] in reached)
+        steps = [(i, order) for i, news in self.news.items() for order in news if order[:i] in reached]
+        plans = {order: planner.run(method, order, seed) for order in {order for _, order in steps}}
         once = {u.key: kind_of(u) for i, order in steps for u in plans[order].units_at(i)}
         return Counter(kind for key, kind in once.items() if key in there)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from cpbench.benchmark import checkpoint, store
 
 AUDIT = Path(os.environ.setdefault("CPBENCH_AUDIT", sys.argv[1] if len(sys.argv) > 1 else ""))
-checkpoint.EVERY, checkpoint.SHARE = 0.1, 1e9
+checkpoint.EVERY, checkpoint.SHARE = 0.1, 1e9  # its tasks are short; which checkpoints they go on from is noted
 plainly, loading = store.Store._do, checkpoint.Checkpoints.load
 
 

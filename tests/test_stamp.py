@@ -26,7 +26,7 @@ def change(home, made_on):
     """Let one unit say that it was made elsewhere, or (None) nothing of it, as before units said so."""
     file = sorted((home / "units").glob("*/unit.json"))[0]
     meta = json.loads(file.read_text())
-    del meta["own sha256"]
+    del meta["digest"]
     here = meta["inputs"].pop(MADE_ON)
     if made_on is not None:
         meta["inputs"][MADE_ON] = here | made_on
@@ -47,8 +47,8 @@ def test_a_record_with_a_unit_of_another_machine_says_so_and_need_not_be_equal_t
     mixed = again("mixed")
     assert sorted(m["device"] for m in mixed.environment[MADE_ON]) == sorted(["another processor", here["device"]])
     assert numerics(mixed.environment) != numerics(plain.environment)
-    (exact,), (inexact,) = judge([plain], [again("mixed")], [plain]), judge([plain], [plain], [plain])
-    assert (exact.exact, inexact.exact) == (False, True)
+    (of_mixed,), (of_plain,) = judge([plain], [again("mixed")], [plain]), judge([plain], [plain], [plain])
+    assert (of_mixed.exact, of_plain.exact) == (False, True)
 
 
 def test_a_unit_that_says_nothing_of_its_machine_is_not_taken_for_one_of_this(tmp_path, again):

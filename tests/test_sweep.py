@@ -146,7 +146,7 @@ def test_a_node_that_is_killed_in_the_middle_of_training_costs_nothing_but_time(
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.filterwarnings("ignore")
-def test_a_cluster_tells_of_the_units_under_way_and_for_whom_one_waits(tmp_path, cluster, monkeypatch):
+def test_a_cluster_tells_of_the_units_under_way_and_for_whom_one_waits(tmp_path, cluster):
     """The state that the second task needs is being made by this process, which takes its time."""
     from cpbench.benchmark.execute import Awaited, Ended, Progress, Started
     from cpbench.benchmark.on_ray import ray_executor
