@@ -1,6 +1,7 @@
 """What a record says of where its numbers were made: its units tell, whoever gathers them."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -8,6 +9,8 @@ from conftest import cpbench
 from cpbench.benchmark.environment import MADE_ON, numerics
 from cpbench.benchmark.regression import judge
 from cpbench.benchmark.results import iterate_results
+from cpbench.reports.site.run_parts import conditions_of
+from synthetic import entry
 
 
 @pytest.fixture
@@ -77,3 +80,14 @@ def test_a_unit_whose_own_record_was_changed_is_done_again(tmp_path, again, caps
     assert file.read_text() != text
     assert again("again").scores == before.scores
     assert "unit.json has a wrong checksum" in capsys.readouterr().out
+
+
+def test_the_page_of_a_run_tells_what_its_machines_differ_in():
+    here = {"torch": "2.9", "device": "a processor", "threads": 1}
+    facts = dict(
+        conditions_of(replace(entry(), environment={MADE_ON: [here, here | {"device": "a GPU"}, {}], "threads": 1}))
+    )
+    assert facts["units made on"] == "device a processor; device a GPU; not told"
+    alone = dict(conditions_of(replace(entry(), environment={MADE_ON: [here]})))
+    assert alone["units made on"] == "torch 2.9, device a processor, threads 1"
+    assert facts["threads"] == "1"

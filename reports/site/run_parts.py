@@ -20,7 +20,7 @@ from .cells import HeatMap, HeatRow, Scales, change_map, heat_map, shaded
 from .curves import learning
 from .units import kind
 
-_STAMPED = {"device": "processor"}
+_STAMPED = {"device": "processor", "made_on": "units made on"}
 """What parts of the stamp are called where their own name means something else."""
 _EIGEN = {"fisher": "L_denoise", "fisher_dc": "L_denoise + L_DC"}
 
@@ -107,13 +107,15 @@ def conditions_of(entry: Entry) -> list[tuple[str, str]]:
     facts += [("backbone", f"{run.backbone}, weights {run.weights}"), ("profile", run.profile)]
     facts += [(name, key) for name, key in sorted(run.extractors.items())]
     facts += [("device", f"{run.device}, {run.dtype}"), ("made", entry.created)]
-    for key, value in stamp.items():
-        each = value if isinstance(value, list) else [value]
-        facts.append((_STAMPED.get(key, key), "; ".join(map(_told, each))))
-    return facts
+    return facts + [(_STAMPED.get(key, key), _told(value)) for key, value in stamp.items()]
 
 
 def _told(value: Any) -> str:
+    """A value of a stamp; of several machines (a list), what they differ in."""
+    if isinstance(value, list):
+        every = {k: None for machine in value for k in machine}
+        differing = [k for k in every if len({machine.get(k) for machine in value if machine}) > 1] or [*every]
+        return "; ".join(_told({k: machine[k] for k in differing if k in machine}) for machine in value)
     if isinstance(value, dict):
         return ", ".join(f"{k} {v}" for k, v in value.items()) or "not told"
     return str(value)
