@@ -15,12 +15,12 @@ _PUBLIC = {
     "Prompt": "benchmark.protocol",
     "Subject": "benchmark.protocol",
     "Task": "benchmark.protocol",
-    "Backbone": "benchmark.backbone",
-    "load_backbone": "benchmark.backbones",
-    "Suite": "benchmark.spec",
-    "load_suite": "benchmark.spec",
-    "Result": "benchmark.results",
-    "read_result": "benchmark.results",
+    "Backbone": "benchmark.models.backbone",
+    "load_backbone": "benchmark.models.loading",
+    "Suite": "benchmark.suite.spec",
+    "load_suite": "benchmark.suite.spec",
+    "Result": "benchmark.records.result",
+    "read_result": "benchmark.records.result",
     "CpbenchError": "benchmark.errors",
 }
 __all__ = [*_PUBLIC, "__version__"]

@@ -16,6 +16,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from pydantic import ValidationError
+
 
 class CpbenchError(Exception):
     """Any error that cpbench explains in one sentence."""
@@ -71,3 +73,15 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> BadInput:
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}."
     return BadInput(f"unknown {kind} '{name}': {hint}")
+
+
+def explain(error: ValidationError) -> str:
+    """Say the first validation error in one sentence."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    what = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "missing":
+        return f"field '{where}' is missing."
+    if first["type"] == "extra_forbidden":
+        return f"field '{where}' is unknown; remove it."
+    return f"{where}: {what}." if where else f"{what}."

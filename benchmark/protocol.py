@@ -138,3 +138,6 @@ class Explaining(Protocol):
     def explain(self, pictures: Pictures, questions: Sequence[Question]) -> NDArray[np.float64]:
         """Mean (ε − ε_θ(x_t, prompt))² of each question, (len(questions),), under the weights of its subject."""
         ...
+
+
+Features = NDArray[np.float64]

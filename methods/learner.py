@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from ..benchmark.backbone import Backbone, Params
 from ..benchmark.errors import BadInput, FailedRun
+from ..benchmark.models.backbone import Backbone, Params
 from ..benchmark.protocol import Pictures, Prompt, Question, Subject, Task, Tick, Watch
-from .adapters import Adapter
-from .consolidation import Consolidation, Phase, Step, changes
+from .adapters.base import Adapter
+from .consolidations.base import Consolidation
 from .inspection import inspect
-from .snapshot import Loop
+from .training import Loop, Phase, Step
 
 Source = tuple[Tensor, str]
 
@@ -244,3 +244,11 @@ def _token(subject: Subject) -> str:
 def _read(folder: Path, name: str, device: torch.device) -> dict[str, Tensor]:
     file = folder / f"{name}.safetensors"
     return load_file(file, device=str(device)) if file.exists() else {}
+
+
+def changes(delta: Mapping[str, Tensor]) -> dict[str, float]:
+    """Mean |ΔW| of each changed matrix as ``change.<layer>``, and over all their entries as ``change``."""
+    sums = {name: w.detach().abs().sum().item() for name, w in delta.items()}
+    entries = {name: w.numel() for name, w in delta.items()}
+    each = {f"change.{name}": total / entries[name] for name, total in sums.items()}
+    return {"change": sum(sums.values()) / max(1, sum(entries.values())), **each}

@@ -8,11 +8,11 @@ from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from ..benchmark.backbone import Backbone
 from ..benchmark.errors import BadInput, CpbenchError, unknown
+from ..benchmark.models.backbone import Backbone
 from ..benchmark.protocol import Method
-from .catalog import build, configure, options_of, plain
-from .rows import CATALOGUE
+from .build import build, configure, options_of, plain
+from .catalogue import CATALOGUE
 
 GROUP = "cpbench.methods"
 

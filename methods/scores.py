@@ -12,8 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..benchmark.models.backbone import Params
 from ..benchmark.protocol import Subject, Task
-from .consolidation import Step, predict
+from .learner import Learner
+from .training import Step
 
 if TYPE_CHECKING:
     from .learner import Learner
@@ -64,3 +66,12 @@ def candidate_errors(learner: Learner, task: Task, step: Step, subjects: Sequenc
     """e_i of each picture of a step under the training prompt of each subject, (n, k), from ONE batched call."""
     text = learner.backbone.embed([task.prompt.format(learner.say(s)) for s in subjects])
     return errors(step.noise, predict(learner, step, text, None))
+
+
+def predict(learner: Learner, step: Step, text: Tensor, params: Params | None) -> Tensor:
+    """ε for every candidate in ONE batched call; text (k, length, width), result (n, k, c, h, w)."""
+    n, k = len(step.noisy), len(text)
+    out = learner.backbone.eps(
+        step.noisy.repeat_interleave(k, 0), step.t.repeat_interleave(k), text.repeat(n, 1, 1), params
+    )
+    return out.view(n, k, *step.noisy.shape[1:])

@@ -9,21 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..benchmark.errors import BadInput, unknown
-from ..benchmark.results import Result, read_result
-from . import reported, summaries
-from .about import Methods, Pictures
-from .entry import Entry, entries
-from .figures import FIGURES, NEEDS
-from .latex import to_latex
-from .made import settle
-from .markdown import escape, to_markdown
-from .naming import first_run, slugs_of
-from .plots import FORMATS, save
-from .reported import Reported, read_reported
+from ..benchmark.records.result import Result, read_result
+from .analysis import summaries
+from .analysis.board import Board, Methods, Pictures, boards, first_run
+from .analysis.entry import Entry, entries
+from .files import settle, slugs_of
+from .plots.figures import FIGURES, NEEDS
+from .plots.style import FORMATS, save
 from .samples import sheet_of
 from .site.build import build
-from .tables import to_csv
-from .tidy import Board, boards
+from .tables import reported
+from .tables.columns import to_csv
+from .tables.latex import to_latex
+from .tables.markdown import escape, to_markdown
+from .tables.reported import Reported, read_reported
 
 PARTS = ("tables", "plots", "samples", "site")
 """What a report is made of; one kind of plot alone can be asked for too."""

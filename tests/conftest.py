@@ -11,10 +11,10 @@ import torch
 import yaml
 from rich.console import Console
 
-from cpbench.benchmark.backbone import Backbone
-from cpbench.benchmark.backbones import load_backbone
+from cpbench.benchmark.models.backbone import Backbone
+from cpbench.benchmark.models.loading import load_backbone
 from cpbench.benchmark.protocol import Subject, Task
-from cpbench.benchmark.spec import Sampling, Suite, load_suite
+from cpbench.benchmark.suite.spec import Sampling, Suite, load_suite
 from cpbench.benchmark.toybox.world import portraits, unusual_individual
 
 TINY = {
@@ -106,7 +106,7 @@ def task(number: int, noun: str, name: str, steps: int = 3) -> Task:
 
 def cpbench(*arguments: object) -> int:
     """The exit status of a command that is run in this process."""
-    from cpbench.benchmark.cli import main
+    from cpbench.benchmark.cli.main import main
 
     try:
         main([str(a) for a in arguments])

@@ -7,7 +7,8 @@ import os
 import sys
 from pathlib import Path
 
-from cpbench.benchmark import checkpoint, store
+from cpbench.benchmark.run import checkpoint
+from cpbench.benchmark.storage import store
 
 AUDIT = Path(os.environ.setdefault("CPBENCH_AUDIT", sys.argv[1] if len(sys.argv) > 1 else ""))
 checkpoint.EVERY, checkpoint.SHARE = 0.1, 1e9  # its tasks are short; which checkpoints they go on from is noted
@@ -48,7 +49,7 @@ checkpoint.Checkpoints.load = noted
 store.Store._do = audited  # also in spawned processes: they import this file as their main module
 
 if __name__ == "__main__":
-    from cpbench.benchmark.cli import main
+    from cpbench.benchmark.cli.main import main
 
     (AUDIT / f"{os.getpid()}.up").touch()  # before, only the interpreter answers to signals
     main(sys.argv[2:])

@@ -15,12 +15,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from cpbench.benchmark.executors import Placement, placed
-from cpbench.benchmark.grid import Grid, lengths_of, orders_of
-from cpbench.benchmark.profiles import load_profile
-from cpbench.benchmark.session import Recipe, Session
-from cpbench.benchmark.spec import Suite, load_suite
-from cpbench.benchmark.units import Train
+from cpbench.benchmark.plan.grid import Grid, lengths_of, orders_of
+from cpbench.benchmark.plan.units import Train
+from cpbench.benchmark.run.executors import Placement, placed
+from cpbench.benchmark.run.session import Recipe, Session
+from cpbench.benchmark.scoring.profiles import load_profile
+from cpbench.benchmark.suite.spec import Suite, load_suite
 from cpbench.methods.registry import choose
 
 

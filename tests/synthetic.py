@@ -3,8 +3,8 @@
 import json
 import math
 
-from cpbench.benchmark.results import Result
-from cpbench.reports.entry import entry_of
+from cpbench.benchmark.records.result import Result
+from cpbench.reports.analysis.entry import entry_of
 
 ORDER = ["mallow", "rumble", "petal"]
 NAN = float("nan")

@@ -5,13 +5,13 @@ import shlex
 
 import pytest
 
-from cpbench.benchmark.chain import Planner
-from cpbench.benchmark.commands import parse_settings
-from cpbench.benchmark.grid import Grid, lengths_of, orders_of
-from cpbench.benchmark.profiles import load_profile
-from cpbench.benchmark.spec import load_suite
+from cpbench.benchmark.cli.console import parse_settings
+from cpbench.benchmark.plan.grid import Grid, lengths_of, orders_of
+from cpbench.benchmark.plan.planner import Planner
+from cpbench.benchmark.scoring.profiles import load_profile
+from cpbench.benchmark.suite.spec import load_suite
 from cpbench.methods.registry import choose
-from cpbench.reports.site.again import command, remarks
+from cpbench.reports.site.rerun import command, remarks
 from synthetic import entry
 
 

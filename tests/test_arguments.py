@@ -6,7 +6,7 @@ import pytest
 
 from conftest import cpbench
 from cpbench.benchmark.errors import BadInput
-from cpbench.benchmark.executors import Placement
+from cpbench.benchmark.run.executors import Placement
 
 RUN = ("run", "--methods", "lora", "--suite")
 

@@ -7,7 +7,7 @@ from needed import absent, program
 from PIL import Image
 from test_site import METHODS
 
-from cpbench.benchmark.results import write_result
+from cpbench.benchmark.records.result import write_result
 from cpbench.reports.write import load, write_report
 from synthetic import FORGETS, KEEPS, ORDER, many, record
 

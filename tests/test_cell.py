@@ -6,11 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from cpbench.benchmark import cell as module
-from cpbench.benchmark.cell import METRICS, Cell, Metric, load_metric, rows
 from cpbench.benchmark.errors import BadInput
-from cpbench.benchmark.extractors import EXTRACTORS
-from cpbench.benchmark.profiles import PROFILES, load_profile
+from cpbench.benchmark.models.extractors import EXTRACTORS
+from cpbench.benchmark.scoring import metrics as module
+from cpbench.benchmark.scoring.metrics import METRICS, Cell, Metric, load_metric, rows
+from cpbench.benchmark.scoring.profiles import PROFILES, load_profile
 
 BRIGHTNESS = Metric("brightness", True, lambda cell, profile: cell.pictures.mean(axis=(1, 2, 3)), "how bright")
 

@@ -2,10 +2,9 @@
 
 import pytest
 
-from cpbench.benchmark.chain import Planner
-from cpbench.benchmark.plan import gather
-from cpbench.benchmark.profiles import load_profile
-from cpbench.benchmark.units import Measure, Train
+from cpbench.benchmark.plan.planner import Planner
+from cpbench.benchmark.plan.units import Measure, Train, gather
+from cpbench.benchmark.scoring.profiles import load_profile
 from cpbench.methods.registry import choose
 
 
@@ -24,7 +23,7 @@ def lora():
 
 
 def test_orders_that_begin_alike_share_the_training_of_their_prefix(lora):
-    from cpbench.benchmark.spec import load_suite
+    from cpbench.benchmark.suite.spec import load_suite
 
     make = planner(load_suite("toybox-6"))
     a, b = make.run(lora, (0, 1, 2, 3, 4, 5), 0), make.run(lora, (0, 1, 3, 2, 4, 5), 0)
@@ -79,7 +78,7 @@ def test_the_base_model_trains_nothing_and_its_pictures_are_the_floor_of_every_m
 
 
 def test_the_final_protocol_measures_the_diagonal_and_the_ends_and_glimpses_the_rest_below():
-    from cpbench.benchmark.spec import load_suite
+    from cpbench.benchmark.suite.spec import load_suite
 
     plan = planner(load_suite("toybox-6")).run(choose("lora", {})[0], tuple(range(6)), 0)
     last = {(6, j) for j in range(1, 7)}
@@ -103,7 +102,7 @@ def test_drift_is_told_from_the_pictures_right_after_learning_and_the_priors_fro
 
 
 def test_pairs_are_neighbours_in_the_suites_own_order_whatever_the_order_of_tasks(lora):
-    from cpbench.benchmark.spec import load_suite
+    from cpbench.benchmark.suite.spec import load_suite
 
     make = planner(load_suite("toybox-6"))
     plans = [make.run(lora, order, 0) for order in ((0, 1, 2, 3, 4, 5), (5, 3, 1, 0, 2, 4))]

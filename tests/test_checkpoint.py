@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from conftest import task
-from cpbench.benchmark import checkpoint
-from cpbench.benchmark.checkpoint import Checkpoints
-from cpbench.benchmark.phases import Phases
 from cpbench.benchmark.protocol import unwatched
-from cpbench.methods.catalog import options_of
+from cpbench.benchmark.run import checkpoint
+from cpbench.benchmark.run.checkpoint import Checkpoints
+from cpbench.benchmark.run.phases import Phases
+from cpbench.methods.build import options_of
+from cpbench.methods.catalogue import CATALOGUE
 from cpbench.methods.registry import choose
-from cpbench.methods.rows import CATALOGUE
 
 CPU = torch.device("cpu")
 LEARNING = [name for name, row in CATALOGUE.items() if row.adapter]

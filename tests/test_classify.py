@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from conftest import task
-from cpbench.benchmark import classify as c
 from cpbench.benchmark.protocol import Explaining, Prompt, Question, Subject
+from cpbench.benchmark.scoring import classifier as c
 from cpbench.methods.registry import choose
 
 PROMPTS = [Prompt("photo of a {}", (Subject(name, name),)) for name in "abcde"]

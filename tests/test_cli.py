@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from conftest import write_suite
-from cpbench.benchmark.cli import main
-from cpbench.benchmark.results import iterate_results
+from cpbench.benchmark.cli.main import main
+from cpbench.benchmark.records.result import iterate_results
 
 
 def cpbench(capsys, *arguments):
@@ -87,7 +87,7 @@ def test_a_flipped_byte_in_a_state_is_noticed_and_the_record_comes_out_the_same(
 
 
 def start(*arguments, **more):
-    command = [sys.executable, "-m", "cpbench.benchmark.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "cpbench.benchmark.cli.main", *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
 
 
@@ -208,7 +208,7 @@ def test_lists_can_be_read_by_people_and_by_scripts(capsys, what):
 
 
 def test_help_has_an_example_for_every_command():
-    from cpbench.benchmark.cli import app
+    from cpbench.benchmark.cli.main import app
 
     for command in app.registered_commands:
         assert "Example: cpbench" in command.callback.__doc__, command.callback.__name__
@@ -225,7 +225,7 @@ def test_help_answers_in_half_a_second():
 
 
 def test_a_report_that_is_stale_is_told_so_with_status_3(capsys, tmp_path):
-    from cpbench.benchmark.results import write_result
+    from cpbench.benchmark.records.result import write_result
     from synthetic import record
 
     write_result(tmp_path / "results", record())
@@ -241,7 +241,7 @@ def test_a_report_that_is_stale_is_told_so_with_status_3(capsys, tmp_path):
 
 
 def test_files_of_runs_that_are_gone_are_told_by_the_check_and_removed_by_the_next_report(capsys, tmp_path):
-    from cpbench.benchmark.results import write_result
+    from cpbench.benchmark.records.result import write_result
     from synthetic import record
 
     kept, gone = (write_result(tmp_path / "results", record(seed=seed)) for seed in (0, 1))
@@ -268,12 +268,12 @@ def test_files_of_runs_that_are_gone_are_told_by_the_check_and_removed_by_the_ne
 
 
 def test_a_report_loads_no_torch(tmp_path):
-    from cpbench.benchmark.results import write_result
+    from cpbench.benchmark.records.result import write_result
     from synthetic import record
 
     write_result(tmp_path / "results", record())
     code = "import sys, atexit; atexit.register(lambda: print('torch' in sys.modules)); "
-    code += "from cpbench.benchmark.cli import main; main()"
+    code += "from cpbench.benchmark.cli.main import main; main()"
     arguments = ("report", "--results", tmp_path / "results", "--out", tmp_path / "out")
     done = subprocess.run([sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -281,7 +281,7 @@ def test_a_report_loads_no_torch(tmp_path):
 
 
 def test_two_runs_are_told_apart_and_those_that_may_not_be_compared_are_named_so(capsys, tmp_path):
-    from cpbench.benchmark.results import write_result
+    from cpbench.benchmark.records.result import write_result
     from synthetic import record
 
     results = [record("lora"), record("dsc"), record("dsc", suite_hash="e" * 16)]

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from cpbench.benchmark.cli import main
-from cpbench.benchmark.conformance import CHECKS, SUBJECTS, Lab, examine, small_task
+from cpbench.benchmark.checks.conformance import CHECKS, SUBJECTS, Lab, examine, small_task
+from cpbench.benchmark.cli.main import main
 from cpbench.methods.registry import choose
 
 SEEN = []

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from cpbench.benchmark.conformance import CHECKS, SUBJECTS, Lab, examine, small_task
+from cpbench.benchmark.checks.conformance import CHECKS, SUBJECTS, Lab, examine, small_task
 from cpbench.methods.registry import choose
 
 

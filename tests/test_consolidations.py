@@ -7,14 +7,14 @@ import torch
 from conftest import task
 from cpbench.benchmark.errors import BadInput
 from cpbench.benchmark.protocol import Prompt, unwatched
-from cpbench.methods.adapters import Tokens
-from cpbench.methods.ewc import Ewc, EwcOptions
-from cpbench.methods.keys_values import KeysValues
+from cpbench.methods.adapters.base import Tokens
+from cpbench.methods.adapters.keys_values import KeysValues
+from cpbench.methods.adapters.low_rank import Lora, LoraOptions, Vera, VeraOptions
+from cpbench.methods.consolidations.ewc import Ewc, EwcOptions
+from cpbench.methods.consolidations.olora import orthogonality
+from cpbench.methods.consolidations.ziplora import _changed, overlap, zipped
 from cpbench.methods.learner import Learner
-from cpbench.methods.low_rank import Lora, LoraOptions, Vera, VeraOptions
-from cpbench.methods.olora import orthogonality
 from cpbench.methods.registry import choose
-from cpbench.methods.ziplora import _changed, overlap, zipped
 
 CAT, CAR, DOG = task(1, "cat", "mallow"), task(2, "car", "rumble"), task(3, "dog", "rex")
 F64 = torch.float64

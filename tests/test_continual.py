@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from cpbench.benchmark import continual
+from cpbench.benchmark.records import continual
 
 NAN = np.nan
 # rows: base, after task 1, 2, 3; columns: concepts

@@ -5,10 +5,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from cpbench.benchmark.backbones import pick_dtype
 from cpbench.benchmark.errors import BadInput
+from cpbench.benchmark.models.loading import pick_dtype
 from cpbench.benchmark.protocol import Prompt, Question, unwatched
-from cpbench.methods import ewc, inspection
+from cpbench.methods import inspection
+from cpbench.methods.consolidations import ewc
 from cpbench.methods.fisher import top_eigenvalues
 from learners import CAR, CAT, learner
 

@@ -8,7 +8,7 @@ from torch.func import functional_call, grad, vmap
 from conftest import task
 from cpbench.benchmark.errors import FailedRun
 from cpbench.benchmark.protocol import unwatched
-from cpbench.methods.ewc import ewc_penalty
+from cpbench.methods.consolidations.ewc import ewc_penalty
 from cpbench.methods.fisher import diagonal, top_eigenvalues
 from cpbench.methods.registry import choose
 from cpbench.methods.scores import candidates, contrast

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from cpbench.benchmark.errors import BadInput, FailedRun
-from cpbench.benchmark.execute import Awaited, Ended, attempt, execute
-from cpbench.benchmark.store import Store
+from cpbench.benchmark.run.events import Awaited, Ended
+from cpbench.benchmark.run.scheduler import execute
+from cpbench.benchmark.run.worker import attempt
+from cpbench.benchmark.storage.store import Store
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def test_what_another_process_is_doing_is_put_off_and_the_others_go_first():
 
 
 def test_after_a_while_it_is_told_once_for_whom_a_unit_is_waited(monkeypatch):
-    monkeypatch.setattr("cpbench.benchmark.execute.PATIENCE", 0.4)
+    monkeypatch.setattr("cpbench.benchmark.run.events.PATIENCE", 0.4)
     heard = []
     execute({"a": Unit("a")}, Hands(fates={"a": ["busy"] * 4}), heard.append)
     assert [e.who for e in heard if isinstance(e, Awaited)] == ["a busy"]

@@ -11,11 +11,11 @@ from PIL import Image
 from safetensors.torch import save_file
 from torchvision import transforms
 
-from cpbench.benchmark import hub
-from cpbench.benchmark.aligners import load_aligner, reads
 from cpbench.benchmark.errors import BadInput, Damaged
-from cpbench.benchmark.extractors import CLIPS, EXTRACTORS, Preparation, load_extractor
-from cpbench.benchmark.metrics import unit
+from cpbench.benchmark.models import hub
+from cpbench.benchmark.models.aligners import load_aligner, reads
+from cpbench.benchmark.models.extractors import CLIPS, EXTRACTORS, Preparation, load_extractor
+from cpbench.benchmark.scoring.functional import unit
 
 CPU = torch.device("cpu")
 
@@ -27,7 +27,7 @@ def pictures(n: int, seed: int = 0, height: int = 64, width: int = 64) -> np.nda
 @pytest.fixture
 def cache(tmp_path, monkeypatch) -> Path:
     """An empty cache of the hub, and one of torch; small batches, for large networks on few pictures."""
-    monkeypatch.setattr("cpbench.benchmark.extractors._BATCH", 2)
+    monkeypatch.setattr("cpbench.benchmark.models.extractors._BATCH", 2)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "torch"))
     return tmp_path
@@ -196,7 +196,7 @@ def test_inception_equals_torch_fidelity_on_random_weights(cache, monkeypatch, t
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "torch"))
     file = tmp_path / "inception.pth"
     torch.save(network.state_dict(), file)
-    monkeypatch.setattr("cpbench.benchmark.extractors.torch_file", lambda *a: file)
+    monkeypatch.setattr("cpbench.benchmark.models.extractors.torch_file", lambda *a: file)
     x = pictures(2)
     with torch.no_grad():
         expected = network(torch.from_numpy(x).permute(0, 3, 1, 2))[0].double().numpy()
@@ -211,7 +211,7 @@ def test_inception_without_torch_fidelity_says_what_to_install(monkeypatch):
 
 def test_the_frechet_distance_is_that_of_torch_fidelity_on_the_same_features():
     theirs = pytest.importorskip("torch_fidelity.metric_fid", reason="needs cpbench[fid]")
-    from cpbench.benchmark.metrics import frechet
+    from cpbench.benchmark.scoring.functional import frechet
 
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(60, 16)), rng.normal(0.3, 1.2, (80, 16))
@@ -222,7 +222,7 @@ def test_the_frechet_distance_is_that_of_torch_fidelity_on_the_same_features():
 
 def test_fid_is_that_of_torch_fidelity_on_the_same_pictures(tmp_path):
     fidelity = pytest.importorskip("torch_fidelity", reason="needs cpbench[fid]")
-    from cpbench.benchmark.metrics import frechet
+    from cpbench.benchmark.scoring.functional import frechet
 
     try:
         inception = load_extractor("inception", CPU)
@@ -243,7 +243,7 @@ def test_lpips_diversity_is_the_mean_of_torchmetrics_lpips_over_pairs(cache, mon
     from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
     from torchvision.models import alexnet
 
-    from cpbench.benchmark import lpips
+    from cpbench.benchmark.scoring import lpips
 
     lpips._network.cache_clear()
     file = Path(torch.hub.get_dir()) / "checkpoints" / lpips.ALEXNET
@@ -266,7 +266,7 @@ def test_lpips_diversity_is_the_mean_of_torchmetrics_lpips_over_pairs(cache, mon
 
 
 def test_lpips_without_weights_says_how_to_fetch_them(cache):
-    from cpbench.benchmark import lpips
+    from cpbench.benchmark.scoring import lpips
 
     lpips._network.cache_clear()
     with pytest.raises(BadInput, match=r"LPIPS needs weights .*'curl -L --create-dirs -o \S+alexnet"):

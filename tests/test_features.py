@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cpbench.benchmark.features import FeatureCache
+from cpbench.benchmark.models.feature_cache import FeatureCache
 
 
 def test_features_with_any_flipped_bit_are_computed_again(tmp_path):

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from cpbench.benchmark.chain import Planner
 from cpbench.benchmark.errors import BadInput
-from cpbench.benchmark.grid import Grid, lengths_of, orders_of
-from cpbench.benchmark.plan import gather
-from cpbench.benchmark.profiles import load_profile
-from cpbench.benchmark.spec import load_suite
-from cpbench.benchmark.survey import survey
-from cpbench.benchmark.units import Classify, Draw, Measure, Real, Train, kind_of
+from cpbench.benchmark.plan.grid import Grid, lengths_of, orders_of
+from cpbench.benchmark.plan.planner import Planner
+from cpbench.benchmark.plan.survey import survey
+from cpbench.benchmark.plan.units import Classify, Draw, Measure, Real, Train, gather, kind_of
+from cpbench.benchmark.scoring.profiles import load_profile
+from cpbench.benchmark.suite.spec import load_suite
 from cpbench.methods.registry import choose
 
 

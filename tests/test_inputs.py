@@ -8,16 +8,16 @@ import pytest
 from PIL import Image
 
 from conftest import TINY, cpbench, write_suite
-from cpbench.benchmark import cell as cells
-from cpbench.benchmark import session
-from cpbench.benchmark.cell import Cell, Metric, rows
-from cpbench.benchmark.chain import Planner
-from cpbench.benchmark.data import check_suite, picture_hash, unseen_pictures
 from cpbench.benchmark.errors import BadInput, FailedRun
-from cpbench.benchmark.plan import gather
-from cpbench.benchmark.profiles import load_profile
-from cpbench.benchmark.spec import load_suite
-from cpbench.benchmark.units import Classify, Measure, Real
+from cpbench.benchmark.hashing import picture_hash
+from cpbench.benchmark.plan.planner import Planner
+from cpbench.benchmark.plan.units import Classify, Measure, Real, gather
+from cpbench.benchmark.run import session
+from cpbench.benchmark.scoring import metrics as cells
+from cpbench.benchmark.scoring.metrics import Cell, Metric, rows
+from cpbench.benchmark.scoring.profiles import load_profile
+from cpbench.benchmark.suite.concepts import check_suite, unseen_pictures
+from cpbench.benchmark.suite.spec import load_suite
 from cpbench.methods.registry import choose
 
 LORA = choose("lora", {})[0]

@@ -5,8 +5,8 @@ import torch
 
 from conftest import task
 from cpbench.benchmark.errors import FailedRun
-from cpbench.benchmark.phases import Phases
 from cpbench.benchmark.protocol import Tick, unwatched
+from cpbench.benchmark.run.phases import Phases
 from cpbench.methods.registry import choose
 
 CAT, CAR = task(1, "cat", "mallow"), task(2, "car", "rumble")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from cpbench.benchmark.errors import BadInput
-from cpbench.benchmark.results import write_result
-from cpbench.reports.internals import later_change, later_plasticity, shrinkage, spectra
+from cpbench.benchmark.records.result import write_result
+from cpbench.reports.plots.internals import later_change, later_plasticity, shrinkage, spectra
 from cpbench.reports.write import load, write_report
 from synthetic import entry, record
 

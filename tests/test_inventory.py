@@ -10,10 +10,10 @@ import pytest
 
 from conftest import cpbench
 from cpbench.benchmark.errors import BadInput
-from cpbench.benchmark.estimate import costs
-from cpbench.benchmark.inventory import faults, remove, runs, take_stock, unused
-from cpbench.benchmark.results import iterate_results, write_result
-from cpbench.benchmark.store import Store, disk_bytes
+from cpbench.benchmark.plan.costs import costs
+from cpbench.benchmark.records.result import iterate_results, write_result
+from cpbench.benchmark.storage.inventory import faults, remove, runs, take_stock, unused
+from cpbench.benchmark.storage.store import Store, disk_bytes
 from synthetic import record
 
 
@@ -199,7 +199,7 @@ def test_costs_are_the_means_of_what_the_store_has_by_kind_and_method(store):
 
 
 def test_a_folder_without_records_is_named(tmp_path):
-    from cpbench.benchmark.collecting import _unused
+    from cpbench.benchmark.cli.gc import _unused
 
     with pytest.raises(BadInput, match="holds no records"):
         _unused(take_stock(tmp_path), tmp_path)

@@ -5,8 +5,8 @@ import subprocess
 import pytest
 from needed import program
 
-from cpbench.reports.latex import escape, to_latex
-from cpbench.reports.tidy import boards
+from cpbench.reports.analysis.board import boards
+from cpbench.reports.tables.latex import escape, to_latex
 from synthetic import FORGETS, KEEPS, entry
 
 

@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 
 from conftest import write_suite
-from cpbench.benchmark import data
 from cpbench.benchmark.errors import CpbenchError
+from cpbench.benchmark.plan.units import Train
 from cpbench.benchmark.protocol import unwatched
-from cpbench.benchmark.runner import Runner
-from cpbench.benchmark.spec import load_suite
-from cpbench.benchmark.store import Store
-from cpbench.benchmark.units import Train
-from cpbench.methods.catalog import options_of
+from cpbench.benchmark.run.runner import Runner
+from cpbench.benchmark.storage.store import Store
+from cpbench.benchmark.suite import concepts as data
+from cpbench.benchmark.suite.spec import load_suite
+from cpbench.methods.build import options_of
+from cpbench.methods.catalogue import CATALOGUE
 from cpbench.methods.registry import choose
-from cpbench.methods.rows import CATALOGUE
 
 FEW = {"dsc.iterations": "2", "ewc.passes": "1", "merge.captions": "20", "ziplora.iterations": "2"}
 LEARNING = [name for name, row in CATALOGUE.items() if row.adapter]

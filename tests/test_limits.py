@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from cpbench.benchmark.protocol import Prompt, unwatched
-from cpbench.methods.catalog import options_of
-from cpbench.methods.clora import Clora
-from cpbench.methods.dsc import Dsc
+from cpbench.methods.build import options_of
+from cpbench.methods.consolidations.clora import Clora
+from cpbench.methods.consolidations.dsc import Dsc
 from learners import CAR, CAT, drawn, learner, present, spied
 
 RATES = {"learner__rate": 0.02, "learner__token_rate": 0.002}

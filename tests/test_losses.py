@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from cpbench.methods.clora import clora_penalty
-from cpbench.methods.dsc import DscOptions, dsc_loss
+from cpbench.methods.consolidations.clora import clora_penalty
+from cpbench.methods.consolidations.dsc import DscOptions, dsc_loss
 from cpbench.methods.learner import rate_share
 from cpbench.methods.scores import cross_entropy, errors, logits
 

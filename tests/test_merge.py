@@ -7,7 +7,7 @@ import torch
 from conftest import task
 from cpbench.benchmark.errors import BadInput
 from cpbench.benchmark.protocol import Prompt, unwatched
-from cpbench.methods.merge import average, constrained, greatest
+from cpbench.methods.consolidations.merge import average, constrained, greatest
 from cpbench.methods.registry import choose
 from learners import DOG, learner
 

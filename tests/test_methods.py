@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from conftest import task
-from cpbench.benchmark.conformance import CHECKS, Lab, draw, teach
+from cpbench.benchmark.checks.conformance import CHECKS, Lab, draw, teach
 from cpbench.benchmark.errors import BadInput
 from cpbench.benchmark.protocol import Prompt, Subject, unwatched
-from cpbench.methods.catalog import options_of
-from cpbench.methods.low_rank import Lora, LoraOptions
+from cpbench.methods.adapters.low_rank import Lora, LoraOptions
+from cpbench.methods.build import options_of
+from cpbench.methods.catalogue import CATALOGUE
 from cpbench.methods.registry import choose
-from cpbench.methods.rows import CATALOGUE
 
 LEARNING = [name for name, row in CATALOGUE.items() if row.adapter]
 CAT, CAR = task(1, "cat", "mallow"), task(2, "car", "rumble")

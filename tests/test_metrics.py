@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.linalg import sqrtm
 from sklearn.metrics.pairwise import polynomial_kernel
 
-from cpbench.benchmark import metrics
+from cpbench.benchmark.scoring import functional as metrics
 
 
 def features(n: int, d: int = 16, seed: int = 0, shift: float = 0.0) -> np.ndarray:

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from cpbench.benchmark import continual
-from cpbench.reports.differing import COMPARED, FORBIDS, ROUNDING, UNPAIRED, unequal
-from cpbench.reports.paired import Difference, difference, differences, numbers, ranks
-from cpbench.reports.stats import Estimate
+from cpbench.benchmark.records import continual
+from cpbench.reports.analysis.comparability import COMPARED, FORBIDS, ROUNDING, UNPAIRED, unequal
+from cpbench.reports.analysis.paired import Difference, difference, differences, numbers, ranks
+from cpbench.reports.analysis.stats import Estimate
 from synthetic import FORGETS, KEEPS, ORDER, entry
 
 ORDERS = [(*ORDER,), (*ORDER[::-1],), (ORDER[1], ORDER[0], ORDER[2])]

@@ -16,10 +16,10 @@ import pytest
 from PIL import Image, ImageCms, ImageSequence
 
 from conftest import write_suite
-from cpbench.benchmark.data import reference_pictures
 from cpbench.benchmark.errors import BadInput
-from cpbench.benchmark.pictures import LARGEST, read_picture
-from cpbench.benchmark.spec import load_suite
+from cpbench.benchmark.suite.concepts import reference_pictures
+from cpbench.benchmark.suite.images import LARGEST, read_picture
+from cpbench.benchmark.suite.spec import load_suite
 
 SIDE = 64
 FORMS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")

@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from cpbench.benchmark.results import write_result
-from cpbench.reports.confusions import confusion
-from cpbench.reports.entry import entry_of
-from cpbench.reports.figures import FIGURES, caption
-from cpbench.reports.labels import Box, apart, place
-from cpbench.reports.layers import change_plot, layer_changes
-from cpbench.reports.overview import cost, front, growth, orders
-from cpbench.reports.plots import COLOURS, GROUPS, curves, heat_maps, in_between, style_of
-from cpbench.reports.tidy import boards
+from cpbench.benchmark.records.result import write_result
+from cpbench.reports.analysis.board import boards
+from cpbench.reports.analysis.changes import layer_changes
+from cpbench.reports.analysis.entry import entry_of, in_between
+from cpbench.reports.layout import Box, apart, place
+from cpbench.reports.plots.figures import FIGURES, caption
+from cpbench.reports.plots.layers import change_plot
+from cpbench.reports.plots.matrices import confusion, curves, heat_maps
+from cpbench.reports.plots.overview import cost, front, growth, orders
+from cpbench.reports.plots.style import COLOURS, GROUPS, style_of
 from cpbench.reports.write import load, write_report
 from synthetic import FORGETS, KEEPS, ORDER, entry, record, row
 

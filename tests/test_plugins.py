@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from cpbench.benchmark.chain import Planner
 from cpbench.benchmark.errors import CpbenchError
-from cpbench.benchmark.profiles import load_profile
+from cpbench.benchmark.plan.planner import Planner
+from cpbench.benchmark.scoring.profiles import load_profile
 from cpbench.methods import registry
 from cpbench.methods.registry import choose
 

@@ -6,12 +6,12 @@ import time
 
 import pytest
 
-from cpbench.benchmark.execute import Ended, Progress, execute
-from cpbench.benchmark.plan import gather
-from cpbench.benchmark.pool import TRIES, Pool, recipes
-from cpbench.benchmark.profiles import load_profile
-from cpbench.benchmark.session import Recipe
-from cpbench.benchmark.units import Train
+from cpbench.benchmark.plan.units import Train, gather
+from cpbench.benchmark.run.events import Ended, Progress
+from cpbench.benchmark.run.pool import TRIES, Pool, recipes
+from cpbench.benchmark.run.scheduler import execute
+from cpbench.benchmark.run.session import Recipe
+from cpbench.benchmark.scoring.profiles import load_profile
 from cpbench.methods.registry import choose
 
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from cpbench.benchmark.pretrain.contrast import ClipRecipe
+from cpbench.benchmark.pretrain.recipe import Recipe, pretrain
 from cpbench.benchmark.toybox.clip import read_clip
-from cpbench.benchmark.toybox.contrast import ClipRecipe
-from cpbench.benchmark.toybox.pretrain import Recipe, pretrain
 from cpbench.benchmark.toybox.weights import read_manifest, read_parts
 
 SMALL = Recipe(pictures=48, codec_updates=2, codec_batch=4, decoder_updates=2, rounds=(2, 3), batch=2)

@@ -14,20 +14,20 @@ from diffusers import (
     UNet2DConditionModel,
 )
 
-from cpbench.benchmark.backbones import load_backbone
 from cpbench.benchmark.errors import BadInput
+from cpbench.benchmark.models.loading import load_backbone
 from cpbench.benchmark.protocol import unwatched
 from cpbench.benchmark.toybox.parts import TINY, build_parts
-from cpbench.methods.clora import Clora, CloraOptions
-from cpbench.methods.dsc import Dsc, DscOptions
-from cpbench.methods.ewc import Ewc, EwcOptions
-from cpbench.methods.independent import Independent
+from cpbench.methods.adapters.low_rank import Lora, LoraOptions
+from cpbench.methods.consolidations.clora import Clora, CloraOptions
+from cpbench.methods.consolidations.dsc import Dsc, DscOptions
+from cpbench.methods.consolidations.ewc import Ewc, EwcOptions
+from cpbench.methods.consolidations.independent import Independent
+from cpbench.methods.consolidations.merge import Merge, MergeOptions
+from cpbench.methods.consolidations.olora import Olora, OloraOptions
+from cpbench.methods.consolidations.replay import Replay, ReplayOptions
+from cpbench.methods.consolidations.ziplora import Zip, ZipOptions
 from cpbench.methods.learner import Learner
-from cpbench.methods.low_rank import Lora, LoraOptions
-from cpbench.methods.merge import Merge, MergeOptions
-from cpbench.methods.olora import Olora, OloraOptions
-from cpbench.methods.replay import Replay, ReplayOptions
-from cpbench.methods.ziplora import Zip, ZipOptions
 from learners import CAR, CAT, drawn, learner
 
 FOLDING = [Clora(CloraOptions()), Olora(OloraOptions()), Merge(MergeOptions()), Zip(ZipOptions())]

@@ -13,11 +13,11 @@ from scipy.stats import t as student
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from conftest import cpbench
-from cpbench.benchmark.checking import _of_profile, _plan
-from cpbench.benchmark.environment import environment, set_threads
-from cpbench.benchmark.regression import FALSE_ALARM, judge, place_of, spread_of, summaries
-from cpbench.benchmark.results import iterate_results
-from cpbench.benchmark.verdicts import sentence, to_junit, to_markdown
+from cpbench.benchmark.checks.regression import FALSE_ALARM, judge, place_of, spread_of, summaries
+from cpbench.benchmark.checks.verdicts import sentence, to_junit, to_markdown
+from cpbench.benchmark.cli.check import _of_profile, _plan
+from cpbench.benchmark.records.result import iterate_results
+from cpbench.benchmark.run.environment import environment, set_threads
 from cpbench.methods.registry import choose
 from synthetic import KEEPS, record
 
@@ -201,7 +201,7 @@ def test_a_check_does_the_stored_runs_again_finds_a_changed_number_and_takes_it_
     ],
 )
 def test_a_check_that_cannot_be_meant_is_refused(suite_file, tmp_path, capsys, monkeypatch, more, sentence):
-    from cpbench.benchmark.results import write_result
+    from cpbench.benchmark.records.result import write_result
 
     monkeypatch.chdir(tmp_path)
     write_result(tmp_path / "results", run(suite="tiny-2"))

@@ -11,10 +11,12 @@ import pytest
 from PIL import Image
 
 from cpbench.benchmark.errors import BadInput
-from cpbench.benchmark.results import write_result
-from cpbench.reports.made import CONTENTS, leftovers, settle
-from cpbench.reports.plots import FORMATS, curves, heat_maps, mean_matrix, save
-from cpbench.reports.sheet import BLOCK, GAP, LABEL, MARGIN, THUMB, SheetRow, sample_sheet
+from cpbench.benchmark.records.result import write_result
+from cpbench.reports.analysis.entry import mean_matrix
+from cpbench.reports.files import CONTENTS, leftovers, settle
+from cpbench.reports.plots.matrices import curves, heat_maps
+from cpbench.reports.plots.style import FORMATS, save
+from cpbench.reports.samples import BLOCK, GAP, LABEL, MARGIN, THUMB, SheetRow, sample_sheet
 from cpbench.reports.write import PARTS, load, write_report
 from synthetic import FORGETS, KEEPS, NAN, ORDER, entry, many, record
 
@@ -249,7 +251,7 @@ def test_two_processes_whose_hashes_differ_write_the_same_bytes(folder, tmp_path
         for n in range(4):
             Image.new("RGB", (32, 32), (20 * k % 256, 60 * n, 90)).save(tmp_path / f"home/units/{unit}/{n:04d}.png")
     for seed in ("1", "2"):
-        command = [sys.executable, "-m", "cpbench.benchmark.cli", "report"]
+        command = [sys.executable, "-m", "cpbench.benchmark.cli.main", "report"]
         command += ["--results", folder, "--out", tmp_path / seed]
         environment = os.environ | {"PYTHONHASHSEED": seed, "CPBENCH_HOME": str(tmp_path / "home")}
         subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
@@ -260,7 +262,7 @@ def test_two_processes_whose_hashes_differ_write_the_same_bytes(folder, tmp_path
 
 MEASURED = """
 import resource, subprocess, sys
-subprocess.run([sys.executable, "-m", "cpbench.benchmark.cli", "report", *sys.argv[1:]], stdout=2, check=True)
+subprocess.run([sys.executable, "-m", "cpbench.benchmark.cli.main", "report", *sys.argv[1:]], stdout=2, check=True)
 spent = resource.getrusage(resource.RUSAGE_CHILDREN)
 print(spent.ru_utime + spent.ru_stime, spent.ru_maxrss / 1024)
 """  # a small process between: the peak of a child counts what its parent had when it was started

@@ -7,9 +7,10 @@ import pytest
 
 from conftest import cpbench as status_of
 from conftest import write_suite
-from cpbench.benchmark import cell, profiles
-from cpbench.benchmark.cell import Metric
-from cpbench.benchmark.results import iterate_results
+from cpbench.benchmark.records.result import iterate_results
+from cpbench.benchmark.scoring import metrics as cell
+from cpbench.benchmark.scoring import profiles
+from cpbench.benchmark.scoring.metrics import Metric
 
 PLAIN = replace(
     profiles.PROFILES["toybox"], name="plain", metrics=("mmd", "image_align@toybox-clip"), autoencoded=False

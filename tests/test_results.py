@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from cpbench.benchmark.errors import BadInput
-from cpbench.benchmark.results import Result, json_schema, read_result, write_result
-from cpbench.benchmark.spec import load_suite
-from cpbench.methods.rows import CATALOGUE, UPPER_BOUNDS
-from cpbench.reports.entry import entries_of
-from cpbench.reports.markdown import to_markdown
-from cpbench.reports.tidy import boards
+from cpbench.benchmark.records.result import Result, json_schema, read_result, write_result
+from cpbench.benchmark.suite.spec import load_suite
+from cpbench.methods.catalogue import CATALOGUE, UPPER_BOUNDS
+from cpbench.reports.analysis.board import boards
+from cpbench.reports.analysis.entry import entries_of
+from cpbench.reports.tables.markdown import to_markdown
 from synthetic import record
 
 ROOT = Path(__file__).parent.parent
@@ -53,7 +53,7 @@ def test_every_committed_record_lies_where_its_run_says(committed):
 
 
 def test_committed_records_are_of_the_shipped_suites_and_weights(committed):
-    from cpbench.benchmark.backbones import load_backbone
+    from cpbench.benchmark.models.loading import load_backbone
 
     weights = load_backbone("toybox", load_suite("toybox-6").sampling, "cpu", "float32").weights
     for path, result in committed:

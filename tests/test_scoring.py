@@ -5,13 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cpbench.benchmark import data, metrics
-from cpbench.benchmark.features import FeatureCache
-from cpbench.benchmark.profiles import load_profile
+from cpbench.benchmark.models.feature_cache import FeatureCache
+from cpbench.benchmark.plan.units import Measure
 from cpbench.benchmark.protocol import Pictures
-from cpbench.benchmark.scoring import Eyes, Scorer, Seen
-from cpbench.benchmark.session import Recipe
-from cpbench.benchmark.units import Measure
+from cpbench.benchmark.run.session import Recipe
+from cpbench.benchmark.scoring import functional as metrics
+from cpbench.benchmark.scoring.profiles import load_profile
+from cpbench.benchmark.scoring.scorer import Eyes, Scorer, Seen
+from cpbench.benchmark.suite import concepts as data
 
 
 def means(pictures: Pictures):

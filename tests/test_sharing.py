@@ -4,8 +4,8 @@ import pytest
 from sharing import compare, equal, prefixes, table
 
 from conftest import TINY, write_suite
-from cpbench.benchmark.grid import Grid, lengths_of, orders_of
-from cpbench.benchmark.spec import load_suite
+from cpbench.benchmark.plan.grid import Grid, lengths_of, orders_of
+from cpbench.benchmark.suite.spec import load_suite
 from cpbench.methods.registry import choose
 
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cpbench.benchmark.results import Result, write_result
-from cpbench.reports.about import About
-from cpbench.reports.chart import Level, Series, axis, lines, pareto, short
-from cpbench.reports.scatter import Dot, scatter
+from cpbench.benchmark.records.result import Result, write_result
+from cpbench.reports.analysis.board import About, pareto
+from cpbench.reports.analysis.units import alike, three
 from cpbench.reports.site.cells import Scale, heat_map, scales
-from cpbench.reports.site.units import alike, three
+from cpbench.reports.site.scatter import Dot, scatter
+from cpbench.reports.site.svg import Level, Series, axis, lines, short
 from cpbench.reports.write import load, write_report
 from synthetic import KEEPS, NAN, ORDER, entry, record, row
 

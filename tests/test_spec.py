@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from conftest import TINY, write_suite
-from cpbench.benchmark.data import check_suite, training_pictures
 from cpbench.benchmark.errors import BadInput
-from cpbench.benchmark.spec import load_suite, suite_names
+from cpbench.benchmark.suite.concepts import check_suite, training_pictures
+from cpbench.benchmark.suite.spec import load_suite, suite_names
 
 
 @pytest.mark.parametrize("name", suite_names())

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from conftest import task
-from cpbench.benchmark.backbones import load_backbone
+from cpbench.benchmark.models.loading import load_backbone
 from cpbench.benchmark.protocol import unwatched
-from cpbench.benchmark.spec import load_suite
+from cpbench.benchmark.suite.spec import load_suite
 from cpbench.methods.registry import choose
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from cpbench.benchmark.toybox.pretrain import snr_weight
-from cpbench.benchmark.toybox.stage import Schedule, Stage
+from cpbench.benchmark.pretrain.recipe import snr_weight
+from cpbench.benchmark.pretrain.stage import Schedule, Stage
 
 
 def stage(folder, updates=500):

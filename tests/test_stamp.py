@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from conftest import cpbench
-from cpbench.benchmark.environment import MADE_ON, numerics
-from cpbench.benchmark.regression import judge
-from cpbench.benchmark.results import iterate_results
-from cpbench.reports.site.run_parts import conditions_of
+from cpbench.benchmark.checks.regression import judge
+from cpbench.benchmark.records.result import iterate_results
+from cpbench.benchmark.records.stamp import MADE_ON, numerics
+from cpbench.reports.site.run import conditions_of
 from synthetic import entry
 
 

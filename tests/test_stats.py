@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap
 
-from cpbench.reports.stats import estimate, pooled_variance, spread
+from cpbench.reports.analysis.stats import estimate, pooled_variance, spread
 
 
 def coverage(draw, truth: float, strata=None, trials: int = 4000) -> float:

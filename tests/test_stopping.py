@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from cpbench.benchmark.stopping import answered
+from cpbench.benchmark.run.signals import answered
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -6,7 +6,7 @@ from multiprocessing import get_context
 import pytest
 
 from cpbench.benchmark.errors import BadInput, Busy
-from cpbench.benchmark.store import Store, home, stored_bytes
+from cpbench.benchmark.storage.store import Store, home, stored_bytes
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import io
 import numpy as np
 import pytest
 
-from cpbench.reports.entry import entry_of
-from cpbench.reports.summaries import of_prior, sampling_error, summaries, to_csv
-from cpbench.reports.tidy import boards
+from cpbench.reports.analysis.board import boards
+from cpbench.reports.analysis.entry import entry_of
+from cpbench.reports.analysis.summaries import of_prior, sampling_error, summaries, to_csv
 from synthetic import FORGETS, KEEPS, entry, record, row
 
 

@@ -23,7 +23,7 @@ METHODS = "base,lora,dsc-ewc"
 
 
 def start(tmp_path, suite_file, name, *more):
-    command = [sys.executable, "-m", "cpbench.benchmark.cli", "run", "--methods", METHODS, "--suite", suite_file]
+    command = [sys.executable, "-m", "cpbench.benchmark.cli.main", "run", "--methods", METHODS, "--suite", suite_file]
     command += ["--orders", "2", "--lengths", "1,2", "--out", tmp_path / name / "out", *more]
     return subprocess.Popen(
         list(map(str, command)),
@@ -148,11 +148,11 @@ def test_a_node_that_is_killed_in_the_middle_of_training_costs_nothing_but_time(
 @pytest.mark.filterwarnings("ignore")
 def test_a_cluster_tells_of_the_units_under_way_and_for_whom_one_waits(tmp_path, cluster):
     """The state that the second task needs is being made by this process, which takes its time."""
-    from cpbench.benchmark.execute import Awaited, Ended, Progress, Started
-    from cpbench.benchmark.on_ray import ray_executor
-    from cpbench.benchmark.profiles import load_profile
-    from cpbench.benchmark.session import Recipe
-    from cpbench.benchmark.spec import load_suite
+    from cpbench.benchmark.run.cluster import ray_executor
+    from cpbench.benchmark.run.events import Awaited, Ended, Progress, Started
+    from cpbench.benchmark.run.session import Recipe
+    from cpbench.benchmark.scoring.profiles import load_profile
+    from cpbench.benchmark.suite.spec import load_suite
     from cpbench.methods.registry import choose
 
     suite, home = load_suite(str(write_suite(tmp_path))), tmp_path / "told" / "home"
@@ -222,7 +222,7 @@ def test_records_that_can_never_be_written_are_told_in_a_sentence(tmp_path, suit
     def lost(self, plan, error=None):
         raise Lost("unit a is not there any more")
 
-    monkeypatch.setattr("cpbench.benchmark.recording.Recorder.write", lost)
+    monkeypatch.setattr("cpbench.benchmark.run.recorder.Recorder.write", lost)
     arguments = ["run", "--methods", "base", "--suite", suite_file, "--out", tmp_path / "out"]
     for more in ((), ("--max-hours", 5)):
         assert cpbench(*arguments, *more) == 1

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from cpbench.reports.entry import entry_of
-from cpbench.reports.markdown import escape, to_markdown
-from cpbench.reports.stats import estimate
-from cpbench.reports.tables import columns, counts, to_csv, winners
-from cpbench.reports.terminal import matrix_table, to_terminal
-from cpbench.reports.tidy import boards, by_method, ceiling, floor, matrix
+from cpbench.reports.analysis.board import boards, by_method
+from cpbench.reports.analysis.entry import ceiling, entry_of, floor, matrix
+from cpbench.reports.analysis.stats import estimate
+from cpbench.reports.tables.columns import columns, counts, to_csv, winners
+from cpbench.reports.tables.markdown import escape, to_markdown
+from cpbench.reports.tables.terminal import matrix_table, to_terminal
 from synthetic import FORGETS, KEEPS, NAN, ORDER, entry, record
 
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from cpbench.benchmark.errors import BadInput, Damaged
-from cpbench.benchmark.extractors import load_extractor
-from cpbench.benchmark.toybox import quality
+from cpbench.benchmark.models.extractors import load_extractor
+from cpbench.benchmark.pretrain import quality
+from cpbench.benchmark.pretrain.contrast import ClipRecipe, _Contrast, meaning, preference, rivals, train_clip
 from cpbench.benchmark.toybox.captions import random_scene
-from cpbench.benchmark.toybox.clip import FEATURES, build_clip, preference, read_about, read_clip, rivals, write_clip
-from cpbench.benchmark.toybox.contrast import ClipRecipe, _Contrast, meaning, train_clip
+from cpbench.benchmark.toybox.clip import FEATURES, build_clip, read_about, read_clip, write_clip
 from cpbench.benchmark.toybox.weights import read_parts, weights_folder
 
 FRESH = 150
@@ -52,7 +52,7 @@ def test_it_prefers_the_right_caption_on_fresh_scenes_as_often_as_recorded(clip,
 
 
 def test_every_right_caption_is_nearer_than_another_scenes_caption_on_average(clip, fresh, features):
-    from cpbench.benchmark.metrics import text_align
+    from cpbench.benchmark.scoring.functional import text_align
 
     captions = [s.caption for s in fresh]
     own = text_align(clip.image(features), clip.text(captions))

@@ -5,9 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
-from cpbench.benchmark.extractors import load_extractor
+from cpbench.benchmark.models.extractors import load_extractor
+from cpbench.benchmark.pretrain import card, quality
 from cpbench.benchmark.protocol import Tick
-from cpbench.benchmark.toybox import card, quality
 from cpbench.benchmark.toybox.parts import TINY, build_parts
 from cpbench.benchmark.toybox.world import CLASSES
 

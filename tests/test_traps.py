@@ -11,14 +11,15 @@ from PIL import Image
 from sklearn.metrics.pairwise import polynomial_kernel
 
 from conftest import write_suite
-from cpbench.benchmark import data, metrics
 from cpbench.benchmark.errors import BadInput
-from cpbench.benchmark.extractors import Preparation
-from cpbench.benchmark.runner import read_pictures, write_pictures
-from cpbench.benchmark.spec import load_suite
-from cpbench.reports.entry import entry_of
-from cpbench.reports.tables import note
-from cpbench.reports.tidy import boards
+from cpbench.benchmark.models.extractors import Preparation
+from cpbench.benchmark.run.runner import read_pictures, write_pictures
+from cpbench.benchmark.scoring import functional as metrics
+from cpbench.benchmark.suite import concepts as data
+from cpbench.benchmark.suite.spec import load_suite
+from cpbench.reports.analysis.board import boards
+from cpbench.reports.analysis.entry import entry_of
+from cpbench.reports.tables.columns import note
 from synthetic import record, row
 
 

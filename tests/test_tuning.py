@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import write_suite
-from cpbench.benchmark.cli import main
-from cpbench.benchmark.spec import load_suite, suite_names
-from cpbench.benchmark.tuning import best
-from cpbench.methods import catalog
-from cpbench.methods.catalog import applied, configure, options_of
-from cpbench.methods.rows import CATALOGUE, PLAIN
-from cpbench.methods.spaces import Range, space, trials
+from cpbench.benchmark.cli.main import main
+from cpbench.benchmark.cli.tune import best
+from cpbench.benchmark.suite.spec import load_suite, suite_names
+from cpbench.methods import build as catalog
+from cpbench.methods.build import applied, configure, options_of
+from cpbench.methods.catalogue import CATALOGUE, PLAIN
+from cpbench.methods.search_space import Range, space, trials
 
 TUNABLE = [name for name in CATALOGUE if space(name)]
 COMMITTED = sorted((Path(catalog.__file__).parent / "tuned").glob("*.json"))

@@ -43,7 +43,7 @@ def test_an_individual_keeps_its_looks_and_differs_from_its_look_alikes(noun):
 
 
 def test_training_and_reference_pictures_of_a_concept_never_coincide(suite):
-    from cpbench.benchmark.data import held_out_pictures, reference_pictures, training_pictures
+    from cpbench.benchmark.suite.concepts import held_out_pictures, reference_pictures, training_pictures
 
     concept = suite.concepts[0]
     sets = [training_pictures(suite, concept), reference_pictures(suite, concept), held_out_pictures(suite, (concept,))]

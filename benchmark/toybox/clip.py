@@ -7,23 +7,19 @@ contrastive loss of Radford et al. (2021, fig. 3).
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 
 from ..errors import BadInput, Damaged
-from ..metrics import Features, unit
-from ..spec import digest
-from .captions import WHERE, Scene
+from ..hashing import digest
+from ..protocol import Features
 from .parts import MAX_TOKENS, build_tokenizer
 from .weights import read_module, weights_folder, write_module
-from .world import CLASSES, COLOURS
 
 FEATURES = 1280
 WIDTH = 128
@@ -93,41 +89,6 @@ def build_clip(seed: int) -> ToyboxClip:
 
 
 # --- how well it tells captions apart ---------------------------------------------------------------------------------
-
-
-def rivals(scene: Scene) -> dict[str, list[str]]:
-    """Captions that differ from the scene's own in its class, its place or its main colour only."""
-    swaps = {
-        "class": (scene.noun, CLASSES),
-        "place": (WHERE[scene.place], tuple(WHERE.values())),
-        "colour": (scene.colour, tuple(COLOURS)),
-    }
-    return {what: _swapped(scene.caption, old, new) for what, (old, new) in swaps.items()}
-
-
-def _swapped(caption: str, old: str, others: Sequence[str]) -> list[str]:
-    """The caption with ``old`` replaced by each other phrase that it does not hold yet."""
-    new = [other for other in others if not re.search(rf"\b{other}\b", caption)]
-    return [_article(re.sub(rf"\b{old}\b", other, caption, count=1)) for other in new]
-
-
-def _article(caption: str) -> str:
-    return re.sub(r"\ban? (?=orange\b)", "an ", re.sub(r"\ban (?!orange\b)", "a ", caption))
-
-
-def preference(clip: ToyboxClip, features: Features, scenes: Sequence[Scene]) -> dict[str, float]:
-    """How often a picture prefers its own caption to all rivals in class, in place and in colour; in [0, 1].
-
-    ``features`` (n, 1280) are those of the pictures of the scenes.
-    """
-    images = unit(clip.image(features))
-    right = (images * unit(clip.text([s.caption for s in scenes]))).sum(axis=1)
-    found = {}
-    for what in ("class", "place", "colour"):
-        texts = [rivals(s)[what] for s in scenes]
-        best = [(unit(clip.text(t)) @ image).max() for t, image in zip(texts, images, strict=True)]
-        found[what] = float((right > np.array(best)).mean())
-    return found
 
 
 # --- files ------------------------------------------------------------------------------------------------------------

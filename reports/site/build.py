@@ -11,22 +11,20 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from ...benchmark.results import Result
-from ...benchmark.spec import digest
-from ..about import Methods, Pictures
-from ..entry import Entry
-from ..naming import first_run, slug_of, slugs_of
-from ..reported import Reported
-from ..summaries import summaries
-from ..tables import split
-from ..tidy import Board
-from .cells import scales
+from ...benchmark.hashing import digest
+from ...benchmark.records.result import Result
+from ..analysis.board import Board, Methods, Pictures, first_run
+from ..analysis.entry import Entry
+from ..analysis.summaries import summaries
+from ..files import slug_of, slugs_of
+from ..tables.columns import split
+from ..tables.reported import Reported
+from .cells import Place, scales
 from .compare import compare_page
 from .films import Film, film_of, from_below, takes
+from .index import leaderboard
 from .method import method_page
-from .pages import leaderboard
-from .place import Place
-from .run_parts import run_page
+from .run import run_page
 
 
 def build(

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ...benchmark.continual import Matrix
-from ..entry import Entry
-from ..layers import Changes
-from ..stats import Estimate
-from .units import alike, is_share, kind, unit_of
+from ...benchmark.records import continual
+from ...benchmark.records.continual import Matrix
+from ..analysis.board import Board
+from ..analysis.changes import Changes
+from ..analysis.entry import Entry
+from ..analysis.paired import Value
+from ..analysis.stats import Estimate
+from ..analysis.units import alike, is_share, kind, unit_of
 
 
 @dataclass(frozen=True)
@@ -163,3 +166,25 @@ def _changed(value: float, top: float) -> HeatCell:
         return HeatCell(0.0, "", "")
     share = max(0.0, 1 + math.log10(value / top) / _DECADES) if value > 0 else 0.0
     return shaded(share, f"{value:.1e}".replace("e-0", "e-") if value > 0 else "0", own=False)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A board on the site: its slug and title, the slugs of its methods, and what colours mean on its pages."""
+
+    board: Board
+    slug: str
+    title: str
+    methods: Mapping[str, str]
+    scales: Scales
+
+
+def values(board: Board) -> dict[str, Value]:
+    """The numbers of a run that methods are compared by."""
+    main = board.headline
+    return {
+        "average": lambda e: continual.average(e.matrix(main)),
+        "plasticity": lambda e: continual.plasticity(e.matrix(main)),
+        "forgetting": lambda e: continual.forgetting_last(e.matrix(main), higher=True),
+        "text_align": lambda e: continual.average(e.matrix("text_align")),
+    }

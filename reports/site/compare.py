@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..paired import Difference, differences
-from ..plots import mean_matrix
-from ..tables import columns
-from .cells import heat_map, number
-from .curves import learning
+from ..analysis.entry import mean_matrix
+from ..analysis.paired import Difference, differences
+from ..tables.columns import columns
+from .cells import Place, heat_map, number, values
+from .charts import learning
 from .films import Take
 from .method import means
-from .place import Place, values
 
 
 def compare_page(place: Place, takes: Sequence[Take]) -> dict[str, Any]:

@@ -8,11 +8,10 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from ..about import Pictures
-from ..entry import Entry
-from ..naming import first_run
+from ..analysis.board import Pictures, first_run
+from ..analysis.entry import Entry
 from ..samples import sprite_of
-from .place import Place
+from .cells import Place
 
 Film = dict[str, Any]
 Key = tuple[tuple[str, ...], int]

@@ -8,21 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from ...benchmark import continual
-from ..about import UNKNOWN, Methods
-from ..chart import Axis, Series, axis, lines
-from ..entry import Entry
-from ..layers import layer_changes
-from ..plots import label_of, mean_matrix
-from ..scatter import Strip, strips
-from ..stats import estimate
-from ..summaries import SUMMARIES, Summary
-from ..tables import Column, columns, size
-from ..tidy import Board
-from .cells import change_map, heat_map, number, plain
-from .curves import Chart, learning
-from .place import Place, values
-from .units import titled, unit_of
+from ...benchmark.records import continual
+from ..analysis.board import UNKNOWN, Board, Methods
+from ..analysis.changes import layer_changes
+from ..analysis.entry import Entry, mean_matrix
+from ..analysis.stats import estimate
+from ..analysis.summaries import SUMMARIES, Summary
+from ..analysis.units import label_of, titled, unit_of
+from ..tables.columns import Column, columns, size
+from .cells import Place, change_map, heat_map, number, plain, values
+from .charts import Chart, learning
+from .scatter import Strip, strips
+from .svg import Axis, Series, axis, lines
 
 _FEW = 12
 """Orders that are drawn one by one; of more, the worst and the best half as many."""

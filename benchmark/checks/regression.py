@@ -1,0 +1,209 @@
+"""Whether new runs equal stored ones: exactly where they must, else within what seeds alone would move.
+
+Runs made with the same numerics (:func:`.environment.numerics`) must have the same scores to the last bit. Elsewhere
+each summary of a new run is held against the runs of all stored seeds: were it one more seed, its distance from their
+mean would be s sqrt(1 + 1/K) t. s is the greatest of three: the method's own spread over seeds, that of all methods of
+the suite pooled (each around its own mean), and one picture in all that the summary is made of, since a share that is
+the same for all seeds may still move by so much. t is Student's with :data:`FREEDOM` degrees at most: methods differ in
+their spread, so what is pooled is worth less than its nominal degrees. The level is divided by the number of
+comparisons (Bonferroni), for a check of runs that did not change to fail with probability :data:`FALSE_ALARM`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import t as student
+
+from ..records.result import Result, Run, Score
+from ..records.stamp import MADE_ON, numerics
+
+FALSE_ALARM = 0.01
+FREEDOM = 8
+Place = tuple[str, tuple[str, ...]]
+"""A method and an order of concepts: runs that differ only in their seed share it."""
+
+
+@dataclass(frozen=True)
+class Moved:
+    """One thing that is not as it was; ``allowed`` is how far it might have moved (0 where it had to be equal)."""
+
+    run: str
+    what: str
+    stored: str
+    now: str
+    allowed: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was compared for one new run, and what moved. ``exact``: bit for bit."""
+
+    run: Run
+    exact: bool
+    compared: int
+    moved: tuple[Moved, ...]
+
+
+def place_of(run: Run) -> Place:
+    """Where a run stands, whatever its seed."""
+    return run.method, tuple(run.order)
+
+
+def judge(stored: Sequence[Result], new: Sequence[Result], pool: Sequence[Result] = ()) -> list[Verdict]:
+    """Compare each new run with the stored one of the same method, order and seed, and with the other seeds.
+
+    ``pool``: all stored runs of the suite, from which its spread is told; ``stored`` where there are no more.
+    """
+    twins: dict[tuple[Place, int], list[Result]] = defaultdict(list)
+    for r in stored:
+        twins[place_of(r.run), r.run.seed].append(r)
+    pairs = [(r, _nearest(r, twins[place_of(r.run), r.run.seed])) for r in new]
+    alike = [_same_numerics(r, twin) for r, twin in pairs]
+    inexact = [r for (r, _), same in zip(pairs, alike, strict=True) if not same]
+    spread, comparisons = spread_of((pool or stored) if inexact else ()), sum(len(summaries(r)) for r in inexact)
+    return [
+        _changed_conditions(result, twin)
+        or (_exact(result, twin) if same else _within(result, stored, spread, comparisons))
+        for (result, twin), same in zip(pairs, alike, strict=True)
+    ]
+
+
+def _same_numerics(a: Result, b: Result) -> bool:
+    same = (a.run.dtype, numerics(a.environment)) == (b.run.dtype, numerics(b.environment))
+    return same and _of_one_machine(a) and _of_one_machine(b)
+
+
+def _of_one_machine(result: Result) -> bool:
+    """Whether all units come from one machine that is known: of several, which made what differs from run to run."""
+    made = result.environment.get(MADE_ON)
+    return made is None or (len(made) == 1 and made[0] != {})
+
+
+def _options(run: Run) -> dict[str, Any]:
+    """Options without the version of a plug-in's package: what a new one moves is what a check is to find."""
+    return {key: value for key, value in run.options.items() if key != "package"}
+
+
+def _nearest(result: Result, twins: Sequence[Result]) -> Result:
+    """The twin with the same options, else the first: what differs is then told."""
+    return next((t for t in twins if _options(t.run) == _options(result.run)), twins[0])
+
+
+def _cells(result: Result) -> dict[str, list[list[Score]]]:
+    """Rows of each cell by summary: right after its task (``learned``), and after the last (``at the end``)."""
+    cells: dict[tuple[str, int, int, str], list[Score]] = defaultdict(list)
+    for score in result.scores:
+        if score.source == "model" and score.other is None and score.i:
+            cells[score.metric, score.i, score.j, score.concept].append(score)
+    found: dict[str, list[list[Score]]] = defaultdict(list)
+    for (metric, i, j, _), rows in sorted(cells.items()):
+        if i == j:
+            found[f"{metric}, learned"].append(rows)
+        if i == len(result.run.order):
+            found[f"{metric}, at the end"].append(rows)
+    return dict(sorted(found.items()))
+
+
+def summaries(result: Result) -> dict[str, float]:
+    """Mean over concepts of each metric: right after its task (``learned``), and after the last (``at the end``)."""
+    return {name: _mean(cells) for name, cells in _cells(result).items()}
+
+
+def _mean(cells: Sequence[Sequence[Score]]) -> float:
+    return float(np.mean([np.mean([s.value for s in rows]) for rows in cells]))
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How far seeds move each summary: ``pooled`` over methods with its ``freedom``, of one method alone (``own``).
+
+    ``picture``: how far a share moves by one picture of all that it is made of.
+    """
+
+    pooled: Mapping[str, float]
+    freedom: Mapping[str, int]
+    own: Mapping[tuple[str, Place], float]
+    picture: Mapping[str, float]
+
+    def allowed(self, name: str, place: Place, seeds: int, comparisons: int) -> float:
+        """How far one more seed may lie from the mean of ``seeds`` stored ones; infinite where nothing is known."""
+        if name not in self.pooled:
+            return math.inf
+        s = max(self.pooled[name], self.own.get((name, place), 0.0), self.picture[name])
+        t = student.ppf(1 - FALSE_ALARM / (2 * comparisons), min(FREEDOM, self.freedom[name]))
+        return float(s * t * math.sqrt(1 + 1 / seeds))
+
+
+def spread_of(stored: Iterable[Result]) -> Spread:
+    """The spread of stored runs; it tells nothing of what no method has two seeds of."""
+    groups: dict[str, dict[Place, list[float]]] = defaultdict(lambda: defaultdict(list))
+    picture: dict[str, float] = {}
+    for result in stored:
+        for name, cells in _cells(result).items():
+            groups[name][place_of(result.run)].append(_mean(cells))
+            picture[name] = 1 / sum(s.n for rows in cells for s in rows)
+    pooled, freedom, own = dict[str, float](), dict[str, int](), dict[tuple[str, Place], float]()
+    for name, places in groups.items():
+        several = {place: v for place, v in places.items() if len(v) > 1}
+        if several:
+            freedom[name] = sum(len(v) - 1 for v in several.values())
+            pooled[name] = math.sqrt(sum(np.var(v) * len(v) for v in several.values()) / freedom[name])
+            own |= {(name, place): float(np.std(v, ddof=1)) for place, v in several.items()}
+    return Spread(pooled, freedom, own, picture)
+
+
+def _changed_conditions(result: Result, twin: Result) -> Verdict | None:
+    """The verdict on a run that was not made as the stored one; a device of another kind may do."""
+    told = {"device", "dtype"}
+    a, b = (r.run.model_dump(exclude=told) | {"options": _options(r.run)} for r in (twin, result))
+    moved = [Moved(_name(result), key, str(a[key]), str(b[key]), 0.0) for key in a if a[key] != b[key]]
+    if result.status != "ok":
+        moved.append(Moved(_name(result), "status", "ok", str(result.error), 0.0))
+    return Verdict(result.run, True, len(a), tuple(moved)) if moved else None
+
+
+def _exact(result: Result, twin: Result) -> Verdict:
+    a, b = ({_place(s): s.value for s in r.scores} for r in (twin, result))
+    keys = sorted(a.keys() | b.keys(), key=str)
+    moved = (
+        Moved(_name(result), _told(key), _number(a.get(key)), _number(b.get(key)), 0.0)
+        for key in keys
+        if a.get(key) != b.get(key)
+    )
+    return Verdict(result.run, True, len(keys), tuple(moved))
+
+
+def _within(result: Result, stored: Sequence[Result], spread: Spread, comparisons: int) -> Verdict:
+    place, own, moved = place_of(result.run), summaries(result), []
+    peers = [summaries(r) for r in stored if place_of(r.run) == place and _options(r.run) == _options(result.run)]
+    for name, value in own.items():
+        values = [p[name] for p in peers if name in p]
+        allowed = spread.allowed(name, place, max(1, len(values)), comparisons)
+        if values and abs(value - (mean := float(np.mean(values)))) > allowed:
+            moved.append(Moved(_name(result), name, _number(mean), _number(value), allowed))
+    return Verdict(result.run, False, len(own), tuple(moved))
+
+
+def _place(score: Score) -> tuple[object, ...]:
+    return score.source, score.metric, score.i, score.j, score.concept, score.prompt, score.other
+
+
+def _told(place: tuple[object, ...]) -> str:
+    source, metric, i, _, concept, prompt, other = place
+    told = f"{metric} of {concept}" + (f" taken for {other}" if other else "")
+    told += f", prompt {prompt}" if prompt is not None else ""
+    return f"{told}, real pictures" if source == "real" else f"{told}, after task {i}"
+
+
+def _name(result: Result) -> str:
+    return f"{result.run.method} (seed {result.run.seed})"
+
+
+def _number(value: float | None) -> str:
+    return "nothing" if value is None else f"{value:.6g}"

@@ -1,0 +1,1 @@
+"""The command line: a file per command. Each reads arguments, calls one verb, and prints."""

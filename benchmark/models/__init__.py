@@ -1,0 +1,1 @@
+"""Backbones, feature extractors and text aligners: everything that is loaded with weights."""

@@ -1,0 +1,245 @@
+"""The frozen text-to-image model that methods personalise: the toybox, or any Stable Diffusion 1.x or 2.x.
+
+Weights are frozen here; an adapter adds its own. Every call accepts ``params``, a dict from full parameter names
+(``unet.…`` or ``text.…``) to tensors that take the place of the module's own for that call.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
+from numpy.typing import NDArray
+from tokenizers import AddedToken
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from ..errors import BadInput
+from ..protocol import Pictures, Question, Subject
+from ..suite.spec import Sampling
+
+Params = Mapping[str, Tensor]
+_SAMPLERS = {"ddim": DDIMScheduler, "dpm++": DPMSolverMultistepScheduler}
+
+
+class TokenTable(nn.Module):
+    """A frozen embedding table with separate rows for new tokens: old rows cannot move, by construction."""
+
+    def __init__(self, table: nn.Embedding) -> None:
+        super().__init__()
+        self.table = table
+        self.rows = nn.ParameterDict()
+
+    @property
+    def weight(self) -> Tensor:
+        """The frozen table (tokens, width); libraries look here for its device and dtype."""
+        return self.table.weight
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Embeddings (n, length, width); ids from the end of the table on are the new rows, in order."""
+        known = self.table.num_embeddings
+        embedded: Tensor = self.table(ids.clamp(max=known - 1))
+        if self.rows:
+            rows = torch.stack(list(self.rows.values())).to(embedded.dtype)
+            new = ids >= known
+            embedded = torch.where(new[..., None], rows[(ids - known).clamp(min=0)], embedded)
+        return embedded
+
+
+@dataclass
+class Backbone:
+    """A frozen latent diffusion model with named parts; ``weights`` is the hash of all of them."""
+
+    name: str
+    weights: str
+    unet: Any
+    text: Any
+    codec: Any
+    tokenizer: Any
+    scheduler: Any
+    sampling: Sampling
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    dtype: torch.dtype = torch.float32
+
+    def __post_init__(self) -> None:
+        for module in (self.unet, self.text, self.codec):
+            module.requires_grad_(False).eval().to(self.device)
+        if not isinstance(self.text.get_input_embeddings(), TokenTable):
+            self.text.set_input_embeddings(TokenTable(self.text.get_input_embeddings()))
+
+    def copy(self) -> Backbone:
+        """A backbone of its own for one method: adapters go into the copy; the codec is shared."""
+        unet, text, tokenizer = copy.deepcopy((self.unet, self.text, self.tokenizer))
+        return replace(self, unet=unet, text=text, tokenizer=tokenizer)
+
+    # --- tokens ---------------------------------------------------------------------------------------------------
+
+    @property
+    def tokens(self) -> nn.ParameterDict:
+        """The rows of the tokens added so far, each of shape (width,), by token."""
+        rows: nn.ParameterDict = self.text.get_input_embeddings().rows
+        return rows
+
+    def add_token(self, token: str, row: Tensor) -> nn.Parameter:
+        """Add a token with its first embedding (width,); it can be learned, the others stay as they are."""
+        if self.tokenizer.add_tokens([AddedToken(token, normalized=False, special=False)]) != 1:
+            raise BadInput(f"the token '{token}' is already taken; rename the concept.")
+        parameter = nn.Parameter(row.detach().clone().to(self.device, torch.float32))
+        self.tokens[token] = parameter
+        return parameter
+
+    @torch.no_grad()
+    def word_row(self, word: str) -> Tensor:
+        """The mean embedding (width,) of the pieces of a word."""
+        ids = self.tokenizer(word, add_special_tokens=False, return_tensors="pt").input_ids.to(self.device)
+        row: Tensor = self.text.get_input_embeddings()(ids)[0].mean(0)
+        return row
+
+    # --- the model ------------------------------------------------------------------------------------------------
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Mixed precision where a lower dtype was asked for; trained parameters stay float32."""
+        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not torch.float32)
+
+    @torch.no_grad()
+    def encode(self, pictures: Pictures) -> Tensor:
+        """Scaled latents (n, c, h, w) of uint8 pictures."""
+        x = torch.from_numpy(pictures.copy()).to(self.device).permute(0, 3, 1, 2).float() / 127.5 - 1
+        out = self.codec.encode(x)
+        latents: Tensor = out.latent_dist.mode() if hasattr(out, "latent_dist") else out.latents
+        scaled: Tensor = latents * self.codec.config.scaling_factor
+        return scaled
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor) -> Pictures:
+        """uint8 pictures of scaled latents (n, c, h, w)."""
+        x = self.codec.decode(latents.float() / self.codec.config.scaling_factor).sample
+        x = ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1)
+        return np.ascontiguousarray(x.cpu().numpy())
+
+    def reconstruct(self, pictures: Pictures) -> Pictures:
+        """Pictures (n, h, w, 3) as the autoencoder gives them back.
+
+        In the batches of sampling, the last one filled up: another size would round otherwise.
+        """
+        n = self.sampling.batch
+        full = np.concatenate([pictures, np.zeros((-len(pictures) % n, *pictures.shape[1:]), np.uint8)])
+        parts = [self.decode(self.encode(full[k : k + n])) for k in range(0, len(full), n)]
+        return np.concatenate(parts)[: len(pictures)]
+
+    def check_prompts(self, prompts: Sequence[str], spare: int = 0) -> None:
+        """Raise BadInput for the first prompt that would be cut off; ``spare``: tokens that it must leave free."""
+        self._check_lengths(prompts, [self.tokenizer(prompt).input_ids for prompt in prompts], spare)
+
+    def _check_lengths(self, prompts: Sequence[str], ids: Sequence[Sequence[int]], spare: int = 0) -> None:
+        limit = self.tokenizer.model_max_length
+        for prompt, own in zip(prompts, ids, strict=True):
+            if len(own) + spare > limit:
+                raise BadInput(f"the prompt '{prompt}' is longer than the {limit} tokens that {self.name} can read.")
+
+    def embed(self, prompts: Sequence[str], params: Params | None = None) -> Tensor:
+        """Text states (n, length, width); equal prompts are encoded once."""
+        unique = list(dict.fromkeys(prompts))
+        listed = self.tokenizer(unique, padding="max_length").input_ids  # as lists: too long ones make no tensor
+        self._check_lengths(unique, listed)
+        ids = torch.tensor(listed)
+        with self.autocast():
+            states = _call(self.text, "text.", params, ids.to(self.device)).last_hidden_state
+        where = {prompt: k for k, prompt in enumerate(unique)}
+        chosen: Tensor = states[[where[p] for p in prompts]]
+        return chosen
+
+    def eps(self, z: Tensor, t: Tensor, text: Sequence[str] | Tensor, params: Params | None = None) -> Tensor:
+        """Predicted noise ε_θ(z, t, text), of shape and dtype of ``z`` (n, c, h, w); ``t`` is (n,) in [0, 1000)."""
+        states = text if isinstance(text, Tensor) else self.embed(text, params)
+        with self.autocast():
+            out: Tensor = _call(self.unet, "unet.", params, z, t, states).sample
+        out = out.to(z.dtype)
+        if self.scheduler.config.prediction_type == "v_prediction":
+            a = self.scheduler.alphas_cumprod.to(z.device)[t].view(-1, 1, 1, 1)
+            out = a.sqrt() * out + (1 - a).sqrt() * z
+        return out
+
+    def add_noise(self, z: Tensor, noise: Tensor, t: Tensor) -> Tensor:
+        """The noisy latents x_t = √ᾱ_t z + √(1 - ᾱ_t) ε."""
+        noisy: Tensor = self.scheduler.add_noise(z, noise, t)
+        return noisy
+
+    @torch.no_grad()
+    def explain(
+        self,
+        pictures: Pictures,
+        questions: Sequence[Question],
+        say: Callable[[Subject], str] = lambda subject: subject.noun,
+        params: Params | None = None,
+    ) -> NDArray[np.float64]:
+        """How badly each question's prompt explains the noise in its picture, (len(questions),): mean squared error."""
+        z, n = self.encode(pictures), self.sampling.batch
+        parts = []
+        for some in (questions[k : k + n] for k in range(0, len(questions), n)):
+            noise = torch.stack([self._noise(q.seed) for q in some]).to(self.device)
+            t = torch.tensor([q.t for q in some], device=self.device)
+            noisy = self.add_noise(z[[q.picture for q in some]], noise, t)
+            error = self.eps(noisy, t, [q.prompt.render(say) for q in some], params) - noise
+            parts.append(error.square().mean((1, 2, 3)).cpu().double().numpy())
+        return np.concatenate(parts)
+
+    # --- sampling -------------------------------------------------------------------------------------------------
+
+    def sample(self, prompts: Sequence[str], seeds: Sequence[int], params: Params | None = None) -> Pictures:
+        """One picture for each pair of prompt and seed, in batches of the suite's size."""
+        n = self.sampling.batch
+        parts = [self._batch(prompts[k : k + n], seeds[k : k + n], params) for k in range(0, len(prompts), n)]
+        return np.concatenate(parts)
+
+    @torch.no_grad()
+    def _batch(self, prompts: Sequence[str], seeds: Sequence[int], params: Params | None) -> Pictures:
+        sampler = _SAMPLERS[self.sampling.sampler].from_config(self.scheduler.config)
+        sampler.set_timesteps(self.sampling.steps, device=self.device)
+        z = torch.stack([self._noise(seed) for seed in seeds]).to(self.device) * sampler.init_noise_sigma
+        text = self.embed([""] * len(prompts) + list(prompts), params)
+        for t in sampler.timesteps:
+            zz = sampler.scale_model_input(z, t)
+            plain, told = self._raw(torch.cat([zz, zz]), t, text, params).chunk(2)
+            z = sampler.step(plain + self.sampling.guidance * (told - plain), t, z).prev_sample
+        return self.decode(z)
+
+    def _raw(self, z: Tensor, t: Tensor, states: Tensor, params: Params | None) -> Tensor:
+        with self.autocast():
+            out: Tensor = _call(self.unet, "unet.", params, z, t, states).sample
+        return out.float()
+
+    def _noise(self, seed: int) -> Tensor:
+        """The first latent of one picture, always drawn on the CPU: the same on every device and in any batch."""
+        shape = (self.unet.config.in_channels, *[self.sampling.size // 8] * 2)
+        return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def _call(module: nn.Module, prefix: str, params: Params | None, *args: Tensor) -> Any:
+    """Call a module, with the entries of ``params`` under ``prefix`` in the place of its parameters."""
+    if params is None:
+        return module(*args)
+    if torch.is_grad_enabled():
+        raise RuntimeError(
+            "weights can be overridden only under torch.no_grad(): gradients through an override are silently wrong "
+            "under activation checkpointing."
+        )
+    own = {k.removeprefix(prefix): v for k, v in params.items() if k.startswith(prefix)}
+    return functional_call(module, own, args)
+
+
+def hash_weights(modules: Mapping[str, nn.Module]) -> str:
+    """A short hash of all parameters and buffers, by name, shape, dtype and bytes."""
+    h = hashlib.sha256()
+    for part in sorted(modules):
+        for name, tensor in sorted(modules[part].state_dict().items()):
+            h.update(f"{part}.{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+            h.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return h.hexdigest()[:16]

@@ -1,0 +1,226 @@
+"""The content-addressed chain of units: what there is to do for a sweep, and what is shared.
+
+A trained state depends only on what came before it: key_0 = H(budget, backbone, method with all options, seed),
+key_i = H(key_{i-1}, content of concept i). Orders that share a prefix share its training; pictures and scores
+have keys of their own, so a new metric trains nothing.
+
+Random streams follow from the run's seed and the concepts learned so far, never from method, options or order of
+execution: methods and settings see the same pictures, t and ε at the same update (common random numbers), so what is
+compared by order and seed is a paired difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any, TypeVar
+
+from ..hashing import digest
+from ..records.result import Run
+from ..scoring.classifier import PICTURES, ROUNDS, TRIALS
+from ..scoring.profiles import Profile
+from ..suite import concepts as data
+from ..suite.spec import Concept, Suite
+from .units import Choice, Classify, Draw, Look, Measure, Real, RunPlan, Train
+
+_T = TypeVar("_T")
+REVISION = 3  # raised with every change of code that moves a number: old units are then not found any more
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Makes the plan of a run; everything that all runs of a sweep have in common.
+
+    ``protocol``: ``final`` measures i = 0, j and T; ``full`` all cells; ``end`` only i = T, for tuning. ``device`` and
+    ``threads`` are those of the models; ``seen_on`` of the extractors, where pictures are scored elsewhere.
+    """
+
+    suite: Suite
+    profile: Profile
+    backbone: str
+    weights: str
+    device: str
+    dtype: str
+    extractors: Mapping[str, str]
+    protocol: str = "final"
+    threads: int = 1
+    seen_on: tuple[str, int] | None = None
+    known: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    def _once(self, key: Hashable, make: Callable[[], _T]) -> _T:
+        """What is made for a key, once: runs of a sweep have most of their units in common."""
+        if key not in self.known:
+            self.known[key] = make()
+        found: _T = self.known[key]
+        return found
+
+    def run(self, method: Choice, order: tuple[int, ...], seed: int) -> RunPlan:
+        """The plan of one method on one order of the suite's concepts with one seed."""
+        concepts = [self.suite.concepts[k] for k in order]
+        trains = self.trains(method, order, seed) if method.make else ()
+        states: list[str | None] = [None, *(t.key for t in trains)] if trains else [None] * (len(concepts) + 1)
+        looks = (*self._cells(method, concepts, states, seed), *self._others(method, concepts, states, seed))
+        held = [(c,) for c in concepts] + [pair for pair, _ in self._pairs(concepts)]
+        reals = tuple(self._real(who) for who in held if len(who) == 1 or all(c.toybox is not None for c in who))
+        ceilings = tuple(self._measure(r.key, r.subjects, real=True) for r in reals)
+        classified = tuple(self._classify(method, concepts, i, state) for i, state in enumerate(states))
+        asked = "dc_accuracy" in self.profile.metrics and self.protocol != "end"
+        return RunPlan(
+            self._record(method, concepts, seed), trains, looks, reals, ceilings, classified if asked else ()
+        )
+
+    def trains(self, method: Choice, order: tuple[int, ...], seed: int) -> tuple[Train, ...]:
+        """The chain of trained states of one method on one order with one seed."""
+        model = [self._model(None), method.name, dict(method.options), seed]
+        key, stream, parent, trains = digest([REVISION, self._budget, model]), digest(seed), None, []
+        for number, concept in enumerate((self.suite.concepts[k] for k in order), 1):
+            key, stream = self._link(key, concept), self._link(stream, concept)
+            trains.append(Train(key, method, concept, number, parent, int(stream, 16) % 2**31))
+            parent = key
+        return tuple(trains)
+
+    def _cells(self, method: Choice, concepts: list[Concept], states: list[str | None], seed: int) -> Iterator[Look]:
+        """The matrix: every concept after every task that the protocol asks for, and glimpses of the rest below."""
+        last, learned = len(concepts), dict[int, str]()
+        for i, state in enumerate(states):
+            for j, concept in enumerate(concepts, 1):
+                measured = self._measured(i, j, last)
+                if not (measured or self._glimpsed(i, j)):
+                    continue
+                draw = self._draw(method, concept, i, state, seed, measured)
+                learned |= {j: draw.key} if i == j else {}
+                before = learned.get(j) if i > j and state else None
+                yield Look(i, j, draw, self._measure(draw.key, (concept,), before=before) if measured else None)
+
+    def _others(self, method: Choice, concepts: list[Concept], states: list[str | None], seed: int) -> Iterator[Look]:
+        """The prior, against the base model's pictures of the same prompts and noises, and pairs of concepts."""
+        if self.protocol == "end":
+            return
+        reference = self._look(method, (), 0, None, seed).key
+        for i in (i for i in range(len(states)) if self._measured(i, 0, len(concepts))):
+            if self.suite.prompts.prior:
+                draw = self._look(method, (), i, states[i], seed)
+                yield Look(i, 0, draw, self._measure(draw.key, (), before=reference) if i else None)
+            for pair, j in self._pairs(concepts):
+                if i == 0 or i >= j:
+                    draw = self._look(method, pair, i, states[i], seed)
+                    yield Look(i, j, draw, self._measure(draw.key, pair))
+
+    def _pairs(self, concepts: list[Concept]) -> list[tuple[tuple[Concept, Concept], int]]:
+        """Neighbours in the suite's own order, the last with the first, and when both are known in this order."""
+        names = [c.name for c in concepts]
+        inside = [c for c in self.suite.concepts if c.name in names]
+        ring = list(zip(inside, [*inside[1:], inside[0]], strict=True))[: len(inside) if len(inside) > 2 else 1]
+        pairs = ring if self.suite.prompts.pairs and len(inside) > 1 and self.protocol != "end" else []
+        return [(pair, 1 + max(names.index(c.name) for c in pair)) for pair in pairs]
+
+    def _measured(self, i: int, j: int, last: int) -> bool:
+        return {"full": True, "final": i in (0, j, last), "end": i == last}[self.protocol]
+
+    def _glimpsed(self, i: int, j: int) -> bool:
+        return j <= i and self.protocol != "end"
+
+    def _content(self, concept: Concept) -> str:
+        return self._once(("content", concept.name), lambda: data.content(self.suite, concept))
+
+    def _compared(self, concept: Concept) -> str:
+        return self._once(("compared", concept.name), lambda: data.compared(self.suite, concept))
+
+    @cached_property
+    def _budget(self) -> list[Any]:
+        return [self.suite.training.model_dump(), self.suite.prompts.train, self.suite.sampling.size]
+
+    @cached_property
+    def _sampling(self) -> dict[str, Any]:
+        return self.suite.sampling.model_dump()
+
+    @cached_property
+    def _scoring(self) -> list[Any]:
+        """How pictures are scored; where real ones pass through the model's autoencoder, it is part of that."""
+        codec = self.weights if self.profile.autoencoded else None
+        extractors = [dict(self.extractors), self.seen_on or (self.device, self.threads)]
+        return [self.suite.evaluation.model_dump(), asdict(self.profile), extractors, codec]
+
+    @cached_property
+    def _suite_hash(self) -> str:
+        """The hash of the suite, and of the pictures in its folders: other pictures make another suite."""
+        folders = [self._compared(c) for c in self.suite.concepts if c.folder is not None]
+        return digest([self.suite.hash, folders]) if folders else self.suite.hash
+
+    def _link(self, before: str, concept: Concept) -> str:
+        """The next link of a chain."""
+        return self._once(("link", before, concept.name), lambda: digest([before, self._content(concept)]))
+
+    def _draw(self, method: Choice, concept: Concept, i: int, state: str | None, seed: int, measured: bool) -> Draw:
+        """Pictures of one concept: for a measured cell all of the suite's prompts, for a glimpse the first two."""
+        prompts = self.suite.prompts.evaluation if measured else self.suite.prompts.evaluation[:2]
+        count = self.suite.evaluation.per_prompt if measured else 1
+
+        def make() -> Draw:
+            what = ["draw", self._model(state), concept.name, concept.noun, prompts, count]
+            key = digest([REVISION, *what, self._sampling, seed])
+            return Draw(key, method if state else None, (concept,), i if state else 0, state, prompts, count, seed)
+
+        return self._once(("draw", state, concept.name, seed, measured), make)
+
+    def _look(self, method: Choice, who: tuple[Concept, ...], i: int, state: str | None, seed: int) -> Draw:
+        """Pictures of a pair of concepts, or of none."""
+        prompts = self.suite.prompts.pairs if who else self.suite.prompts.prior
+        names, count = tuple((c.name, c.noun) for c in who), self.suite.evaluation.per_prompt
+
+        def make() -> Draw:
+            key = digest([REVISION, "look", self._model(state), names, prompts, count, self._sampling, seed])
+            return Draw(key, method if state else None, who, i if state else 0, state, prompts, count, seed)
+
+        return self._once(("look", state, names, seed), make)
+
+    def _model(self, state: str | None) -> Any:
+        """What a key says of a model: a trained state, or the base model where it is computed."""
+        return state or [self.weights, self.dtype, self.device, self.threads]
+
+    def _real(self, who: tuple[Concept, ...]) -> Real:
+        contents = [self._compared(c) for c in who]
+        what = contents[0] if len(who) == 1 else contents
+        return Real(digest([REVISION, "real", what, self.suite.evaluation.references]), who)
+
+    def _measure(
+        self, pictures: str, who: tuple[Concept, ...], *, real: bool = False, before: str | None = None
+    ) -> Measure:
+        def make() -> Measure:
+            inputs = [REVISION, "score", pictures, before, [self._compared(c) for c in who], *self._scoring]
+            return Measure(digest(inputs), pictures, who, real, before)
+
+        return self._once(("score", pictures, before, tuple(c.name for c in who)), make)
+
+    def _classify(self, method: Choice, concepts: list[Concept], i: int, state: str | None) -> Classify:
+        """Among the concepts learned so far; the base model, among all by their nouns, whatever the order."""
+        names = {c.name for c in concepts}
+        among = tuple(concepts[:i] if state else (c for c in self.suite.concepts if c.name in names))
+
+        def make() -> Classify:
+            who = [[c.name, c.noun, self._compared(c)] for c in among]
+            asked = [self.suite.prompts.train, self.suite.evaluation.references, PICTURES, ROUNDS, TRIALS]
+            key = digest([REVISION, "classify", self._model(state), who, *asked])
+            return Classify(key, method if state else None, among, i if state else 0, state)
+
+        return self._once(("classify", state, frozenset(c.name for c in among)), make)
+
+    def _record(self, method: Choice, concepts: list[Concept], seed: int) -> Run:
+        suite = self.suite
+        return Run(
+            suite=suite.name,
+            suite_version=suite.version,
+            suite_hash=self._suite_hash,
+            backbone=self.backbone,
+            weights=self.weights,
+            method=method.name,
+            options=dict(method.options),
+            order=[c.name for c in concepts],
+            seed=seed,
+            protocol="full" if self.protocol == "full" else "final",
+            profile=self.profile.name,
+            extractors=dict(self.extractors),
+            device=self.device,
+            dtype=self.dtype,
+        )

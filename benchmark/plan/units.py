@@ -1,0 +1,198 @@
+"""The units of work: each is done once, under a key that tells all of its inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..protocol import Method
+from ..records.result import Run
+from ..suite.spec import Concept
+
+
+class Choice(Protocol):
+    """A method as the registry hands it over; ``make`` is None for the base model, which never learns."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the catalogue or among the plug-ins."""
+        ...
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """All options after defaults, as plain data."""
+        ...
+
+    @property
+    def make(self) -> Callable[[Any, int], Method] | None:
+        """The factory: (backbone of its own, seed) to a method."""
+        ...
+
+
+def called(subjects: tuple[Concept, ...]) -> str:
+    """What pictures show, in a word: a concept, a pair of them, or none that is ever personalised."""
+    return "+".join(c.name for c in subjects) or "prior"
+
+
+@dataclass(frozen=True)
+class Train:
+    """Learn ``concept`` as task ``number``, on top of the state ``parent``."""
+
+    key: str
+    method: Choice
+    concept: Concept
+    number: int
+    parent: str | None
+    seed: int
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Keys that must be there first."""
+        return (self.parent,) if self.parent else ()
+
+    @property
+    def title(self) -> str:
+        """The unit in a few words."""
+        return f"{self.method.name}: learn {self.concept.name} (task {self.number})"
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Draw pictures of ``subjects`` (one, a pair, or none) with the model in ``state``; the base model where None.
+
+    ``prompts`` and ``per_prompt`` are the suite's for a measured cell, fewer for a glimpse (shown, not measured).
+    """
+
+    key: str
+    method: Choice | None
+    subjects: tuple[Concept, ...]
+    number: int
+    state: str | None
+    prompts: tuple[str, ...]
+    per_prompt: int
+    seed: int
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Keys that must be there first."""
+        return (self.state,) if self.state else ()
+
+    @property
+    def title(self) -> str:
+        """The unit in a few words."""
+        who = self.method.name if self.method else "base"
+        return f"{who}: draw {called(self.subjects)} after task {self.number}"
+
+
+@dataclass(frozen=True)
+class Real:
+    """Real held-out pictures of ``subjects``, for ceilings and sample sheets."""
+
+    key: str
+    subjects: tuple[Concept, ...]
+    needs: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The unit in a few words."""
+        return f"real pictures of {called(self.subjects)}"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Score ``pictures`` as pictures of ``subjects``; ``before``: earlier ones to tell the drift from."""
+
+    key: str
+    pictures: str
+    subjects: tuple[Concept, ...]
+    real: bool
+    before: str | None = None
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Keys that must be there first."""
+        return (self.pictures, self.before) if self.before else (self.pictures,)
+
+    @property
+    def title(self) -> str:
+        """The unit in a few words."""
+        return f"score {called(self.subjects)}"
+
+
+@dataclass(frozen=True)
+class Classify:
+    """Let the model in ``state`` classify real pictures among ``concepts``; the base model does it by their nouns."""
+
+    key: str
+    method: Choice | None
+    concepts: tuple[Concept, ...]
+    number: int
+    state: str | None
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Keys that must be there first."""
+        return (self.state,) if self.state else ()
+
+    @property
+    def title(self) -> str:
+        """The unit in a few words."""
+        who = self.method.name if self.method else "base"
+        return f"{who}: classify real pictures after task {self.number}"
+
+
+Unit = Train | Draw | Real | Measure | Classify
+
+Kind = tuple[str, str]
+"""The kind of a unit, and the method that trains in it (empty for other kinds)."""
+
+
+def kind_of(unit: Unit) -> Kind:
+    """The kind of a unit; training is told apart by method, whose costs differ most."""
+    return type(unit).__name__, unit.method.name if isinstance(unit, Train) else ""
+
+
+@dataclass(frozen=True)
+class Look:
+    """Pictures of ``subjects`` after ``i`` tasks; ``j`` is the place of the later one in the order, 0 for the prior.
+
+    ``measure`` is None for a glimpse, which is shown and not measured.
+    """
+
+    i: int
+    j: int
+    draw: Draw
+    measure: Measure | None
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """One run and the units its record is made of."""
+
+    run: Run
+    trains: tuple[Train, ...]
+    looks: tuple[Look, ...]
+    reals: tuple[Real, ...]
+    ceilings: tuple[Measure, ...]
+    classified: tuple[Classify, ...]
+
+    def units(self) -> Iterable[Unit]:
+        """All units in an order in which they can be done: task after task, floors and ceilings first."""
+        for i in range(len(self.run.order) + 1):
+            yield from self.units_at(i)
+
+    def units_at(self, i: int) -> Iterator[Unit]:
+        """The units after ``i`` tasks; with 0, those of the base model and of real pictures: methods share them."""
+        if i == 0:
+            yield from self.reals
+            yield from self.ceilings
+        yield from (t for t in self.trains if t.number == i)
+        for look in (x for x in self.looks if x.i == i):
+            yield from (u for u in (look.draw, look.measure) if u is not None)
+        yield from self.classified[i : i + 1]
+
+
+def gather(plans: Iterable[RunPlan]) -> dict[str, Unit]:
+    """The units of all runs by key, each once, in an order in which they can be done."""
+    return {unit.key: unit for plan in plans for unit in plan.units()}

@@ -1,0 +1,1 @@
+"""Building the embedded toybox model from scratch; not needed to use it."""

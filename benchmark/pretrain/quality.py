@@ -1,0 +1,210 @@
+"""How good the toybox model is: its codec, what is recognised in its samples, and itself as a classifier.
+
+Samples are judged by nearest prototype in ``effnet-lite0`` features. Samples come out of the decoder, so the judge
+learns from real pictures as the codec gives them back. It makes mistakes on such real pictures too: its accuracy there
+stands beside every number as the ceiling.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+from torch import Tensor
+
+from ..models.backbone import Backbone, hash_weights
+from ..models.extractors import load_extractor
+from ..protocol import Features, Pictures, Tick, Watch, unwatched
+from ..scoring.functional import Whiten, whitening
+from ..suite.spec import Sampling
+from ..toybox.captions import Scene, random_scene
+from ..toybox.parts import Parts
+from ..toybox.world import CLASSES, PATTERNS
+
+SAMPLING = Sampling(sampler="dpm++", steps=20, guidance=3.0, batch=32, size=64)
+Extract = Callable[[Pictures], Features]
+ATTRIBUTES = ("class", "place", "colour")
+# First seeds of disjoint sets of scenes; pretraining uses those from 0.
+_CODEC, HELD_OUT, _PROTOTYPES, _TUNING = 10_000_000, 20_000_000, 30_000_000, 40_000_000
+_SHRINKAGES = (0.01, 0.03, 0.1, 0.3, 0.6, 0.9)
+_T_RANGE = (100, 900)  # beside it the prompt hardly moves the error
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many scenes and timesteps are measured on."""
+
+    pictures: int = 512
+    prototypes: int = 12_000
+    classified: int = 256
+    timesteps: int = 8
+
+
+def scenes(first: int, n: int, *, alone: bool = True) -> list[Scene]:
+    """The ``n`` scenes of the seeds from ``first`` on."""
+    return [random_scene(first + k, alone=alone) for k in range(n)]
+
+
+def pictures(of: Sequence[Scene]) -> Pictures:
+    """The pictures of scenes, uint8 (n, 64, 64, 3)."""
+    return np.stack([s.picture for s in of])
+
+
+def truth(of: Sequence[Scene]) -> dict[str, NDArray[np.str_]]:
+    """Class, place and main colour of each scene, (n,) each."""
+    columns = zip(*((s.noun, s.place, s.colour) for s in of), strict=True)
+    return {what: np.array(c) for what, c in zip(ATTRIBUTES, columns, strict=True)}
+
+
+@dataclass(frozen=True)
+class Prototypes:
+    """The means (c, d) of labelled features, and the whitening by their shared covariance."""
+
+    names: NDArray[np.str_]
+    means: Features
+    white: Whiten
+
+    def nearest(self, features: Features, shrinkage: float) -> NDArray[np.str_]:
+        """The name of the nearest mean for each of features (n, d), under the shrunk covariance."""
+        x, m = self.white(features, shrinkage), self.white(self.means, shrinkage)
+        named: NDArray[np.str_] = self.names[(np.square(m).sum(1) - 2 * x @ m.T).argmin(1)]
+        return named
+
+
+def fit_prototypes(features: Features, labels: NDArray[np.str_]) -> Prototypes:
+    """Prototypes of features (n, d) by their labels (n,)."""
+    names, which = np.unique(labels, return_inverse=True)
+    means = np.stack([features[which == k].mean(axis=0) for k in range(len(names))])
+    return Prototypes(names, means, whitening(features - means[which]))
+
+
+@dataclass(frozen=True)
+class Recogniser:
+    """Names class, place and main colour in features of pictures; each attribute has its own shrinkage."""
+
+    prototypes: dict[str, Prototypes]
+    shrinkage: dict[str, float]
+
+    def right(self, features: Features, of: Sequence[Scene]) -> dict[str, NDArray[np.bool_]]:
+        """Whether each attribute of scene k is recognised in row k of features (n, d); (n,) each."""
+        named = {what: p.nearest(features, self.shrinkage[what]) for what, p in self.prototypes.items()}
+        return {what: named[what] == labels for what, labels in truth(of).items()}
+
+
+def fit_recogniser(extract: Extract, n: int, watch: Watch = unwatched) -> Recogniser:
+    """Fit on ``n`` rendered scenes; each shrinkage is the one that recognises most in further scenes, n / 4."""
+    taught, tried = scenes(_PROTOTYPES, n), scenes(_TUNING, max(1, n // 4))
+    features = _extracted(extract, pictures([*taught, *tried]), "prototypes", watch)
+    found = {what: fit_prototypes(features[:n], labels) for what, labels in truth(taught).items()}
+    chosen = {}
+    for what, labels in truth(tried).items():
+        right = [(found[what].nearest(features[n:], s) == labels).mean() for s in _SHRINKAGES]
+        chosen[what] = _SHRINKAGES[int(np.argmax(right))]
+    return Recogniser(found, chosen)
+
+
+def _extracted(extract: Extract, of: Pictures, phase: str, watch: Watch) -> Features:
+    return np.concatenate([extract(of[chunk]) for chunk in _chunks(phase, len(of), 32, watch)])
+
+
+def _chunks(phase: str, n: int, size: int, watch: Watch) -> Iterator[slice]:
+    for k in range(0, n, size):
+        yield slice(k, min(k + size, n))
+        watch(Tick(phase, min(k + size, n), n))
+
+
+def accuracy(name: str, right: NDArray[np.bool_]) -> dict[str, float]:
+    """A proportion as four figures: ``name``, its 95 % Wilson interval in ``_low`` and ``_high``, and ``_n``."""
+    low, high = map(float, binomtest(int(right.sum()), len(right)).proportion_ci(method="wilson"))
+    return {name: float(right.mean()), f"{name}_low": low, f"{name}_high": high, f"{name}_n": float(len(right))}
+
+
+def backbone_of(parts: Parts, sampling: Sampling = SAMPLING) -> Backbone:
+    """A backbone of a copy of the parts: a backbone freezes its modules and wraps the token table."""
+    weights = hash_weights(parts.trained())
+    return Backbone(name="toybox", weights=weights, sampling=sampling, **vars(copy.deepcopy(parts)))
+
+
+def codec_psnr(backbone: Backbone, n: int) -> dict[str, float]:
+    """PSNR in dB of encoding and decoding held-out scenes: the mean over pictures, and that of the mean error."""
+    real = pictures(scenes(_CODEC, n, alone=False))
+    back = np.concatenate([backbone.decode(backbone.encode(real[k : k + 64])) for k in range(0, n, 64)])
+    error = np.square(real.astype(np.float64) - back).mean(axis=(1, 2, 3))
+    mean, of_mean = (10 * np.log10(255**2 / error)).mean(), 10 * np.log10(255**2 / error.mean())
+    return {"psnr": float(mean), "psnr_of_mean_error": float(of_mean), "psnr_n": float(n)}
+
+
+def draw(backbone: Backbone, captions: Sequence[str], seed: int, watch: Watch = unwatched) -> Pictures:
+    """One sample a caption, uint8 (n, 64, 64, 3); picture k has its own seed."""
+    seeds = range(seed * 1_000_000, seed * 1_000_000 + len(captions))
+    chunks = _chunks("samples", len(captions), backbone.sampling.batch, watch)
+    return np.concatenate([backbone.sample(captions[chunk], seeds[chunk]) for chunk in chunks])
+
+
+def recognition(judge: Recogniser, drawn: Features, real: Features, of: Sequence[Scene]) -> dict[str, float]:
+    """Accuracy on samples (n, d) of the captions of scenes, and as ``_ceiling`` on their real pictures (n, d).
+
+    ``colour_plain`` keeps to subjects without a pattern: in a checkered one neither colour is the main one to see.
+    """
+    plain = np.array([not any(p in s.caption.split() for p in PATTERNS) for s in of])
+    found: dict[str, float] = {}
+    for suffix, features in (("", drawn), ("_ceiling", real)):
+        right = judge.right(features, of)
+        for what in ATTRIBUTES:
+            found |= accuracy(what + suffix, right[what])
+        found |= accuracy("colour_plain" + suffix, right["colour"][plain])
+    return found
+
+
+def spaced(n: int) -> list[int]:
+    """The middles of ``n`` equal parts of the range of timesteps."""
+    low, high = _T_RANGE
+    return [round(low + (high - low) * (k + 0.5) / n) for k in range(n)]
+
+
+@torch.no_grad()
+def prompt_errors(backbone: Backbone, z: Tensor, prompts: Sequence[str], ts: Sequence[int], seed: int) -> Tensor:
+    """Mean squared ε-error of latents (n, c, h, w) under each prompt, (n, prompts).
+
+    Diffusion Classifier (Li et al., 2023, algorithm 1): all prompts see the same noise at the same timesteps.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    states, total = backbone.embed(prompts), torch.zeros(len(z), len(prompts))
+    for step in ts:
+        noise, t = torch.randn(z.shape, generator=generator), torch.full((len(z),), step)
+        noisy = backbone.add_noise(z, noise, t)
+        for p, state in enumerate(states):
+            eps = backbone.eps(noisy, t, state.expand(len(z), -1, -1))
+            total[:, p] += (eps - noise).square().mean((1, 2, 3))
+    return total / len(ts)
+
+
+def diffusion_accuracy(backbone: Backbone, counts: Counts, seed: int, watch: Watch = unwatched) -> dict[str, float]:
+    """How often the true class, of all, explains a held-out scene best by ``a photo of a <class>``."""
+    held_out, ts = scenes(HELD_OUT, counts.classified), spaced(counts.timesteps)
+    z, prompts = backbone.encode(pictures(held_out)), [f"a photo of a {noun}" for noun in CLASSES]
+    guesses: list[str] = []
+    for k, chunk in enumerate(_chunks("classified", len(z), 32, watch)):
+        best = prompt_errors(backbone, z[chunk], prompts, ts, seed * 1_000_000 + k).argmin(1)
+        guesses += [CLASSES[g] for g in best.tolist()]
+    return accuracy("diffusion_class", np.array(guesses) == truth(held_out)["class"])
+
+
+def measure(parts: Parts, seed: int, watch: Watch = unwatched, counts: Counts | None = None) -> dict[str, float]:
+    """All figures by name, the same for the same parts and seed: PSNR in dB, accuracies in [0, 1] with intervals."""
+    counts = counts or Counts()
+    backbone, extractor = backbone_of(parts), load_extractor("effnet-lite0", torch.device("cpu"))
+    judge = fit_recogniser(lambda real: extractor(backbone.reconstruct(real)), counts.prototypes, watch)
+    held_out = scenes(HELD_OUT, counts.pictures)
+    shown = draw(backbone, [s.caption for s in held_out], seed, watch), backbone.reconstruct(pictures(held_out))
+    seen = [_extracted(extractor, x, "judged", watch) for x in shown]
+    return (
+        codec_psnr(backbone, counts.pictures)
+        | recognition(judge, seen[0], seen[1], held_out)
+        | diffusion_accuracy(backbone, counts, seed, watch)
+    )

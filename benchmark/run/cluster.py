@@ -1,0 +1,230 @@
+"""Units as tasks of a Ray cluster: with their dependencies, on GPUs where there are any, tried again when a node dies.
+
+Every node must see the same ``CPBENCH_HOME`` (a shared file system), and have cpbench installed.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import astuple
+from importlib.util import find_spec
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from typing import Any
+
+from ..errors import BadInput, FailedRun
+from ..plan.units import Unit
+from ..protocol import Tick
+from .events import PATIENCE, Awaited, Ended, Event, Progress, Started, Tell
+from .scheduler import Executor, Outcome
+from .session import Recipe
+from .signals import deaf, uninterrupted
+from .worker import Throttle, Workshop
+
+_RETRIES = 3
+_PATIENCE = 20.0  # seconds that the driver has to leave the cluster
+_KNOCK = 10.0  # seconds that the host of a cluster has to answer
+_PAUSE = 0.5  # seconds between two looks at what workers tell
+_shops: dict[str, Workshop] = {}  # of this worker process: its models, kept from task to task
+
+
+@contextmanager
+def ray_executor(recipe: Recipe, address: str | None) -> Iterator[Executor]:
+    """Does units on the cluster at ``address``; on one of this machine alone where None.
+
+    Ray's driver lives in a process of its own: when it crashes at its end, as it does now and then after a node was
+    lost, nothing of the run does.
+    """
+    if find_spec("ray") is None:
+        raise BadInput("--executor ray needs Ray; install it with pip install 'cpbench[ray]'.")
+    spawn = get_context("spawn")
+    pipe, theirs = spawn.Pipe()
+    driver = spawn.Process(target=_drive, args=(theirs, recipe, address), name="cpbench-ray")
+    with uninterrupted():
+        driver.start()
+    theirs.close()
+    try:
+        refused: BadInput | None = _heard(pipe)
+        if refused is not None:
+            raise refused
+        yield lambda units, tell, deadline: _execute(units, pipe, tell, deadline)
+    finally:
+        pipe.close()  # by which the driver knows that it may end
+        driver.join(_PATIENCE)
+        driver.kill()
+
+
+def _execute(units: Mapping[str, Unit], pipe: Connection, tell: Tell, deadline: float) -> Outcome:
+    """Hand all units to the driver, and take note of them as they end."""
+    outcome = Outcome(left=len(units))
+    pipe.send((dict(units), math.inf if deadline == math.inf else time.time() + deadline - time.monotonic()))
+    while (event := _heard(pipe)) is not None:
+        if isinstance(event, Ended):
+            outcome.note(event)
+        tell(event)
+    return outcome
+
+
+def _heard(pipe: Connection) -> Any:
+    try:
+        return pipe.recv()
+    except (EOFError, OSError):
+        raise FailedRun("The driver of Ray ended unexpectedly; the same command continues where it was.") from None
+
+
+def _drive(pipe: Connection, recipe: Recipe, address: str | None) -> None:
+    """The driver: connects, then does what comes through the pipe until that is closed."""
+    import ray
+
+    deaf()  # Ctrl-C is for the process that waits for this one
+    try:
+        _knock(_where(address))
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        hint = "if the cluster asks for a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN, as where it was started"
+        where = _where(address)
+        what = f"--address {where}: no Ray cluster answers" if where else "Ray cannot be started on this machine"
+        pipe.send(BadInput(f"{what} ({reason}); {hint}."))
+        return
+    with suppress(EOFError, OSError):
+        pipe.send(None)
+        news = _News()
+        while True:
+            units, end = pipe.recv()
+            for event in _submitted(units, recipe, news, end) if units else ():
+                pipe.send(event)
+            pipe.send(None)
+    ray.shutdown()
+
+
+def _where(address: str | None) -> str | None:
+    """The address that Ray will take; its own variable has one where none is given."""
+    return os.environ.get("RAY_ADDRESS", address) if address in (None, "auto") else address
+
+
+def _knock(address: str | None) -> None:
+    """Raise OSError where nothing listens at a host and port: Ray itself would try for minutes."""
+    host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
+    if colon and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK).close()
+
+
+def _submitted(units: Mapping[str, Unit], recipe: Recipe, news: _News, end: float) -> Iterator[Event]:
+    """Submit all units, each with those that it needs; yield what becomes of them.
+
+    Those that the time was over for yield nothing.
+    """
+    import ray
+
+    resources: Mapping[str, float] = ray.cluster_resources()
+    gpus = 1.0 if recipe.device in ("auto", "cuda") and resources.get("GPU") else 0.0
+    cpus, shared, results = recipe.threads or 1, ray.put(recipe), dict[str, Any]()
+    do = ray.remote(_do).options(num_cpus=cpus, num_gpus=gpus, max_retries=_RETRIES)
+    for key, unit in units.items():
+        results[key] = do.remote(shared, unit, end, news.queue, *(results[n] for n in unit.needs if n in results))
+    waiting, left, told = {ref: key for key, ref in results.items()}, dict(units), False
+    while waiting:
+        done, _ = ray.wait(list(waiting), num_returns=1, timeout=_PAUSE)
+        yield from news.read(left)
+        for ref in done:
+            ended = _ended(left.pop(waiting.pop(ref)), ref)
+            if ended is not None:
+                yield ended
+        if not done and not any(_has_room(node, cpus, gpus) for node in ray.nodes()):
+            if time.time() >= end:  # no node is left that could say so
+                return
+            if not told:
+                needed = f"{cpus} CPUs (--threads)" + (" and a GPU" if gpus else "")
+                yield Awaited(next(iter(left.values())), f"the cluster has no node with {needed}.")
+            told = True
+
+
+def _has_room(node: Mapping[str, Any], cpus: float, gpus: float) -> bool:
+    has = node["Resources"]
+    return bool(node["Alive"]) and has.get("CPU", 0) >= cpus and has.get("GPU", 0) >= gpus
+
+
+class _News:
+    """What workers tell while they work, as plain data; the queue lives where the driver does.
+
+    So no other node takes it along, and it need not import what events are made of. What is told may be lost.
+    """
+
+    def __init__(self) -> None:
+        import ray
+        from ray.util.queue import Queue
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        self.queue = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
+
+    def read(self, units: Mapping[str, Unit]) -> list[Event]:
+        """What was told of some units since the last time."""
+        import ray
+
+        try:
+            told = self.queue.get_nowait_batch(self.queue.qsize())
+        except ray.exceptions.RayError:
+            return []
+        return [_event(units[key], detail) for key, detail in told if key in units]
+
+
+def _plain(event: Event) -> tuple[str, Any]:
+    """An event as plain data: the key of its unit, and nothing for its start, a tick, or for whom it waits."""
+    match event:
+        case Progress(unit, tick):
+            return unit.key, astuple(tick)
+        case Awaited(unit, who):
+            return unit.key, who
+    return event.unit.key, None
+
+
+def _event(unit: Unit, detail: Any) -> Event:
+    """The event that :func:`_plain` told."""
+    if detail is None:
+        return Started(unit)
+    return Awaited(unit, detail) if isinstance(detail, str) else Progress(unit, Tick(*detail))
+
+
+def _ended(unit: Unit, ref: Any) -> Ended | None:
+    """How a task ended; a worker that died again and again is a failure of its unit."""
+    import ray
+
+    try:
+        ended: Ended | None = ray.get(ref)
+    except ray.exceptions.RayError as error:
+        reason = str(error).strip().splitlines()[0]
+        return Ended(unit, 0.0, "failed", f"{unit.title}: its worker died {_RETRIES + 1} times ({reason}).")
+    return ended
+
+
+def _do(recipe: Recipe, unit: Unit, end: float, queue: Any, *needs: Ended | None) -> Ended | None:
+    """Do one unit on a worker, unless one that it needs failed; None where the time is over.
+
+    ``queue``: one of Ray, for what is to be told meanwhile. Nothing waits for it: it may be lost.
+    """
+    for need in needs:
+        if need is None or need.error:
+            return need and Ended(unit, 0.0, "failed", need.error)
+    if not (recipe.home / "units").is_dir():
+        where = f"CPBENCH_HOME, {recipe.home}, is not there on {socket.gethostname()}"
+        return Ended(unit, 0.0, "refused", f"{where}: all nodes of a cluster must share it.")
+    shop = _shops.setdefault(repr(recipe), Workshop(recipe))
+    tell = Throttle(lambda event: queue.actor.put_nowait.remote(_plain(event)), _PAUSE)
+    begun, told = time.monotonic(), False
+    while time.time() < end:
+        ended = shop.do(unit, tell)
+        if ended.fate != "busy":
+            return ended
+        if not told and time.monotonic() - begun >= PATIENCE:
+            tell(Awaited(unit, str(ended.error)))
+            told = True
+        time.sleep(_PAUSE)
+    return None

@@ -1,0 +1,76 @@
+"""The ways of doing units: in this process, in several of this machine, or on a Ray cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from ..errors import BadInput
+from ..plan.units import Unit
+from .cluster import ray_executor
+from .events import Ended, Tell
+from .pool import Pool
+from .runner import Runner
+from .scheduler import Executor, execute
+from .session import Session
+from .worker import attempt
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where units are done: ``local`` in ``jobs`` processes (1: this one), or ``ray`` at ``address``."""
+
+    executor: str = "local"
+    jobs: int = 1
+    address: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raise BadInput for what cannot be meant."""
+        if self.executor not in ("local", "ray"):
+            raise BadInput(f"--executor {self.executor}: choose local or ray.")
+        if self.jobs < 1:
+            raise BadInput(f"--jobs {self.jobs}: give at least 1.")
+        if self.executor == "ray" and self.jobs > 1:
+            raise BadInput("--jobs is for --executor local; a Ray cluster has as many processes as it has room for.")
+        if self.executor == "local" and self.address is not None:
+            raise BadInput(f"--address {self.address}: say --executor ray as well.")
+
+    @property
+    def here(self) -> bool:
+        """Whether this process does the units itself."""
+        return self.executor == "local" and self.jobs == 1
+
+
+@contextmanager
+def placed(placement: Placement, session: Session) -> Iterator[Executor]:
+    """What does units as asked for; its processes live as long as the context, and the store is in use so long."""
+    with session.store.in_use():
+        if placement.executor == "ray":
+            with ray_executor(session.recipe, placement.address) as ray:
+                yield ray
+        elif placement.here:
+            yield lambda units, tell, deadline: execute(units, Here(session.runner), tell, deadline)
+        else:
+            with Pool(session.recipe, placement.jobs) as pool:
+                yield lambda units, tell, deadline: execute(units, pool, tell, deadline)
+
+
+class Here:
+    """Does units in this process, one after another."""
+
+    def __init__(self, runner: Runner) -> None:
+        self.runner, self.ended = runner, list[Ended]()
+
+    def free(self) -> int:
+        """One at a time."""
+        return 0 if self.ended else 1
+
+    def start(self, unit: Unit, tell: Tell) -> None:
+        """Do it at once."""
+        self.ended.append(attempt(unit, self.runner, tell))
+
+    def finished(self) -> Sequence[Ended]:
+        """The one that was started."""
+        ended, self.ended = self.ended, []
+        return ended

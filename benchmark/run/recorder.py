@@ -1,0 +1,189 @@
+"""From finished units to the record of a run."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import BadInput, Lost
+from ..plan.units import Classify, Measure, RunPlan, Unit, called
+from ..records.result import Result, Score, TaskCost, read_result, result_path, write_result
+from ..records.stamp import MADE_ON, numerics
+from ..storage.inventory import read_record
+from ..storage.store import Store
+from .events import Awaited, Ended, Event, Tell
+from .scheduler import Outcome
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """Writes records below ``out``, with ``environment`` as their stamp; ``warn`` is told of damaged ones."""
+
+    store: Store
+    out: Path
+    environment: dict[str, Any]
+    warn: Callable[[str], None]
+
+    def write(self, plan: RunPlan, error: str | None = None) -> Path:
+        """Write the record of a run; one that is there already, and the same but for its time, stays untouched."""
+        result = Result(
+            run=plan.run,
+            scores=[] if error else _sorted(self.scores(plan)),
+            cost=[] if error else list(self._costs(plan)),
+            environment=self._stamp(plan),
+            units=_keys(plan),
+            status="error" if error else "ok",
+            error=error,
+            created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        )
+        path = result_path(self.out, plan.run)
+        there = self._there(path)
+        if there is not None and not error and there.units == result.units:  # else they are rows of other pictures
+            result = _with_other_metrics(result, there)
+        told = {"created", "environment"}
+        same = there is not None and there.model_dump(exclude=told) == result.model_dump(exclude=told)
+        return path if same else write_result(self.out, result)
+
+    def _stamp(self, plan: RunPlan) -> dict[str, Any]:
+        """The environment; with that of the units where any was made in another, as by a worker on another machine."""
+        made = {json.dumps(told, sort_keys=True): told for told in map(self._made_on, plan.units()) if told is not None}
+        if set(made) <= {json.dumps(numerics(self.environment), sort_keys=True)}:
+            return self.environment
+        return self.environment | {MADE_ON: [made[text] for text in sorted(made)]}
+
+    def _made_on(self, unit: Unit) -> dict[str, Any] | None:
+        """What a unit says of where it was made, and nothing ({}) before units said so; None where it is not there."""
+        record = read_record(self.store.folder / unit.key)
+        found: dict[str, Any] | None = record.get("inputs", {}).get(MADE_ON, {}) if record else None
+        return found
+
+    def _there(self, path: Path) -> Result | None:
+        """The record that is there already; one that cannot be read is set aside, with its name said."""
+        try:
+            return read_result(path) if path.exists() else None
+        except BadInput as error:
+            path.replace(path.with_suffix(".damaged"))
+            self.warn(f"{error} It is set aside as {path.with_suffix('.damaged').name}, and written again.")
+            return None
+
+    def scores(self, plan: RunPlan) -> Iterator[Score]:
+        """The rows of a plan whose units are all done."""
+        order = plan.run.order
+        for unit in plan.ceilings:
+            yield from self._rows("real", 0, 1 + max(order.index(c.name) for c in unit.subjects), unit)
+        for look in plan.looks:
+            if look.measure is not None:
+                yield from self._rows("model", look.i, look.j, look.measure)
+        for i, asked in enumerate(plan.classified):
+            yield from self._classified(asked, i, order)
+
+    def _rows(self, source: str, i: int, j: int, unit: Measure) -> Iterator[Score]:
+        place = {"source": source, "i": i, "j": j, "concept": called(unit.subjects)}
+        for row in self.store.read_json(unit.key, "scores.json"):
+            yield Score.model_validate(place | row)
+
+    def _classified(self, unit: Classify, i: int, order: list[str]) -> Iterator[Score]:
+        """The share of each concept that was classified right, and the confusion where there was any."""
+        names = [c.name for c in unit.concepts]
+        for name, counts in zip(names, self.store.read_json(unit.key, "confusion.json"), strict=False):
+            n, place = sum(counts), {"source": "model", "i": i, "j": 1 + order.index(name), "concept": name}
+            if not n:  # a folder that holds no more than was learned from
+                continue
+            common = {**place, "prompt": None, "n": n}
+            right = counts[names.index(name)] / n
+            yield Score.model_validate({**common, "metric": "dc_accuracy", "value": right, "higher_is_better": True})
+            for other, count in zip(names, counts, strict=True):
+                if count and other != name:
+                    wrong = {"metric": "dc_confusion", "other": other, "value": count / n, "higher_is_better": False}
+                    yield Score.model_validate(common | wrong)
+
+    def _costs(self, plan: RunPlan) -> Iterator[TaskCost]:
+        drawn = {look.i: look.draw.key for look in plan.looks if look.i == look.j and len(look.draw.subjects) == 1}
+        for train in plan.trains:
+            draw = self.store.meta(drawn[train.number])["measured"]
+            measured = self.store.meta(train.key)["measured"]
+            yield TaskCost(task=train.number, seconds_per_picture=draw["seconds_per_picture"], **measured)
+
+
+def _with_other_metrics(result: Result, there: Result) -> Result:
+    """A record with the rows of metrics that an earlier one of the same run has, and it has not."""
+    own = {s.metric for s in result.scores} | {"dc_confusion"}
+    return result.model_copy(
+        update={"scores": _sorted([*result.scores, *(s for s in there.scores if s.metric not in own)])}
+    )
+
+
+def _sorted(scores: Iterable[Score]) -> list[Score]:
+    """Ceilings first, then by place, metric and prompt: the same record whatever was measured first."""
+    return sorted(
+        scores, key=lambda s: (s.source != "real", s.i, s.j, s.concept, s.metric, s.prompt or 0, s.other or "")
+    )
+
+
+def _keys(plan: RunPlan) -> dict[str, str]:
+    keys = {f"train/{t.number}": t.key for t in plan.trains}
+    for look in plan.looks:
+        what = str(look.j) if len(look.draw.subjects) == 1 else called(look.draw.subjects)
+        keys[f"draw/{look.i}/{what}"] = look.draw.key
+    return keys | {f"real/{called(r.subjects)}": r.key for r in plan.reals}
+
+
+@dataclass
+class Work:
+    """What became of some runs: their records, and how many units and runs are left to do."""
+
+    paths: list[Path] = field(default_factory=list)
+    units_left: int = 0
+    runs_left: int = 0
+
+
+class _Tracker:
+    """Knows which runs have units left, and records those that have none."""
+
+    def __init__(self, plans: Sequence[RunPlan], units: dict[str, Unit], recorder: Recorder) -> None:
+        self.plans, self.units, self.recorder = plans, units, recorder
+        self.waiting: dict[str, list[int]] = defaultdict(list)
+        self.left, self.paths, self.lost = dict[int, int](), dict[int, Path](), False
+        for k, plan in enumerate(plans):
+            keys = {u.key for u in plan.units() if u.key in units}
+            self.left[k] = len(keys)
+            for key in keys:
+                self.waiting[key].append(k)
+        for k in [k for k, n in self.left.items() if not n]:
+            self._write(k)
+
+    def telling(self, tell: Tell) -> Tell:
+        """Tell on, and take note of every unit that is done."""
+
+        def told(event: Event) -> None:
+            tell(event)
+            if isinstance(event, Awaited):
+                self.recorder.warn(f"waiting: {event.who}")
+            if isinstance(event, Ended):
+                for note in event.notes:
+                    self.recorder.warn(note)
+            if isinstance(event, Ended) and event.fate == "done":
+                for k in self.waiting.pop(event.unit.key, ()):
+                    self.left[k] -= 1
+                    if not self.left[k]:
+                        self._write(k)
+
+        return told
+
+    def close(self, outcome: Outcome) -> Work:
+        """Record the runs that failed."""
+        for k in [k for k in self.left if k not in self.paths]:
+            if error := next((outcome.errors[u.key] for u in self.plans[k].units() if u.key in outcome.errors), None):
+                self.paths[k] = self.recorder.write(self.plans[k], error)
+        return Work([self.paths[k] for k in sorted(self.paths)], outcome.left, len(self.plans) - len(self.paths))
+
+    def _write(self, k: int) -> None:
+        try:
+            self.paths[k] = self.recorder.write(self.plans[k])
+        except Lost:
+            self.lost = True

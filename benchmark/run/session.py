@@ -1,0 +1,172 @@
+"""One suite on one backbone: loaded once by every process that works on it; plans, does, and records runs."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..errors import BadInput
+from ..hashing import digest
+from ..models.aligners import load_aligner, reads
+from ..models.backbone import Backbone, hash_weights
+from ..models.extractors import Extractor, load_extractor
+from ..models.feature_cache import FeatureCache
+from ..models.loading import load_backbone, pick_device
+from ..plan.costs import Costs, costs
+from ..plan.planner import Planner
+from ..plan.units import Choice, RunPlan, Unit, gather
+from ..records.stamp import numerics
+from ..scoring.metrics import load_metric
+from ..scoring.profiles import Profile
+from ..scoring.scorer import Eyes, Scorer
+from ..storage.store import Store
+from ..suite.concepts import check_suite
+from ..suite.spec import Suite
+from .environment import environment, set_threads
+from .events import Tell
+from .recorder import Recorder, Work, _Tracker
+from .runner import Runner
+from .scheduler import Executor
+
+_ROUNDS = 3  # a unit may turn out damaged only when it is read: what needs it is then done in another round
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What every process of a sweep loads alike: plain data that travels to other processes and machines.
+
+    ``threads`` on the CPU are one unless more are asked for: their number decides the last bits of a result, and
+    several processes use the cores better. Scores are computed on the CPU, wherever the model is.
+    """
+
+    suite: Suite
+    home: Path
+    profile: Profile
+    backbone: str
+    device: str = "auto"
+    dtype: str = "float32"
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        """Raise BadInput for more threads than a machine can start; records of larger machines can be done again."""
+        most = max(64, 4 * (os.cpu_count() or 1))
+        if self.threads is not None and not 1 <= self.threads <= most:
+            raise BadInput(f"--threads {self.threads}: give 1 to {most}.")
+
+    def open(self, warn: Callable[[str], None]) -> Session:
+        """Check the suite's pictures, then load everything that work on it needs."""
+        check_suite(self.suite)
+        for metric in self.profile.metrics:
+            load_metric(metric)
+        device = pick_device(self.device)
+        set_threads(self.threads or 1)
+        model = load_backbone(self.backbone, self.suite.sampling, str(device), self.dtype)
+        _check_prompts(self.suite, model)
+        eyes, keys = {}, {}
+        for name in self.profile.extractors:
+            extractor = load_extractor(name, device)
+            eyes[name], keys[name] = _eyes(extractor, model, self.home / "features", self.profile), extractor.key
+        aligner = None
+        if self.profile.aligner is not None:
+            loaded, keys[self.profile.aligner] = load_aligner(self.profile.aligner, device)
+            aligner = (reads(self.profile.aligner), loaded)
+        scorer, store = Scorer(self.suite, self.profile, eyes, aligner), Store(self.home / "units", warn)
+        runner = Runner(self.suite, store, model, scorer, numerics(stamp := environment(device)))
+        return Session(self, runner, keys, device, stamp, warn)
+
+
+@dataclass
+class Session:
+    """Loaded models, a store, and what plans and records need to know of both."""
+
+    recipe: Recipe
+    runner: Runner
+    extractors: dict[str, str]
+    device: torch.device
+    environment: Mapping[str, Any]
+    warn: Callable[[str], None]
+
+    @property
+    def suite(self) -> Suite:
+        """The suite."""
+        return self.recipe.suite
+
+    @property
+    def store(self) -> Store:
+        """The units."""
+        return self.runner.store
+
+    def costs(self, there: set[str] | None = None) -> Costs:
+        """What units took that are like those of this session; ``there``: keys of the store, where they are known."""
+        like = {"suite": self.suite.name, "weights": self.runner.backbone.weights}
+        return costs(self.store, self.store.keys() if there is None else there, like)
+
+    def planner(self, protocol: str, made_on: tuple[str, int] | None = None) -> Planner:
+        """What makes plans of runs on this suite and backbone; ``made_on``: device and threads, where not these."""
+        here = self.device.type, self.recipe.threads or 1
+        device, threads = made_on or here
+        return Planner(
+            suite=self.suite,
+            profile=self.recipe.profile,
+            backbone=self.runner.backbone.name,
+            weights=self.runner.backbone.weights,
+            device=device,
+            dtype=self.recipe.dtype,
+            extractors=self.extractors,
+            protocol=protocol,
+            threads=threads,
+            seen_on=here,
+        )
+
+    def plan(
+        self, methods: Sequence[Choice], orders: Sequence[tuple[int, ...]], seeds: Sequence[int], protocol: str
+    ) -> list[RunPlan]:
+        """The runs of every method on every order with every seed."""
+        planner = self.planner(protocol)
+        return [planner.run(m, order, seed) for m in methods for order in orders for seed in seeds]
+
+    def missing(self, plans: Sequence[RunPlan]) -> dict[str, Unit]:
+        """Units of the plans that are not in the store."""
+        there = self.store.keys()
+        return {key: unit for key, unit in gather(plans).items() if key not in there}
+
+    def recorder(self, out: Path) -> Recorder:
+        """What writes records below ``out``, stamped with this environment."""
+        return Recorder(self.store, out, dict(self.environment), self.warn)
+
+    def run(
+        self, plans: Sequence[RunPlan], do: Executor, recorder: Recorder, tell: Tell, deadline: float = math.inf
+    ) -> Work:
+        """Do what is missing, and write the record of each run as soon as its last unit is done.
+
+        A run with a failed unit gets a record that says so; one that ran out of time gets none.
+        """
+        for _ in range(_ROUNDS):
+            tracker = _Tracker(plans, self.missing(plans), recorder)
+            outcome = do(tracker.units, tracker.telling(tell), deadline)
+            if not (outcome.lost or tracker.lost):
+                break
+        return tracker.close(outcome)
+
+
+def _check_prompts(suite: Suite, model: Backbone) -> None:
+    """Raise BadInput for a prompt that the text encoder would cut off, with a token and the longest noun in it."""
+    noun = max((c.noun for c in suite.concepts), key=lambda noun: len(model.tokenizer(noun).input_ids))
+    prompts = suite.prompts
+    for n, texts in enumerate((prompts.prior, (prompts.train, *prompts.evaluation), prompts.pairs)):
+        model.check_prompts([text.format(*[noun] * n) for text in texts], spare=n)
+
+
+def _eyes(extractor: Extractor, model: Backbone, folder: Path, profile: Profile) -> Eyes:
+    seeing = [extractor.key, model.device.type, torch.get_num_threads()]
+    drawn = FeatureCache(folder, extractor, digest(seeing))
+    if not profile.autoencoded:
+        return Eyes(drawn, drawn)
+    key = digest([*seeing, hash_weights({"codec": model.codec}), "autoencoded"])
+    return Eyes(drawn, FeatureCache(folder, lambda pictures: extractor(model.reconstruct(pictures)), key))

@@ -1,0 +1,86 @@
+"""Where a process other than the first does its units: it loads the models when the first unit comes."""
+
+from __future__ import annotations
+
+import errno
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from ..errors import Busy, CpbenchError, Lost
+from ..plan.units import Unit
+from .events import Ended, Event, Fate, Progress, Started, Tell
+from .progress import quiet_libraries
+from .runner import Runner
+from .session import Recipe
+
+
+@dataclass
+class Workshop:
+    """One process with its models."""
+
+    recipe: Recipe
+    runner: Runner | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def do(self, unit: Unit, tell: Tell) -> Ended:
+        """Do a unit, and say how it ended, with what there is to be noted."""
+        with quiet_libraries():
+            ended = self._do(unit, tell)
+        notes, self.notes[:] = tuple(self.notes), []
+        return replace(ended, notes=notes)
+
+    def _do(self, unit: Unit, tell: Tell) -> Ended:
+        try:
+            self.runner = self.runner or self.recipe.open(self.notes.append).runner
+        except CpbenchError as error:
+            return Ended(unit, 0.0, "refused" if error.status == 2 else "failed", str(error))
+        except (RuntimeError, OSError, MemoryError) as error:
+            return Ended(unit, 0.0, "failed", f"the model cannot be loaded: {type(error).__name__}: {error}")
+        return attempt(unit, self.runner, tell)
+
+
+class Throttle:
+    """Sends on what is told of a unit, progress no more often than every ``pause`` seconds."""
+
+    def __init__(self, send: Callable[[Event], object], pause: float) -> None:
+        self.send, self.pause, self.last = send, pause, -math.inf
+
+    def __call__(self, event: Event) -> None:
+        """Send an event; progress only after a pause."""
+        if isinstance(event, Progress):
+            if time.monotonic() - self.last < self.pause:
+                return
+            self.last = time.monotonic()
+        self.send(event)
+
+
+def attempt(unit: Unit, runner: Runner, tell: Tell) -> Ended:
+    """Do one unit, and say how it ended."""
+    begin = time.perf_counter()
+
+    def ended(fate: Fate, error: str | None = None) -> Ended:
+        return Ended(unit, time.perf_counter() - begin, fate, error)
+
+    try:
+        runner.do(unit, lambda tick: tell(Progress(unit, tick)), lambda: tell(Started(unit)))
+    except Busy as error:
+        return ended("busy", str(error))
+    except Lost as error:
+        return ended("lost", str(error))
+    except CpbenchError as error:
+        return ended("refused" if error.status == 2 else "failed", str(error))
+    except Exception as error:  # whatever a method or a metric of another package raises, the other runs go on
+        if _no_space(error):
+            return ended("full", f"no space left in {runner.store.folder}; free some ('cpbench gc'), then go on.")
+        return ended("failed", f"{unit.title}: {type(error).__name__}: {error}")
+    return ended("done")
+
+
+def _no_space(error: Exception) -> bool:
+    """Whether the disk is full; libraries in Rust, as safetensors, say so in the text of errors of their own."""
+    full = (errno.ENOSPC, errno.EDQUOT)
+    if isinstance(error, OSError):
+        return error.errno in full
+    return any(f"(os error {number})" in str(error) for number in full)

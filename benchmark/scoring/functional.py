@@ -1,0 +1,187 @@
+"""Metrics as pure functions from features to numbers, in float64. Features are (n, d), one row a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..protocol import Features
+
+
+def _checked(x: ArrayLike, least: int) -> Features:
+    features = np.asarray(x, dtype=np.float64)
+    if features.ndim != 2 or len(features) < least:
+        raise ValueError(f"features must be (n, d) with n >= {least}, got shape {features.shape}")
+    return features
+
+
+def _squared_discrepancy(x: ArrayLike, y: ArrayLike, degree: int) -> float:
+    """Unbiased squared MMD with the kernel (x·y/d + 1)^degree; sizes m and n may differ.
+
+    Gretton et al. 2012, eq. 3: the self-pairs are left out of the within-sample means.
+    """
+    x, y = _checked(x, 2), _checked(y, 2)
+    m, n, d = len(x), len(y), x.shape[1]
+    kxx, kyy, kxy = ((a @ b.T / d + 1) ** degree for a, b in ((x, x), (y, y), (x, y)))
+    within_x = (kxx.sum() - np.trace(kxx)) / (m * (m - 1))
+    within_y = (kyy.sum() - np.trace(kyy)) / (n * (n - 1))
+    return float(within_x + within_y - 2 * kxy.mean())
+
+
+def _paired_discrepancy(x: ArrayLike, y: ArrayLike, degree: int) -> float:
+    """The same between pairs (n, d): row k of both comes from one prompt and one noise.
+
+    Gretton et al. 2012, lemma 6: pairs are left out of the mean between the samples too, so that it is 0 where nothing
+    has changed, and not below.
+    """
+    x, y = _checked(x, 2), _checked(y, 2)
+    n, d = len(x), x.shape[1]
+    if len(y) != n:
+        raise ValueError(f"pairs must be as many, got {n} and {len(y)}")
+    kxx, kyy, kxy = ((a @ b.T / d + 1) ** degree for a, b in ((x, x), (y, y), (x, y)))
+    h = kxx + kyy - kxy - kxy.T
+    return float((h.sum() - np.trace(h)) / (n * (n - 1)))
+
+
+def drift_mmd(x: ArrayLike, y: ArrayLike) -> float:
+    """Unbiased squared MMD with a quadratic kernel between pictures (n, d) for the same prompts and noises."""
+    return _paired_discrepancy(x, y, 2)
+
+
+def drift_kid(x: ArrayLike, y: ArrayLike) -> float:
+    """The same with KID's cubic kernel."""
+    return _paired_discrepancy(x, y, 3)
+
+
+def mmd(x: ArrayLike, y: ArrayLike) -> float:
+    """Unbiased squared MMD with a quadratic kernel between (m, d) and (n, d); may be slightly negative."""
+    return _squared_discrepancy(x, y, 2)
+
+
+def kid(x: ArrayLike, y: ArrayLike) -> float:
+    """Kernel Inception Distance: cubic kernel, full sample, no subsets (Bińkowski et al., 2018)."""
+    return _squared_discrepancy(x, y, 3)
+
+
+def unit(x: ArrayLike) -> Features:
+    """Rows scaled to length 1."""
+    features = _checked(x, 1)
+    scaled: Features = features / np.linalg.norm(features, axis=1, keepdims=True)
+    return scaled
+
+
+def image_align(generated: ArrayLike, real: ArrayLike, *, same: bool = False) -> Features:
+    """Mean cosine of each generated picture (m, d) to all real ones (n, d); (m,) in [-1, 1].
+
+    ``same``: both are the same pictures in the same order, and none is compared with itself.
+    """
+    cosines = unit(generated) @ unit(real).T
+    if not same:
+        return np.asarray(cosines.mean(axis=1))
+    return np.asarray((cosines.sum(axis=1) - np.diag(cosines)) / (len(cosines) - 1))
+
+
+def text_align(generated: ArrayLike, text: ArrayLike) -> Features:
+    """Cosine of each picture (m, d) with the text of the same row (m, d); (m,) in [-1, 1]."""
+    cosines: Features = (unit(generated) * unit(text)).sum(axis=1)
+    return cosines
+
+
+def diversity(generated: ArrayLike, groups: ArrayLike) -> Features:
+    """1 - cosine of each picture (m, d) and the others of its group (m,), averaged; (m,) in [0, 2].
+
+    The mean over a group is its mean pairwise distance. NaN for a picture that is alone in its group.
+    """
+    cosines, of = unit(generated) @ unit(generated).T, np.asarray(groups)
+    others = (of[:, None] == of) & ~np.eye(len(of), dtype=bool)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(1 - (cosines * others).sum(axis=1) / others.sum(axis=1))
+
+
+def copying(generated: ArrayLike, training: ArrayLike, real: ArrayLike, share: float = 0.05) -> Features:
+    """1 where a picture (m, d) is nearer to a training picture (k, d) than nearly all real ones (n, d) are; (m,).
+
+    Nearness is the cosine to the nearest training picture; ``share`` of the real pictures are nearer than the level,
+    so fresh pictures of the concept itself would be flagged that often. A real picture that is also a training picture
+    is not compared with itself.
+    """
+    seen = unit(training)
+    known = unit(real)
+    cosines = np.where((known[:, None] == seen[None]).all(axis=2), -1.0, known @ seen.T)
+    level = np.quantile(cosines.max(axis=1), 1 - share)
+    return np.asarray(((unit(generated) @ seen.T).max(axis=1) > level).astype(np.float64))
+
+
+def frechet(x: ArrayLike, y: ArrayLike) -> float:
+    """Fréchet distance of Gaussians fitted to (m, d) and (n, d), by torchmetrics; FID where features are Inception's.
+
+    Biased upwards for few pictures (Chong and Forsyth, 2020): compare only equal sizes.
+    """
+    import torch
+    from torchmetrics.image.fid import FrechetInceptionDistance
+
+    features = torch.from_numpy(_checked(x, 2)), torch.from_numpy(_checked(y, 2))
+    through = torch.nn.Identity()
+    through.num_features = features[0].shape[1]  # type: ignore[assignment]  # what torchmetrics asks of an extractor
+    fid = FrechetInceptionDistance(feature=through).set_dtype(torch.float64)
+    for real, values in zip((True, False), features, strict=True):
+        fid.update(values, real=real)
+    return float(fid.compute())
+
+
+def identity(generated: ArrayLike, candidates: Sequence[ArrayLike]) -> Features:
+    """1 where a picture (m, d) is nearest to candidate 0, else 0; (m,).
+
+    Nearest by linear discriminant: distance to the mean of each candidate's references (n_c, d) under their common
+    within-candidate covariance, so that pose and place count little.
+    """
+    means, white = discriminant(candidates)
+    gaps = white(_checked(generated, 1))[:, None] - white(means)[None]
+    nearest: Features = (np.square(gaps).sum(axis=2).argmin(axis=1) == 0).astype(np.float64)
+    return nearest
+
+
+def discriminant(groups: Sequence[ArrayLike]) -> tuple[Features, Whiten]:
+    """The means (g, d) of groups of features, and the map that makes their common covariance the identity."""
+    features = [_checked(g, 2) for g in groups]
+    means = np.stack([f.mean(axis=0) for f in features])
+    spread = np.concatenate([f - m for f, m in zip(features, means, strict=True)])
+    return means, whitening(spread)
+
+
+def _principal(spread: Features) -> tuple[Features, Features]:
+    """Squared singular values (k,) and right singular vectors (k, d) of rows (n, d), from the smaller product."""
+    few = len(spread) <= spread.shape[1]
+    squared, vectors = np.linalg.eigh(spread @ spread.T if few else spread.T @ spread)
+    kept = squared > 1e-10 * squared[-1]
+    chosen = vectors[:, kept].T
+    return squared[kept], chosen @ spread / np.sqrt(squared[kept])[:, None] if few else chosen
+
+
+class Whiten(Protocol):
+    """A map of features (n, d) to (n, d) by the inverse root of a covariance, shrunk by a share in (0, 1]."""
+
+    def __call__(self, x: Features, shrinkage: float = 0.1) -> Features:
+        """Whitened features."""
+        ...
+
+
+def whitening(spread: Features) -> Whiten:
+    """The map x -> S^(-1/2) x with S = (1 - s) C + s tr(C)/d I, where C is the covariance of centred rows (n, d).
+
+    C has rank n at most, so S is inverted on the span of the rows and is a multiple of I beside it: exact, and far
+    cheaper than a d x d inverse where the rows are few.
+    """
+    squared, basis = _principal(spread)
+    variance = squared / len(spread)
+
+    def white(x: Features, shrinkage: float = 0.1) -> Features:
+        floor = shrinkage * variance.sum() / spread.shape[1]
+        inside, beside = 1 / np.sqrt((1 - shrinkage) * variance + floor), 1 / np.sqrt(floor)
+        y: Features = beside * x + ((x @ basis.T) * (inside - beside)) @ basis
+        return y
+
+    return white

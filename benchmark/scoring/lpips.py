@@ -1,0 +1,61 @@
+"""Diversity by LPIPS (Zhang et al., 2018), through torchmetrics, with AlexNet weights that are on this machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+
+from ..models.hub import torch_file
+from ..protocol import Features, Pictures
+
+ALEXNET = "alexnet-owt-7be5be79.pth"
+
+
+def lpips_diversity(pictures: Pictures, groups: ArrayLike) -> Features:
+    """Mean LPIPS of each picture (m, h, w, 3) and the others of its group (m,); (m,). NaN for one that is alone.
+
+    Raises BadInput, with what to do, where AlexNet's weights are missing.
+    """
+    of, network = np.asarray(groups), _network()
+    x = torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    first, second = (torch.tensor(k) for k in np.nonzero(np.triu(of[:, None] == of, 1)))
+    total, pairs = np.zeros(len(of)), np.zeros(len(of))
+    for a, b in zip(torch.split(first, 32), torch.split(second, 32), strict=True):
+        with torch.no_grad():
+            found = network(x[a], x[b]).flatten().double().numpy()
+        for rows in (a.numpy(), b.numpy()):
+            np.add.at(total, rows, found)
+            np.add.at(pairs, rows, 1)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(total / pairs)
+
+
+@cache
+def _network() -> Any:
+    """The LPIPS network of torchmetrics; its AlexNet is read by the restricted unpickler, after its checksum."""
+    from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
+
+    torch_file("LPIPS", ALEXNET, f"https://download.pytorch.org/models/{ALEXNET}")
+    with _weights_only():
+        return LearnedPerceptualImagePatchSimilarity(net_type="alex").net
+
+
+@contextmanager
+def _weights_only() -> Iterator[None]:
+    """Make every torch.load inside refuse anything but tensors."""
+    name = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(name)
+        if before is not None:
+            os.environ[name] = before

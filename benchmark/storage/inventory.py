@@ -1,0 +1,138 @@
+"""What lies in a store: finished units, work under way, what dead processes left, and what nothing names any more."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from ..records.result import iterate_results
+from .store import RECORD, RUN, disk_bytes, fault_of
+
+_STALE_SECONDS = 3600.0
+"""No picture takes an hour to look at: a half-written file of features that old is left over, and so is the store of a
+check that was cut off an hour ago."""
+
+
+@dataclass(frozen=True)
+class Stock:
+    """Folders below a store by what they are. ``under_way`` is locked by a living process, ``left_over`` by none."""
+
+    units: list[Path]
+    under_way: list[Path]
+    left_over: list[Path]
+    checkpoints: list[Path]
+    damaged: list[Path]
+
+    def named(self) -> dict[str, list[Path]]:
+        """The parts that cleaning up is about, by their names."""
+        return {"left over": self.left_over, "damaged": self.damaged, "checkpoints": self.checkpoints}
+
+
+def take_stock(store: Path) -> Stock:
+    """Sort the folders of a store; no file of a finished unit is opened."""
+    stock = Stock([], [], [], [], [])
+    if not store.is_dir():
+        return stock
+    with os.scandir(store) as entries:
+        names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
+    for name in names:
+        key, _, kind = name.partition(".")
+        path = store / name
+        if not kind:
+            stock.units.append(path)
+        elif kind.startswith("damaged"):
+            stock.damaged.append(path)
+        elif locked(store, key):
+            stock.under_way.extend([path] if kind == "partial" else [])
+        elif kind == "scratch" and not (store / key).is_dir():
+            stock.checkpoints.append(path)
+        else:
+            stock.left_over.append(path)
+    stock.left_over.extend(filter(_old, (store.parent / "features").glob("*.partial")))
+    for folder in (store.parent / "checks").glob("*"):  # those that end remove their own
+        if _old(folder) and _old(folder / "units") and not runs(folder / "units"):
+            stock.left_over.append(folder)
+    return stock
+
+
+def _old(path: Path) -> bool:
+    """Whether nothing was put there for an hour; also where it is not there."""
+    return not path.exists() or time.time() - path.stat().st_mtime > _STALE_SECONDS
+
+
+def locked(store: Path, key: str) -> bool:
+    """Whether a living process holds the lock of a unit."""
+    try:
+        with FileLock(store / ".locks" / key, timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+def runs(store: Path) -> list[str]:
+    """Which processes have a run under way, between two units as well; files of dead ones are removed."""
+    found = []
+    for file in sorted((store / ".locks").glob(f"{RUN}*")):
+        try:
+            with FileLock(file, timeout=0):
+                file.unlink(missing_ok=True)
+        except Timeout:
+            host, process, _ = file.name.removeprefix(RUN).rsplit(" ", 2)
+            found.append(f"a run (process {process} on {host})")
+    return found
+
+
+def read_record(unit: Path) -> dict[str, Any]:
+    """The ``unit.json`` of a unit; empty where it cannot be read."""
+    try:
+        content: dict[str, Any] = json.loads((unit / RECORD).read_text())
+    except (OSError, ValueError):
+        return {}
+    return content
+
+
+def faults(units: Iterable[Path], tell: Callable[[], None]) -> dict[Path, str]:
+    """What is wrong with units, all checksums compared; ``tell`` is called after each."""
+    found = {}
+    for unit in units:
+        if fault := fault_of(unit):
+            found[unit] = fault
+        tell()
+    return found
+
+
+def unused(units: Iterable[Path], results: Path) -> list[Path]:
+    """Units that no record below ``results`` is made of: neither named by one, nor scored from what is named."""
+    used = {key for _, record in iterate_results(results) for key in record.units.values()}
+
+    def needed(unit: Path) -> bool:
+        inputs = read_record(unit).get("inputs", {})
+        scored = inputs.get("kind") in ("measure", "classify")
+        return unit.name in used or (scored and used.issuperset(inputs.get("needs", ())))
+
+    return [unit for unit in units if not needed(unit)]
+
+
+def remove(path: Path, store: Path) -> int:
+    """Remove a folder or file of a store; the bytes that became free, 0 where another process took it meanwhile."""
+    key, _, kind = path.name.partition(".")
+    try:
+        with FileLock(store / ".locks" / key, timeout=0):
+            freed = disk_bytes(path)
+            if not kind:  # first out of its place: half a unit must never be found
+                path = path.replace(path.with_name(f"{key}.partial"))
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+    except Timeout:
+        return 0
+    return freed

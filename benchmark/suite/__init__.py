@@ -1,0 +1,1 @@
+"""What is taught: suites, their concepts, and the pictures of these."""

@@ -1,0 +1,1 @@
+"""Adapters: which weights of the backbone a method may change."""

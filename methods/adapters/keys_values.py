@@ -1,0 +1,81 @@
+"""All entries of the keys and values of cross-attention (Custom Diffusion, Kumari et al., arXiv 2212.04488)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from ...benchmark.errors import BadInput
+from ...benchmark.models.backbone import Backbone
+from .low_rank import KEYS_AND_VALUES
+
+
+class KeysValues:
+    """The weights W of to_k and to_v themselves, kept as their change from the weights W₀ they began with."""
+
+    def __init__(self, backbone: Backbone, seed: int) -> None:
+        named = {name: m for name, m in backbone.unet.named_modules() if re.fullmatch(KEYS_AND_VALUES, name)}
+        self.params: dict[str, nn.Parameter] = {}
+        for name, layer in named.items():
+            layer.weight.data = layer.weight.data.float()
+            self.params[f"unet.{name}.weight"] = layer.weight.requires_grad_(True)
+        self.origin = {name: p.detach().clone() for name, p in self.params.items()}
+        self.start = dict(self.origin)
+
+    def delta(self) -> dict[str, Tensor]:
+        """W − (what was folded) by layer; differentiable."""
+        return {_layer(name): p - self.start[name] for name, p in self.params.items()}
+
+    def reads(self) -> dict[str, Tensor]:
+        """The rows of the change itself."""
+        return self.delta()
+
+    def folded(self) -> dict[str, Tensor]:
+        """What was folded, less W₀, where it is not W₀ itself."""
+        moved = {k: w for k, w in self.start.items() if w is not self.origin[k]}
+        return {_layer(k): w - self.origin[k] for k, w in moved.items()}
+
+    def fold(self) -> None:
+        """Count the change from here on."""
+        self.start = {name: p.detach().clone() for name, p in self.params.items()}
+
+    @torch.no_grad()
+    def reset(self, seed: int) -> None:
+        """Back to what was folded."""
+        for name, p in self.params.items():
+            p.copy_(self.start[name])
+
+    def avoid(self, rows: Mapping[str, Tensor]) -> None:
+        """Impossible: what the weights will read is not known before they are learned."""
+        raise BadInput("keys and values start from the pretrained model, not from directions; choose LoRA.")
+
+    def base(self) -> dict[str, Tensor]:
+        """W₀ by layer, (out, in)."""
+        return {_layer(name): w for name, w in self.origin.items()}
+
+    @torch.no_grad()
+    def place(self, change: Mapping[str, Tensor]) -> None:
+        """W₀ plus ``change``, counted as folded."""
+        for name, p in self.params.items():
+            w = change.get(_layer(name))
+            self.start[name] = self.origin[name] if w is None else self.origin[name] + w
+            p.copy_(self.start[name])
+
+    def state(self) -> dict[str, Tensor]:
+        """The weights as they are used, and what was folded where that is not the pretrained model's."""
+        own = {name: p.detach().clone() for name, p in self.params.items()}
+        return own | {f"past.{k}": w for k, w in self.start.items() if w is not self.origin[k]}
+
+    @torch.no_grad()
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Load both."""
+        for name, p in self.params.items():
+            p.copy_(state[name])
+            self.start[name] = state[f"past.{name}"].to(p.device) if f"past.{name}" in state else self.origin[name]
+
+
+def _layer(parameter: str) -> str:
+    return parameter.removeprefix("unet.").removesuffix(".weight")

@@ -1,0 +1,202 @@
+"""Low-rank adapters of the keys and values of cross-attention, made by peft: LoRA and VeRA."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import peft
+import torch
+from torch import Tensor, nn
+
+from ...benchmark.errors import BadInput
+from ...benchmark.models.backbone import Backbone
+
+KEYS_AND_VALUES = r".*attn2\.to_[kv]"
+
+
+class PeftAdapter:
+    """What LoRA and VeRA share: one delta a layer, a sum of folded changes, and exact reloading.
+
+    A subclass says how its parameters start (:meth:`draw`) and how its change becomes zero (:meth:`clear`).
+    """
+
+    def __init__(self, backbone: Backbone, config: peft.PeftConfig, kind: type[nn.Module]) -> None:
+        with torch.random.fork_rng():  # peft draws first values from the global generator; ours replace them
+            peft.get_peft_model(backbone.unet, config)
+        self.layers: dict[str, Any] = {n: m for n, m in backbone.unet.named_modules() if isinstance(m, kind)}
+        self.params = {f"unet.{name}": p for name, p in backbone.unet.named_parameters() if p.requires_grad}
+        for p in self.params.values():
+            p.data = p.data.float()
+        self.origin = {name: layer.get_base_layer().weight.detach().clone() for name, layer in self.layers.items()}
+        self.past: dict[str, Tensor] = {}
+
+    def draw(self, layer: Any, generator: torch.Generator) -> None:
+        """Set the parameters of a layer to their first values; its change need not be zero yet."""
+        raise NotImplementedError
+
+    def clear(self, layer: Any) -> None:
+        """Make the change of a layer zero."""
+        raise NotImplementedError
+
+    def delta(self) -> dict[str, Tensor]:
+        """ΔW by layer, (out, in); differentiable."""
+        return {name: layer.get_delta_weight("default") for name, layer in self.layers.items()}
+
+    def reads(self) -> dict[str, Tensor]:
+        """The rows of A (VeRA: of diag(d) A), (r, in) by layer; differentiable."""
+        return {name: self.rows(layer) for name, layer in self.layers.items()}
+
+    def rows(self, layer: Any) -> Tensor:
+        """The rows of one layer."""
+        raise NotImplementedError
+
+    def folded(self) -> dict[str, Tensor]:
+        """The sum of the folded or placed changes by layer."""
+        return self.past
+
+    @torch.no_grad()
+    def fold(self) -> None:
+        """Keep the sum of all changes so far in the base weights, and make the present change zero."""
+        change = self.delta()
+        self.past = {name: self.past.get(name, torch.zeros_like(w)) + w for name, w in change.items()}
+        self._rebase()
+        for layer in self.layers.values():
+            self.clear(layer)
+
+    @torch.no_grad()
+    def reset(self, seed: int) -> None:
+        """Draw new parameters, on the CPU so that every device gets the same; the change is zero."""
+        generator = torch.Generator().manual_seed(seed)
+        for layer in self.layers.values():
+            self.draw(layer, generator)
+            self.clear(layer)
+
+    def avoid(self, rows: Mapping[str, Tensor]) -> None:
+        """Impossible, unless the rows are the adapter's own to choose."""
+        raise BadInput("the rows that this adapter reads by are fixed or shared; choose LoRA to start in others.")
+
+    def base(self) -> dict[str, Tensor]:
+        """The pretrained weights, (out, in) by layer."""
+        return self.origin
+
+    @torch.no_grad()
+    def place(self, change: Mapping[str, Tensor]) -> None:
+        """The pretrained weights plus ``change``; the adapter's own change becomes zero."""
+        self.past = dict(change)
+        self._rebase()
+        for layer in self.layers.values():
+            self.clear(layer)
+
+    def _rebase(self) -> None:
+        """Base weight = original + past: always from the original, so a reload is exact to the last bit."""
+        for name, layer in self.layers.items():
+            w, base = self.past.get(name), layer.get_base_layer().weight
+            base.copy_(self.origin[name] if w is None else (self.origin[name].float() + w).to(base))
+
+    def state(self) -> dict[str, Tensor]:
+        """The parameters, and the sum of the folded changes."""
+        own = {name: p.detach().clone() for name, p in self.params.items()}
+        return own | {f"past.{name}": w for name, w in self.past.items()}
+
+    @torch.no_grad()
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Load parameters and folded changes."""
+        for name, p in self.params.items():
+            p.copy_(state[name])
+        self.past = {k.removeprefix("past."): v.to(p.device) for k, v in state.items() if k.startswith("past.")}
+        self._rebase()
+
+
+@dataclass(frozen=True)
+class LoraOptions:
+    """Rank r and scale α of the low-rank change."""
+
+    rank: int = 32
+    alpha: float = 32.0
+
+
+class Lora(PeftAdapter):
+    """ΔW = (α/r) B A with both factors trained (LoRA, arXiv 2106.09685)."""
+
+    def __init__(self, backbone: Backbone, seed: int, options: LoraOptions) -> None:
+        config = peft.LoraConfig(r=options.rank, lora_alpha=options.alpha, target_modules=KEYS_AND_VALUES)
+        super().__init__(backbone, config, peft.tuners.lora.Linear)
+        self.reset(seed)
+
+    def draw(self, layer: Any, generator: torch.Generator) -> None:
+        """A uniform as in peft."""
+        a = layer.lora_A["default"].weight
+        a.copy_(nn.init.kaiming_uniform_(torch.empty(a.shape), a=math.sqrt(5), generator=generator))
+
+    def rows(self, layer: Any) -> Tensor:
+        """The rows of A itself."""
+        a: Tensor = layer.lora_A["default"].weight
+        return a
+
+    @torch.no_grad()
+    def avoid(self, rows: Mapping[str, Tensor]) -> None:
+        """Project A onto the complement of ``rows``, each row as long as before; on the CPU, in float64."""
+        for name, layer in self.layers.items():
+            a = self.rows(layer)
+            if len(rows[name]) + len(a) > a.shape[1]:
+                raise BadInput(
+                    f"{len(a)} rows do not fit beside {len(rows[name])} earlier ones in {a.shape[1]} dimensions; lower "
+                    "lora.rank."
+                )
+            own, q = a.cpu().double(), torch.linalg.qr(rows[name].cpu().double().T).Q
+            turned = own - own @ q @ q.T
+            a.copy_(turned * (own.norm(dim=1) / turned.norm(dim=1))[:, None])
+
+    def clear(self, layer: Any) -> None:
+        """Set B to zero."""
+        layer.lora_B["default"].weight.zero_()
+
+
+@dataclass(frozen=True)
+class VeraOptions:
+    """Rank r of the frozen projections, the seed that gives them, and the first value of every entry of d."""
+
+    rank: int = 64
+    projection: int = 0
+    first: float = 0.1
+
+
+class Vera(PeftAdapter):
+    """ΔW = diag(b) B diag(d) A: frozen random A, B shared by all layers, d and b trained (arXiv 2310.11454)."""
+
+    def __init__(self, backbone: Backbone, seed: int, options: VeraOptions) -> None:
+        config = peft.VeraConfig(
+            r=options.rank,
+            target_modules=KEYS_AND_VALUES,
+            projection_prng_key=options.projection,
+            d_initial=options.first,
+        )
+        super().__init__(backbone, config, peft.tuners.vera.Linear)
+        self.first = options.first
+        self.reset(seed)
+
+    def draw(self, layer: Any, generator: torch.Generator) -> None:
+        """D constant, as in the paper: nothing is random but the projections."""
+        layer.vera_lambda_d["default"].fill_(self.first)
+
+    def rows(self, layer: Any) -> Tensor:
+        """The rows of diag(d) A."""
+        return _factors(layer)[0]
+
+    def clear(self, layer: Any) -> None:
+        """Set b to zero."""
+        layer.vera_lambda_b["default"].zero_()
+
+    @torch.no_grad()
+    def as_lora(self) -> dict[str, tuple[Tensor, Tensor]]:
+        """The same change as LoRA factors by layer: A' = diag(d) A, (r, in), and B' = diag(b) B, (out, r); α = r."""
+        return {name: _factors(layer) for name, layer in self.layers.items()}
+
+
+def _factors(layer: Any) -> tuple[Tensor, Tensor]:
+    a, b = layer.vera_A["default"][:, : layer.in_features], layer.vera_B["default"][: layer.out_features]
+    d, scale = layer.vera_lambda_d["default"], layer.vera_lambda_b["default"]
+    return d[:, None] * a, scale[:, None] * b

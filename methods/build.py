@@ -1,0 +1,111 @@
+"""Methods from the rows of the table: what their parts are made of, and the options they take."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, fields, replace
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from ..benchmark.errors import BadInput
+from ..benchmark.models.backbone import Backbone
+from ..benchmark.protocol import Method
+from .adapters.base import Adapter, Tokens
+from .adapters.keys_values import KeysValues
+from .adapters.low_rank import Lora, LoraOptions, Vera, VeraOptions
+from .catalogue import CATALOGUE, PLAIN
+from .consolidations.base import Consolidation
+from .consolidations.clora import Clora, CloraOptions
+from .consolidations.dsc import Dsc, DscOptions
+from .consolidations.ewc import Ewc, EwcOptions
+from .consolidations.independent import Independent
+from .consolidations.merge import Merge, MergeOptions
+from .consolidations.olora import Olora, OloraOptions
+from .consolidations.replay import Replay, ReplayOptions
+from .consolidations.ziplora import Zip, ZipOptions
+from .learner import Learner, LearnerOptions
+
+ADAPTERS: dict[str, tuple[Callable[..., Adapter], type | None]] = {
+    "tokens": (lambda backbone, seed: Tokens(), None),
+    "kv": (KeysValues, None),
+    "lora": (Lora, LoraOptions),
+    "vera": (Vera, VeraOptions),
+}
+CONSOLIDATIONS: dict[str, tuple[Callable[..., Consolidation], type | None]] = {
+    "clora": (Clora, CloraOptions),
+    "dsc": (Dsc, DscOptions),
+    "ewc": (Ewc, EwcOptions),
+    "merge": (Merge, MergeOptions),
+    "replay": (Replay, ReplayOptions),
+    "olora": (Olora, OloraOptions),
+    "ziplora": (Zip, ZipOptions),
+    "independent": (Independent, None),
+}
+
+
+def options_of(name: str, *, tuned: bool = True) -> dict[str, Any]:
+    """The options of every part by section: the rates of the adapter's plain row, what is fixed, what was tuned."""
+    row = CATALOGUE[name]
+    if not row.adapter:
+        return {}
+    kinds = {"learner": LearnerOptions, row.adapter: ADAPTERS[row.adapter][1]}
+    kinds |= {section: CONSOLIDATIONS[section][1] for section in row.consolidations}
+    options = {section: kind() for section, kind in kinds.items() if kind is not None}
+    if name != (plain_row := PLAIN[row.adapter]):
+        options["learner"] = options_of(plain_row)["learner"]
+    options |= {section: replace(options[section], **values) for section, values in row.fixed.items()}
+    return applied(options, chosen_by_tuning(name)) if tuned else options
+
+
+@cache
+def chosen_by_tuning(name: str) -> dict[str, str]:
+    """The settings that ``cpbench tune`` found best, from ``tuned/<name>.json``; none where it was not tuned."""
+    file = files(__package__) / "tuned" / f"{name}.json"
+    chosen: dict[str, str] = json.loads(file.read_text())["chosen"] if file.is_file() else {}
+    return chosen
+
+
+def configure(name: str, settings: Mapping[str, str]) -> dict[str, Any]:
+    """The options of a method with ``section.field`` settings applied; raises BadInput for any that do not fit."""
+    options = options_of(name)
+    valid = sorted(f"{section}.{f.name}" for section, o in options.items() for f in fields(o))
+    for key in settings:
+        if key not in valid:
+            known = ", ".join(valid) or "none"
+            raise BadInput(f"--set {key}: no option of method '{name}'; its options: {known}.")
+    return applied(options, settings)
+
+
+def applied(options: Mapping[str, Any], settings: Mapping[str, str]) -> dict[str, Any]:
+    """Options with ``section.field`` settings in their place."""
+    changed = dict(options)
+    for key, text in settings.items():
+        section, option = key.split(".")
+        value = _parse(key, text, type(getattr(changed[section], option)))
+        changed[section] = replace(changed[section], **{option: value})
+    return changed
+
+
+def _parse(key: str, text: str, kind: type) -> Any:
+    """Read a setting as the type of its default."""
+    try:
+        return {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
+    except (ValueError, KeyError):
+        raise BadInput(f"--set {key}={text}: expected a value of type {kind.__name__}.") from None
+
+
+def plain(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as nested plain dicts, for records and keys; one that is empty has no effect, and is left out."""
+    return {section: {k: v for k, v in asdict(o).items() if v != ""} for section, o in options.items()}
+
+
+def build(name: str, options: Mapping[str, Any], backbone: Backbone, seed: int) -> Method:
+    """Build a catalogue method in ``backbone``, which must be its own copy."""
+    row = CATALOGUE[name]
+    parts = [CONSOLIDATIONS[c] for c in row.consolidations]
+    own = [make(options[c]) if kind else make() for c, (make, kind) in zip(row.consolidations, parts, strict=True)]
+    make, kind = ADAPTERS[row.adapter]
+    adapter = make(backbone, seed, options[row.adapter]) if kind else make(backbone, seed)
+    return Learner(backbone, seed, adapter, own, options["learner"])

@@ -1,0 +1,1 @@
+"""Consolidations: what protects earlier concepts while a new one is learned."""

@@ -1,0 +1,51 @@
+"""C-LoRA (Smith et al., arXiv 2304.06027): a penalty on changing again what earlier tasks have changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ...benchmark.protocol import Task, Watch
+from ..training import Step
+from .base import Consolidation
+
+if TYPE_CHECKING:
+    from ..learner import Learner
+
+
+@dataclass(frozen=True)
+class CloraOptions:
+    """``strength`` is λ; the penalty is quartic in the scale of the factors, so useful values span decades."""
+
+    strength: float = 1e3
+
+
+def clora_penalty(past: Mapping[str, Tensor], delta: Mapping[str, Tensor]) -> Tensor:
+    """Σ_layers ‖ |Σ_{t'<t} A_{t'}B_{t'}| ⊙ A_tB_t ‖_F² (eq. 4), from matrices (out, in) by layer."""
+    terms = [(past[name].abs() * change).square().sum() for name, change in delta.items() if name in past]
+    return torch.stack(terms).sum() if terms else torch.zeros(())
+
+
+class Clora(Consolidation):
+    """W_t = W_0 + Σ_{t'<t} A_{t'}B_{t'} + A_tB_t, the past frozen; needs an adapter that can fold."""
+
+    name = "clora"
+    folds = True
+
+    def __init__(self, options: CloraOptions) -> None:
+        self.options = options
+
+    def penalty(self, learner: Learner, step: Step) -> Tensor | None:
+        """λ times :func:`clora_penalty`; nothing in the first task."""
+        past = learner.adapter.folded()
+        return self.options.strength * clora_penalty(past, learner.adapter.delta()) if past else None
+
+    def end(self, learner: Learner, task: Task, watch: Watch) -> dict[str, float]:
+        """Fold A_tB_t into the sum and start the next task with new factors."""
+        learner.adapter.fold()
+        learner.adapter.reset(task.seed)
+        return {}

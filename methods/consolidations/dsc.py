@@ -1,0 +1,95 @@
+"""DSC, diffusion-scores consolidation (Jha et al., ICLR 2025, arXiv 2410.00700): distillation in function space.
+
+After task n, a student that starts as LoRA_n learns from two frozen teachers at once: LoRA_n itself, and one
+earlier adapter LoRA_j drawn anew at each iteration. Only noisy pictures of the current task are used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ...benchmark.protocol import Task, Watch
+from ..scores import cross_entropy, errors, known_before, logits, predict
+from ..training import Phase, Step
+from .base import Consolidation, flatten, unflatten
+
+if TYPE_CHECKING:
+    from ..learner import Learner
+
+
+@dataclass(frozen=True)
+class DscOptions:
+    """w_H and β weigh scores and noise; τ is the temperature of the scores; I the iterations of the phase.
+
+    ``generic``: what c⁰ is called for all concepts, e.g. "thing"; the class noun of each where it is empty.
+    """
+
+    score_weight: float = 1.0
+    noise_weight: float = 1.0
+    temperature: float = 0.05
+    iterations: int = 60
+    batch: int = 4
+    rate: float = 1e-3
+    generic: str = ""
+
+
+def dsc_loss(noise: Tensor, first: Tensor, second: Tensor, student: Tensor, options: DscOptions) -> dict[str, Tensor]:
+    """Two terms: w_H [H(P_T1, P_S) + H(P_T2, P_S)], and β [‖ε_T1(cⁿ) − ε_S(cⁿ)‖² + ‖ε_T2(c^j) − ε_S(c^j)‖²].
+
+    ``noise`` is (n, c, h, w); the predictions of both teachers and the student are (n, 3, c, h, w) for the
+    candidates (c⁰, c^j, cⁿ) in this order.
+    """
+    p1, p2, ps = (logits(errors(noise, p), options.temperature) for p in (first, second, student))
+    scores = cross_entropy(p1, ps) + cross_entropy(p2, ps)
+    distance = (first[:, 2] - student[:, 2]).square().mean() + (second[:, 1] - student[:, 1]).square().mean()
+    return {"scores": options.score_weight * scores, "noise": options.noise_weight * distance}
+
+
+class Dsc(Consolidation):
+    """Keeps the adapter of every earlier task (its storage grows with n) and distils from them."""
+
+    name = "dsc"
+    recalls = True
+
+    def __init__(self, options: DscOptions) -> None:
+        self.options = options
+        self.pool: dict[str, dict[str, Tensor]] = {}
+
+    def end(self, learner: Learner, task: Task, watch: Watch) -> dict[str, float]:
+        """Distil, unless this is the first task; then the student joins the pool."""
+        figures = self._distil(learner, task, watch) if self.pool else {}
+        self.pool[task.subject.name] = learner.adapter.state()
+        return figures
+
+    def _distil(self, learner: Learner, task: Task, watch: Watch) -> dict[str, float]:
+        current = learner.adapter.state()
+        earlier = [name for name in learner.known if name in self.pool]
+        draw = torch.Generator().manual_seed(task.seed + 1)
+
+        def objective(step: Step) -> dict[str, Tensor]:
+            j = earlier[int(torch.randint(len(earlier), (), generator=draw))]
+            candidates = (known_before(task.subject, self.options.generic), learner.known[j], task.subject)
+            with torch.no_grad():
+                text = learner.backbone.embed([task.prompt.format(learner.say(c)) for c in candidates])
+                first = predict(learner, step, text, current)
+                second = predict(learner, step, text, self.pool[j])
+            student = predict(learner, step, text, None)
+            return dsc_loss(step.noise, first, second, student, self.options) | learner.penalties(step)
+
+        o = self.options
+        groups = [{"params": list(learner.adapter.params.values()), "lr": o.rate}]
+        phase = Phase("dsc", objective, groups, o.iterations, o.batch, streams=(draw,))
+        return learner.optimise(task, phase, watch)
+
+    def state(self) -> dict[str, Tensor]:
+        """The pool, as ``<concept>/<parameter>``."""
+        return flatten(self.pool)
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Read the pool back."""
+        self.pool = unflatten(state)

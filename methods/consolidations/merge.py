@@ -1,0 +1,144 @@
+"""Merging: every concept is learned from the base model, then all changes are put together into one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ...benchmark.errors import BadInput
+from ...benchmark.protocol import Subject, Task, Watch
+from .base import Consolidation, flatten, unflatten
+
+if TYPE_CHECKING:
+    from ..learner import Learner
+
+Changes = Mapping[str, Tensor]
+RULES = ("average", "greatest", "constrained", "orthogonal")
+
+
+def average(changes: Sequence[Changes]) -> dict[str, Tensor]:
+    """The mean of changes (out, in) by layer."""
+    return {name: torch.stack([c[name] for c in changes]).mean(0) for name in changes[0]}
+
+
+def greatest(changes: Sequence[Changes]) -> dict[str, Tensor]:
+    """Of each entry the change of greatest magnitude, with its sign, by layer."""
+    merged = {}
+    for name in changes[0]:
+        all_ = torch.stack([c[name] for c in changes])
+        merged[name] = all_.gather(0, all_.abs().argmax(0, keepdim=True))[0]
+    return merged
+
+
+def constrained(w0: Tensor, regular: Tensor, target: Tensor, values: Tensor) -> Tensor:
+    """argmin_W ‖(W − W₀) C_reg‖_F subject to W C_tgt = V (Custom Diffusion, arXiv 2212.04488, eq. 4).
+
+    W₀ (out, in), C_reg (in, r), C_tgt (in, s), V (out, s), float64. With G = C_reg C_regᵀ:
+    W = W₀ + (V − W₀ C_tgt) (C_tgtᵀ G⁻¹ C_tgt)⁻¹ C_tgtᵀ G⁻¹. Constraints that contradict one another (equal columns of
+    C_tgt with other values) are met in the least-squares sense.
+    """
+    g = regular @ regular.T
+    g = g + 1e-8 * g.diagonal().mean() * torch.eye(len(g), dtype=g.dtype, device=g.device)
+    solved = torch.linalg.solve(g, target)
+    merged: Tensor = w0 + (values - w0 @ target) @ torch.linalg.pinv(target.T @ solved, rtol=1e-12) @ solved.T
+    return merged
+
+
+@dataclass(frozen=True)
+class MergeOptions:
+    """``rule``: average, greatest (by magnitude), constrained (Custom Diffusion's) or orthogonal.
+
+    The last averages LoRAs whose rows of A started orthogonal to those of all earlier ones (arXiv 2410.04891).
+    ``captions``: how many words of the vocabulary, each in the training prompt, hold the rest of the model in place
+    under the constrained rule.
+    """
+
+    rule: str = "average"
+    captions: int = 200
+
+
+class Merge(Consolidation):
+    """Keeps the adapter of every task; after each, the model is the base plus the merged change."""
+
+    name = "merge"
+    folds = True
+
+    def __init__(self, options: MergeOptions) -> None:
+        if options.rule not in RULES:
+            raise BadInput(f"merge.rule={options.rule}: choose one of {', '.join(RULES)}.")
+        self.options = options
+        self.pool: dict[str, dict[str, Tensor]] = {}
+
+    def begin(self, learner: Learner, task: Task) -> None:
+        """Start from the base model."""
+        apart = self.options.rule == "orthogonal" and bool(self.pool)
+        earlier = [self._rows(learner, state) for state in self.pool.values()] if apart else []
+        learner.adapter.place({})
+        learner.adapter.reset(task.seed)
+        if apart:
+            learner.adapter.avoid({name: torch.cat([rows[name] for rows in earlier]) for name in earlier[0]})
+
+    @torch.no_grad()
+    def end(self, learner: Learner, task: Task, watch: Watch) -> dict[str, float]:
+        """Put the change of this task aside, and the merged one in its place."""
+        self.pool[task.subject.name] = learner.adapter.state()
+        changes = {name: self._change(learner, state) for name, state in self.pool.items()}
+        learner.adapter.place({})
+        if self.options.rule == "constrained":
+            merged = self._constrained(learner, task, changes)
+        else:
+            merged = (greatest if self.options.rule == "greatest" else average)(list(changes.values()))
+        learner.adapter.place(merged)
+        return {}
+
+    def _change(self, learner: Learner, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        learner.adapter.restore(state)
+        return {name: w.detach().clone() for name, w in learner.adapter.delta().items()}
+
+    def _rows(self, learner: Learner, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        learner.adapter.restore(state)
+        return {name: rows.detach().clone() for name, rows in learner.adapter.reads().items()}
+
+    def _constrained(self, learner: Learner, task: Task, changes: Mapping[str, Changes]) -> dict[str, Tensor]:
+        """The closed form, layer by layer, with the text states of every concept's own words as targets.
+
+        On the CPU: not every accelerator knows float64.
+        """
+        states = [self._states(learner, task, learner.known[name]) for name in changes]
+        regular = self._regular(learner, task)
+        merged = {}
+        for layer, w0 in learner.adapter.base().items():
+            w = w0.cpu().double()
+            values = [(w + c[layer].cpu().double()) @ s for c, s in zip(changes.values(), states, strict=True)]
+            merged[layer] = (constrained(w, regular, torch.cat(states, 1), torch.cat(values, 1)) - w).to(w0)
+        return merged
+
+    def _states(self, learner: Learner, task: Task, subject: Subject) -> Tensor:
+        """Text states (in, s) at the token and the noun of a concept, float64."""
+        words = learner.say(subject)
+        ids = learner.backbone.tokenizer(task.prompt.format(words)).input_ids
+        own = set(learner.backbone.tokenizer(words, add_special_tokens=False).input_ids)
+        where = [k for k, i in enumerate(ids) if i in own]
+        return learner.backbone.embed([task.prompt.format(words)])[0, where].T.cpu().double()
+
+    def _regular(self, learner: Learner, task: Task) -> Tensor:
+        """Text states (in, r) of the training prompt with words of the vocabulary, float64."""
+        words = sorted(w.removesuffix("</w>") for w in learner.backbone.tokenizer.get_vocab() if w.endswith("</w>"))
+        plain = [w for w in words if w.isascii() and w.isalpha()]
+        draw = torch.Generator().manual_seed(0)
+        chosen = [plain[k] for k in torch.randperm(len(plain), generator=draw)[: self.options.captions].tolist()]
+        prompts = [task.prompt.format(w) for w in chosen]
+        parts = [learner.backbone.embed(prompts[k : k + 32]) for k in range(0, len(prompts), 32)]
+        return torch.cat(parts).flatten(0, 1).T.cpu().double()
+
+    def state(self) -> dict[str, Tensor]:
+        """All adapters, as ``<concept>/<parameter>``."""
+        return flatten(self.pool)
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Read the adapters back."""
+        self.pool = unflatten(state)

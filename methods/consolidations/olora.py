@@ -1,0 +1,61 @@
+"""O-LoRA (Wang et al., 2023, arXiv 2310.14152): later tasks learn in directions orthogonal to those of earlier ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ...benchmark.protocol import Task, Watch
+from ..training import Step
+from .base import Consolidation
+
+if TYPE_CHECKING:
+    from ..learner import Learner
+
+
+@dataclass(frozen=True)
+class OloraOptions:
+    """λ of the orthogonality."""
+
+    strength: float = 0.5
+
+
+def orthogonality(past: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
+    """Σ_layers Σ_jk (A_past A_tᵀ)²_jk (their L_orth), from rows (r', in) and (r, in) by layer."""
+    return torch.stack([(past[name] @ rows.T).square().sum() for name, rows in present.items()]).sum()
+
+
+class Olora(Consolidation):
+    """Folds each task's change into the past, and keeps the directions that it reads."""
+
+    name = "olora"
+    folds = True
+
+    def __init__(self, options: OloraOptions) -> None:
+        self.options = options
+        self.past: dict[str, Tensor] = {}
+
+    def penalty(self, learner: Learner, step: Step) -> Tensor | None:
+        """λ times :func:`orthogonality`; nothing in the first task."""
+        return self.options.strength * orthogonality(self.past, learner.adapter.reads()) if self.past else None
+
+    def end(self, learner: Learner, task: Task, watch: Watch) -> dict[str, float]:
+        """Keep the rows of this task, fold its change, and start the next with new factors."""
+        for name, rows in learner.adapter.reads().items():
+            earlier = [self.past[name]] if name in self.past else []
+            self.past[name] = torch.cat([*earlier, rows.detach().clone()])
+        learner.adapter.fold()
+        learner.adapter.reset(task.seed)
+        return {}
+
+    def state(self) -> dict[str, Tensor]:
+        """The rows of all tasks by layer."""
+        return dict(self.past)
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Read the rows back."""
+        self.past = dict(state)

@@ -1,0 +1,63 @@
+"""Replay: pictures of earlier concepts are kept and mixed into the training of later ones. Upper bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ...benchmark.protocol import Pictures, Subject, Task, Watch
+from .base import Consolidation
+
+if TYPE_CHECKING:
+    from ..learner import Learner
+
+
+@dataclass(frozen=True)
+class ReplayOptions:
+    """``pictures`` kept of each concept (0: all); ``afresh``: each task starts from the base model (joint training)."""
+
+    pictures: int = 2
+    afresh: bool = False
+
+
+class Replay(Consolidation):
+    """Keeps pictures, which count as storage; in training every concept is drawn equally often."""
+
+    name = "replay"
+    needs_weights = False
+    keeps_pictures = True
+
+    def __init__(self, options: ReplayOptions) -> None:
+        self.options = options
+        self.kept: dict[str, Tensor] = {}
+
+    def begin(self, learner: Learner, task: Task) -> None:
+        """Start from the base model, where asked for."""
+        if self.options.afresh:
+            learner.adapter.reset(task.seed)
+
+    def updates(self, task: Task) -> int:
+        """Afresh as many as sequential training has made by now, else no bound from above could be expected."""
+        return task.steps * task.number if self.options.afresh else task.steps
+
+    def rehearsed(self, learner: Learner) -> list[tuple[Pictures, Subject]]:
+        """The kept pictures of each earlier concept."""
+        return [(pictures.cpu().numpy(), learner.known[name]) for name, pictures in self.kept.items()]
+
+    def end(self, learner: Learner, task: Task, watch: Watch) -> dict[str, float]:
+        """Keep the first pictures of this task."""
+        n = self.options.pictures or len(task.pictures)
+        self.kept[task.subject.name] = torch.from_numpy(task.pictures[:n].copy())
+        return {"pictures_kept": float(sum(map(len, self.kept.values())))}
+
+    def state(self) -> dict[str, Tensor]:
+        """The pictures, uint8 (n, h, w, 3) by concept."""
+        return dict(self.kept)
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Read the pictures back."""
+        self.kept = dict(state)

@@ -1,0 +1,109 @@
+"""ZipLoRA (Shah et al., 2023, arXiv 2311.13600): changes merged column by column with learned coefficients.
+
+The paper merges two LoRAs; here each task merges those of all concepts. Its inputs are noisy pictures of the present
+task only, under the prompt of each concept: nothing is replayed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from ...benchmark.protocol import Task, Watch
+from ..scores import predict
+from ..training import Phase, Step
+from .merge import Changes, Merge, MergeOptions
+
+if TYPE_CHECKING:
+    from ..learner import Learner
+
+
+@dataclass(frozen=True)
+class ZipOptions:
+    """λ keeps the coefficients of two concepts from sharing columns; updates, batch and rate of the phase."""
+
+    overlap: float = 0.01
+    iterations: int = 60
+    batch: int = 2
+    rate: float = 1e-2
+
+
+def overlap(coefficients: Mapping[str, Tensor]) -> Tensor:
+    """Σ_layers Σ_{i<j} |cos(m_i, m_j)|, the second term of their loss, from coefficients (n, in) by layer."""
+    total = []
+    for m in coefficients.values():
+        unit = nn.functional.normalize(m, dim=1)
+        total.append((unit @ unit.T).abs().triu(1).sum())
+    return torch.stack(total).sum()
+
+
+def zipped(changes: Tensor, m: Tensor) -> Tensor:
+    """Σ_i ΔW_i diag(m_i), (out, in), from changes (n, out, in) and coefficients (n, in)."""
+    return (changes * m[:, None, :]).sum(0)
+
+
+class Zip(Merge):
+    """Merges by coefficients that keep, for each concept, what its own adapter would predict."""
+
+    name = "ziplora"
+
+    def __init__(self, options: ZipOptions) -> None:
+        super().__init__(MergeOptions())
+        self.zip = options
+
+    def end(self, learner: Learner, task: Task, watch: Watch) -> dict[str, float]:
+        """Put the change of this task aside, learn the coefficients, and place the merged change."""
+        self.pool[task.subject.name] = learner.adapter.state()
+        changes = {name: self._change(learner, state) for name, state in self.pool.items()}
+        learner.adapter.place({})
+        layers = {layer: torch.stack([c[layer] for c in changes.values()]) for layer in learner.adapter.base()}
+        m = {layer: nn.Parameter(torch.ones(len(w), w.shape[2], device=w.device)) for layer, w in layers.items()}
+        figures = self._learn(learner, task, changes, layers, m, watch) if len(changes) > 1 else {}
+        learner.adapter.place({layer: zipped(w, m[layer].detach()) for layer, w in layers.items()})
+        return figures
+
+    def _learn(
+        self,
+        learner: Learner,
+        task: Task,
+        changes: Mapping[str, Changes],
+        layers: Mapping[str, Tensor],
+        m: Mapping[str, nn.Parameter],
+        watch: Watch,
+    ) -> dict[str, float]:
+        def objective(step: Step) -> dict[str, Tensor]:
+            with torch.no_grad():
+                text = learner.backbone.embed([task.prompt.format(learner.say(learner.known[c])) for c in changes])
+                own = [_added(learner, c, step, text[k : k + 1]) for k, c in enumerate(changes.values())]
+            with _changed(learner, {layer: zipped(w, m[layer]) for layer, w in layers.items()}):
+                merged = predict(learner, step, text, None)
+            distance = (merged - torch.cat(own, 1)).square().mean()
+            return {"distance": distance, "overlap": self.zip.overlap * overlap(m)}
+
+        o = self.zip
+        phase = Phase("zip", objective, [{"params": list(m.values()), "lr": o.rate}], o.iterations, o.batch)
+        return learner.optimise(task, phase, watch)
+
+
+def _added(learner: Learner, change: Changes, step: Step, text: Tensor) -> Tensor:
+    with _changed(learner, change):
+        return predict(learner, step, text, None)
+
+
+@contextmanager
+def _changed(learner: Learner, change: Changes) -> Iterator[None]:
+    """Add ΔW x to the output of each layer: gradients reach ΔW, which an override of weights would not promise."""
+
+    def adder(w: Tensor) -> Any:
+        return lambda module, inputs, output: output + nn.functional.linear(inputs[0], w.to(inputs[0].dtype))
+
+    with ExitStack() as stack:
+        for layer, w in change.items():
+            handle = learner.backbone.unet.get_submodule(layer).register_forward_hook(adder(w))
+            stack.callback(handle.remove)
+        yield

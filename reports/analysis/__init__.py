@@ -1,0 +1,1 @@
+"""From records to the numbers that tables, plots and pages show."""

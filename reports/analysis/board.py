@@ -1,0 +1,210 @@
+"""From records to matrices and to the rows of a leaderboard."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ...benchmark.records import continual
+from ...benchmark.suite.spec import load_suite, suite_names
+from .entry import Entry, ceiling, floor, matrix
+from .paired import Rank, ranks
+from .stats import Estimate, estimate
+
+HEADLINES = ("identity", "image_align")
+UPPER = "upper bound"
+"""What a method is that sees what others may not."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of a leaderboard, with its values by column.
+
+    ``bound`` says that it does not compete and what it is: :data:`UPPER`, "floor" or "ceiling"; empty for the others.
+    """
+
+    method: str
+    bound: str
+    values: dict[str, Estimate]
+
+    @property
+    def title(self) -> str:
+        """The name of the method, or what bound it is."""
+        return f"{UPPER}: {self.method}" if self.bound == UPPER else self.method
+
+    @property
+    def competes(self) -> bool:
+        """Bounds do not, nor does the base model, which forgets nothing since it learns nothing."""
+        return not self.bound and self.method != "base"
+
+
+@dataclass(frozen=True)
+class Board:
+    """Rows that may be compared with one another, and the conditions that all of them share."""
+
+    conditions: dict[str, str]
+    headline: str
+    tasks: int
+    lines: tuple[Line, ...]
+    results: tuple[Entry, ...]
+    runs: Mapping[str, Sequence[Entry]]
+    """The results by method, as :func:`by_method` names them."""
+    ranks: Mapping[str, Rank]
+    """Places by average of those that are no bounds and have an interval; without one nothing tells places apart."""
+
+
+def headline(results: Iterable[Entry]) -> str:
+    """The first of :data:`HEADLINES` that all records have."""
+    measured = [r.cells for r in results]
+    return next((m for m in HEADLINES if all(m in have for have in measured)), HEADLINES[-1])
+
+
+def conditions(result: Entry) -> dict[str, str]:
+    """What two runs must have in common to stand in one table."""
+    r = result.run
+    return {
+        "suite": f"{r.suite} (version {r.suite_version}, {r.suite_hash})",
+        "backbone": f"{r.backbone} ({r.weights})",
+        "profile": f"{r.profile} ({', '.join(f'{k} {v[:8]}' for k, v in sorted(r.extractors.items()))})",
+        "protocol": r.protocol,
+        "device": r.device,
+        "dtype": r.dtype,
+        "tasks": str(len(r.order)),
+        "pictures a cell": ", ".join(map(str, result.drawn)),
+    }
+
+
+def boards(results: Sequence[Entry], upper: Collection[str] = ()) -> list[Board]:
+    """The leaderboards of some records: one for each set of conditions, longest sequences first.
+
+    ``upper`` are the methods that are upper bounds, by their names in the records.
+    """
+    groups: dict[str, list[Entry]] = defaultdict(list)
+    for result in results:
+        groups[json.dumps(conditions(result))].append(result)
+    found = [_board(json.loads(key), groups[key], upper) for key in sorted(groups)]
+    return sorted(found, key=lambda board: -board.tasks)
+
+
+def by_method(results: Iterable[Entry]) -> dict[str, list[Entry]]:
+    """Records by method; options are told only where one method ran with several sets of them."""
+    sets: dict[str, dict[str, list[Entry]]] = defaultdict(lambda: defaultdict(list))
+    for result in results:
+        sets[result.run.method][json.dumps(result.run.options, sort_keys=True)].append(result)
+    named: dict[str, list[Entry]] = {}
+    for method, variants in sorted(sets.items()):
+        for options, runs in sorted(variants.items()):
+            named[method if len(variants) == 1 else f"{method} ({_differing(options, list(variants))})"] = runs
+    return named
+
+
+def _differing(options: str, variants: list[str]) -> str:
+    """The options of one variant that are not the same in all of them; one that it lacks is told as such."""
+    flat = [{f"{s}.{k}": v for s, part in json.loads(o).items() for k, v in part.items()} for o in (options, *variants)]
+    own, others = flat[0], flat[1:]
+    keys = sorted({k for other in others for k in other})
+    differing = [k for k in keys if any(other.get(k) != own.get(k) for other in others)]
+    return ", ".join(f"{k}={own[k]}" if k in own else f"without {k}" for k in differing)
+
+
+def _board(shared: dict[str, str], results: list[Entry], upper: Collection[str]) -> Board:
+    main = headline(results)
+    runs = by_method(results)
+    lines = [Line(n, UPPER if own[0].run.method in upper else "", _values(own, main)) for n, own in runs.items()]
+    lines.sort(key=lambda line: (line.bound, -line.values["average"].value))
+    every = (*lines, *_bounds(results, main))
+    return Board(shared, main, len(results[0].run.order), every, tuple(results), runs, _ranks(lines, runs, main))
+
+
+def _ranks(lines: list[Line], runs: Mapping[str, Sequence[Entry]], main: str) -> dict[str, Rank]:
+    rivals = [line for line in lines if not line.bound]
+    found = ranks({line.method: runs[line.method] for line in rivals}, lambda e: continual.average(e.matrix(main)))
+    return {line.method: found[line.method] for line in rivals if line.values["average"].interval is not None}
+
+
+def copying(board: Board) -> list[str]:
+    """Methods whose pictures are on average more like the real ones than other real ones are."""
+    level = _bound(ceiling, list(board.results), "image_align").value
+    runs = board.runs
+    means = {
+        name: estimate([continual.average(matrix(r, "image_align")) for r in own]).value for name, own in runs.items()
+    }
+    return [name for name, mean in means.items() if mean > level]
+
+
+def _values(runs: list[Entry], main: str) -> dict[str, Estimate]:
+    """The columns of one method, each estimated over its runs (orders times seeds)."""
+    r = [matrix(result, main) for result in runs]
+    columns = {
+        "average": [continual.average(m) for m in r],
+        "plasticity": [continual.plasticity(m) for m in r],
+        "forgetting": [continual.forgetting_last(m, higher=True) for m in r],
+        "text_align": [continual.average(matrix(result, "text_align")) for result in runs],
+        "mmd": [continual.average(matrix(result, "mmd")) for result in runs],
+        "kid": [continual.average(matrix(result, "kid")) for result in runs],
+        "train_seconds": [_mean([c.train_seconds for c in result.cost]) for result in runs],
+        "stored_bytes": [float(result.cost[-1].stored_bytes) if result.cost else 0.0 for result in runs],
+        "trainable": [float(result.cost[-1].trainable_parameters) if result.cost else 0.0 for result in runs],
+    }
+    orders = [result.order for result in runs]
+    return {name: estimate(values, orders) for name, values in columns.items()}
+
+
+def _mean(values: list[float]) -> float:
+    return float(np.mean(values)) if values else 0.0
+
+
+def _bounds(results: list[Entry], main: str) -> list[Line]:
+    """The floor (base model, before any task) and the ceiling (held-out real pictures), of the runs that have them."""
+    metrics = {"average": main, "text_align": "text_align", "mmd": "mmd", "kid": "kid"}
+    rows = (("floor: base model", "floor", floor), ("ceiling: real pictures", "ceiling", ceiling))
+    return [Line(name, kind, {c: _bound(f, results, m) for c, m in metrics.items()}) for name, kind, f in rows]
+
+
+def _bound(of: Callable[[Entry, str], float], results: list[Entry], metric: str) -> Estimate:
+    """The mean of a bound over the runs that have it; without interval, since runs share it."""
+    seen = [value for r in results if not np.isnan(value := of(r, metric))]
+    return Estimate(float(np.mean(seen)) if seen else float("nan"), None, len(seen))
+
+
+def pareto(points: Sequence[tuple[float, float]], *, smaller_x: bool, smaller_y: bool) -> list[bool]:
+    """Which points no other one beats: at least as good in both directions, and better in one."""
+    signed = [(a if smaller_x else -a, b if smaller_y else -b) for a, b in points]
+    return [not any((c <= a and d <= b) and (c, d) != (a, b) for c, d in signed) for a, b in signed]
+
+
+def first_run(entry: Entry) -> tuple[int, bool, list[str]]:
+    """Sorts runs so that every method shows the same one: the lowest seed, on the suite's own order where known."""
+    run = entry.run
+    given = [c.name for c in load_suite(run.suite).concepts] if run.suite in suite_names() else run.order
+    return run.seed, run.order != given, run.order
+
+
+@dataclass(frozen=True)
+class About:
+    """A method in words: its adapter and consolidations, a sentence, and the address of its paper.
+
+    ``bound`` marks an upper bound, which sees what others may not and does not compete with them.
+    """
+
+    adapter: str
+    consolidations: tuple[str, ...]
+    sentence: str
+    paper: str
+    bound: bool = False
+
+
+Methods = Mapping[str, About]
+"""Methods by their names in the catalogue."""
+
+
+UNKNOWN = About("", (), "", "")
+
+
+Pictures = Callable[[str], list[Path]]
+"""The PNG files of a unit by its key; empty where the store no longer has it."""

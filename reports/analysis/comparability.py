@@ -1,0 +1,56 @@
+"""Why two runs may not be compared, or what their comparison means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .board import conditions
+from .entry import Entry
+
+
+@dataclass(frozen=True)
+class Unequal:
+    """One thing that is not the same in two runs, and what follows from it."""
+
+    what: str
+    first: str
+    second: str
+    follows: str
+
+
+FORBIDS = "never in one table"
+COMPARED = "this is what is compared"
+UNPAIRED = "not a pair: only means over runs may be compared"
+ROUNDING = "the last bits may differ"
+
+
+def unequal(a: Entry, b: Entry) -> Iterator[Unequal]:
+    """What differs between two runs, the gravest first."""
+    first, second = conditions(a), conditions(b)
+    for key in first:
+        if first[key] != second[key]:
+            yield Unequal(key, first[key], second[key], FORBIDS)
+    if a.run.method != b.run.method:
+        yield Unequal("method", a.run.method, b.run.method, COMPARED)
+    one, two = (_flat(e.run.options) for e in (a, b))
+    for key in sorted(one.keys() | two.keys()):
+        if one.get(key) != two.get(key):
+            yield Unequal(key, one.get(key, "-"), two.get(key, "-"), COMPARED)
+    if a.order != b.order:
+        yield Unequal("order", " ".join(a.order), " ".join(b.order), UNPAIRED)
+    if a.run.seed != b.run.seed:
+        yield Unequal("seed", str(a.run.seed), str(b.run.seed), UNPAIRED)
+    one, two = (_flat(e.environment) for e in (a, b))
+    for key in sorted(one.keys() | two.keys()):
+        if one.get(key) != two.get(key):
+            yield Unequal(key, one.get(key, "-"), two.get(key, "-"), ROUNDING)
+
+
+def _flat(content: Mapping[str, Any], before: str = "") -> dict[str, str]:
+    """Nested mappings as one, keys joined by dots."""
+    found: dict[str, str] = {}
+    for key, value in content.items():
+        found |= _flat(value, f"{before}{key}.") if isinstance(value, Mapping) else {f"{before}{key}": str(value)}
+    return found

@@ -1,0 +1,183 @@
+"""What a report keeps of a record: matrices and costs. Records are read one at a time and let go, so that many fit."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from sys import intern
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...benchmark.records.continual import Matrix
+from ...benchmark.records.result import Result, Run, Score, TaskCost, iterate_results
+
+Stack = NDArray[np.float64]
+"""Matrices of several metrics, one above the other."""
+
+_OF_PICTURES = ("identity", "image_align", "mmd", "text_align")  # each is of all pictures of a cell
+_KEPT_FIGURES = ("change", "fisher.", "fisher_dc.")  # what plots over many runs are made of
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One record.
+
+    ``cells``: R of shape (T + 1, T) by metric, NaN where nothing was measured; ``errors``: the standard error of each
+    cell over its prompts and pictures; ``prior``: the prior after each task, (T + 1,); ``ceilings``: held-out real
+    pictures, mean over concepts; ``confusion``: after i tasks, the share of real pictures of the concept of a row that
+    the model takes for that of a column, both in the order in which they were taught.
+    """
+
+    run: Run
+    status: str
+    error: str | None
+    created: str
+    environment: dict[str, Any]
+    units: dict[str, str]
+    cells: dict[str, Matrix]
+    errors: dict[str, Matrix]
+    prior: dict[str, NDArray[np.float64]]
+    ceilings: dict[str, float]
+    higher: dict[str, bool]
+    confusion: dict[int, Matrix]
+    drawn: tuple[int, ...]
+    prompts: int
+    cost: tuple[TaskCost, ...]
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The concepts in the order in which they were taught."""
+        return tuple(self.run.order)
+
+    @property
+    def tasks(self) -> int:
+        """T, the number of concepts."""
+        return len(self.run.order)
+
+    def matrix(self, metric: str) -> Matrix:
+        """R of a metric; all NaN where it was not measured."""
+        return self.cells[metric] if metric in self.cells else np.full((self.tasks + 1, self.tasks), np.nan)
+
+
+def entry_of(result: Result) -> Entry:
+    """Digest one record."""
+    last = len(result.run.order)
+    drawn = [s for s in result.scores if s.source == "model" and s.other is None]
+    metrics = list(dict.fromkeys(s.metric for s in drawn))
+    means, errors, counts = _cells(drawn, metrics, last)
+    return Entry(
+        run=result.run,
+        status=result.status,
+        error=result.error,
+        created=result.created,
+        environment=result.environment,
+        units=result.units,
+        cells={metric: means[k, :, 1:] for k, metric in enumerate(metrics)},
+        errors={metric: errors[k, :, 1:] for k, metric in enumerate(metrics)},
+        prior={metric: means[k, :, 0] for k, metric in enumerate(metrics) if not np.isnan(means[k, :, 0]).all()},
+        ceilings=_ceilings(result),
+        higher={s.metric: s.higher_is_better for s in drawn},
+        confusion=_confusion(result),
+        drawn=_pictures(counts, metrics),
+        prompts=max((s.prompt for s in drawn if s.prompt is not None), default=-1) + 1,
+        cost=tuple(_with_few_figures(c) for c in result.cost),
+    )
+
+
+def entries(folder: Path) -> Iterator[tuple[Path, Entry]]:
+    """The records below a folder, one by one."""
+    for path, result in iterate_results(folder):
+        yield path, entry_of(result)
+
+
+def entries_of(results: Iterable[Result]) -> list[Entry]:
+    """Records that are in memory already."""
+    return [entry_of(result) for result in results]
+
+
+def _cells(scores: list[Score], metrics: list[str], last: int) -> tuple[Stack, Stack, Stack]:
+    """Means, standard errors and numbers of pictures of all cells: (metrics, T + 1, T + 1), the prior in column 0.
+
+    The standard error of a cell is its own where it tells one, else over its prompts; NaN for one value.
+    """
+    shape = (len(metrics), last + 1, last + 1)
+    size, places = math.prod(shape), {metric: k for k, metric in enumerate(metrics)}
+    at = np.array([(places[s.metric] * (last + 1) + s.i) * (last + 1) + s.j for s in scores], dtype=np.int64)
+    values = np.array([s.value for s in scores], dtype=np.float64)
+    rows = np.bincount(at, minlength=size)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means: Stack = np.bincount(at, values, size) / rows
+        errors: Stack = np.sqrt(np.bincount(at, np.square(values - means[at]), size) / (rows - 1) / rows)
+    errors[rows < 2] = np.nan
+    for place, s in zip(at, scores, strict=True):
+        if s.se is not None:
+            errors[place] = s.se
+    counts = np.bincount(at, np.array([s.n for s in scores], dtype=np.float64), size).astype(np.float64)
+    return means.reshape(shape), errors.reshape(shape), counts.reshape(shape)
+
+
+def _ceilings(result: Result) -> dict[str, float]:
+    real: dict[str, list[float]] = defaultdict(list)
+    for s in result.scores:
+        if s.source == "real":
+            real[s.metric].append(s.value)
+    return {metric: float(np.mean(values)) for metric, values in real.items()}
+
+
+def _pictures(counts: Stack, metrics: list[str]) -> tuple[int, ...]:
+    """The numbers of pictures of a concept that cells were made of, by the first of :data:`_OF_PICTURES` there is."""
+    told = next((metric for metric in _OF_PICTURES if metric in metrics), None)
+    found = counts[metrics.index(told)] if told else counts.max(axis=0, initial=0)
+    return tuple(sorted({int(n) for n in found[:, 1:].ravel() if n}))
+
+
+def _confusion(result: Result) -> dict[int, Matrix]:
+    places, found = {name: k for k, name in enumerate(result.run.order)}, dict[int, Matrix]()
+    for s in result.scores:
+        if s.metric in ("dc_accuracy", "dc_confusion") and s.source == "model":
+            r = found.setdefault(s.i, np.full((len(places), len(places)), np.nan))
+            a, b = places[s.concept], places[s.other or s.concept]
+            r[a] = np.where(np.isnan(r[a]), 0.0, r[a])
+            r[a, b] = s.value
+    return found
+
+
+def _with_few_figures(cost: TaskCost) -> TaskCost:
+    kept = {intern(k): v for k, v in cost.figures.items() if k.startswith(_KEPT_FIGURES)}  # the same in every record
+    return cost.model_copy(update={"figures": kept})
+
+
+def matrix(result: Entry, metric: str) -> Matrix:
+    """R of shape (T + 1, T): row i after task i, row 0 the base model; NaN where nothing was measured."""
+    return result.matrix(metric)
+
+
+def ceiling(result: Entry, metric: str) -> float:
+    """The metric of held-out real pictures, mean over concepts; NaN where there are none."""
+    return result.ceilings.get(metric, float("nan"))
+
+
+def floor(result: Entry, metric: str) -> float:
+    """The metric of the base model before any task, mean over concepts; NaN where it was not measured."""
+    row = result.matrix(metric)[0]
+    return float(np.mean(row[~np.isnan(row)])) if (~np.isnan(row)).any() else float("nan")
+
+
+def mean_matrix(results: Sequence[Entry], metric: str) -> Matrix:
+    """Mean of R over runs by position in the order; NaN where no run measured."""
+    stack = np.stack([matrix(r, metric) for r in results])
+    seen = (~np.isnan(stack)).sum(axis=0)
+    total = np.nansum(stack, axis=0)
+    return np.where(seen > 0, total / np.maximum(seen, 1), np.nan)
+
+
+def in_between(r: Matrix) -> bool:
+    """Whether more was measured than the base model, each concept when learned, and the end: the protocol "full"."""
+    middle = r[1:-1].copy()
+    np.fill_diagonal(middle, np.nan)
+    return bool((~np.isnan(middle)).any())

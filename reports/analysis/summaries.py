@@ -1,0 +1,110 @@
+"""Every metric under every named summary, with its interval and where its spread comes from."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from ...benchmark.records import continual
+from ...benchmark.records.continual import Matrix
+from .board import Board
+from .entry import Entry, matrix
+from .stats import Estimate, Spread, estimate, spread
+
+SUMMARIES: dict[str, Callable[[Matrix, bool], float]] = {
+    "average": lambda r, higher: continual.average(r),
+    "plasticity": lambda r, higher: continual.plasticity(r),
+    "forgetting_last": lambda r, higher: continual.forgetting_last(r, higher=higher),
+    "forgetting_max": lambda r, higher: continual.forgetting_max(r, higher=higher),
+    "forgetting_clipped": lambda r, higher: continual.forgetting_clipped(r, higher=higher),
+    "forgetting_all": lambda r, higher: continual.forgetting_all(r, higher=higher),
+    "backward_transfer": lambda r, higher: continual.backward_transfer(r, higher=higher),
+    "forward_transfer": lambda r, higher: continual.forward_transfer(r, higher=higher),
+}
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One number of a method; ``spread`` says how orders, training seeds and drawn pictures move it.
+
+    What drawn pictures do is told from the spread over prompts too, which all runs share: it is the most that sampling
+    seeds can do, and what is left for training seeds the least.
+    """
+
+    method: str
+    metric: str
+    name: str
+    estimate: Estimate
+    spread: Spread
+
+
+def summaries(board: Board) -> Iterator[Summary]:
+    """All that were measured, by method, metric and name; what needs cells that no run has is left out."""
+    runs = board.runs
+    alone = {(r.order, r.run.seed): r for r in runs.get("independent", [])}
+    for method, results in runs.items():
+        for metric, higher in _metrics(results):
+            found = {name: partial(_of_matrix, of, metric, higher) for name, of in SUMMARIES.items()}
+            found["intransigence"] = partial(_intransigence, alone, metric, higher)
+            found["prior"] = partial(of_prior, metric=metric)
+            for name, of in found.items():
+                values = [of(r) for r in results]
+                if not np.isnan(values).all():
+                    yield _summary(method, metric, name, results, values)
+
+
+def _summary(method: str, metric: str, name: str, results: Sequence[Entry], values: Sequence[float]) -> Summary:
+    orders = [r.order for r in results]
+    drawn = [sampling_error(r, metric) for r in results] if name == "average" else []
+    return Summary(method, metric, name, estimate(values, orders), spread(values, orders, drawn))
+
+
+def _metrics(results: Sequence[Entry]) -> list[tuple[str, bool]]:
+    """Metrics of model pictures and whether higher is better."""
+    return sorted({item for r in results for item in r.higher.items()})
+
+
+def _of_matrix(of: Callable[[Matrix, bool], float], metric: str, higher: bool, result: Entry) -> float:
+    return of(matrix(result, metric), higher)
+
+
+def _intransigence(alone: dict[tuple[tuple[str, ...], int], Entry], metric: str, higher: bool, result: Entry) -> float:
+    """Against the run of ``independent`` of the same order and seed; NaN where there is none."""
+    other = alone.get((result.order, result.run.seed))
+    if other is None:
+        return float("nan")
+    return continual.intransigence(matrix(result, metric), matrix(other, metric), higher=higher)
+
+
+def of_prior(result: Entry, metric: str) -> float:
+    """The metric of pictures of things never personalised, after the last task; NaN where it was not measured."""
+    return float(result.prior[metric][-1]) if metric in result.prior else float("nan")
+
+
+def sampling_error(result: Entry, metric: str) -> float:
+    """The standard error of the average by the pictures drawn: that of each cell, then over cells."""
+    errors = result.errors[metric][-1] if metric in result.errors else np.empty(0)
+    seen = errors[~np.isnan(result.matrix(metric)[-1])] if errors.size else errors
+    return float(np.sqrt(np.square(seen).sum()) / len(seen)) if len(seen) else float("nan")
+
+
+def to_csv(boards: Sequence[Board]) -> str:
+    """One row a method, metric and summary, unrounded; spreads are standard deviations."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    names = ["order", "training", "sampling"]
+    shared = list(boards[0].conditions)
+    told = ["method", "metric", "summary", "value", "low", "high", "runs"]
+    writer.writerow([*shared, *told, *(f"sd_{n}" for n in names)])
+    for board in boards:
+        for s in summaries(board):
+            low, high = s.estimate.interval or ("", "")
+            parts = [v if not np.isnan(v := getattr(s.spread, name)) else "" for name in names]
+            row = [s.method, s.metric, s.name, repr(s.estimate.value), low, high, s.estimate.n, *parts]
+            writer.writerow([*board.conditions.values(), *row])
+    return out.getvalue()

@@ -1,0 +1,66 @@
+"""How the numbers of each metric are written: in which unit, with how many digits, and in which direction."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+_SHARES = ("identity", "copying", "dc_accuracy", "multi_concept")
+_DISTANCES = ("mmd", "kid")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A factor and its name; ``digits`` after the point, None for three significant ones."""
+
+    factor: float = 1.0
+    name: str = ""
+    digits: int | None = 3
+
+    def show(self, value: float) -> str:
+        """A value in this unit."""
+        return three(self.factor * value) if self.digits is None else f"{self.factor * value:z.{self.digits}f}"
+
+
+def kind(metric: str) -> str:
+    """A metric without what it is a drift of and through which eyes it sees: those of one kind share a unit."""
+    return metric.partition("@")[0].removeprefix("drift_")
+
+
+def is_share(metric: str) -> bool:
+    """Whether a metric is a share of pictures, from 0 to 1."""
+    return kind(metric) in _SHARES
+
+
+def unit_of(metric: str) -> Unit:
+    """The unit that all pages write a metric in."""
+    if is_share(metric):
+        return Unit(100.0, "%", 1)
+    return Unit(1000.0, "×10³", None) if kind(metric) in _DISTANCES else Unit()
+
+
+def titled(metric: str, *, higher: bool) -> str:
+    """A metric with its unit and an arrow for the better direction."""
+    return " ".join(part for part in (metric, unit_of(metric).name, "↑" if higher else "↓") if part)
+
+
+def three(value: float) -> str:
+    """Three significant digits, but no more than three after the point."""
+    if value == 0 or math.isnan(value):
+        return f"{value:g}"
+    return f"{value:z.{min(3, max(0, 2 - math.floor(math.log10(abs(value)))))}f}"
+
+
+def alike(value: float, text: str) -> str:
+    """A number with as many digits after the point as ``text`` has."""
+    return f"{value:.{len(text.partition('.')[2])}f}"
+
+
+PERCENT = ("identity",)
+"""Metrics that are shares of pictures, and are shown times 100."""
+
+
+def label_of(metric: str, *, higher: bool = True) -> tuple[float, str]:
+    """The factor a metric is shown with, and its axis label with unit and direction."""
+    better = "higher is better" if higher else "lower is better"
+    return (100, f"{metric} (%, {better})") if metric in PERCENT else (1, f"{metric} ({better})")

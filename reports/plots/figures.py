@@ -1,0 +1,56 @@
+"""The plots of a board, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from matplotlib.figure import Figure
+
+from ..analysis.board import Board
+from .internals import shrinkage, spectra
+from .layers import change_plot
+from .matrices import confusion, curves, heat_maps
+from .overview import cost, front, growth, orders
+
+Draw = Callable[[Board], Figure | None]
+_FIGURES: dict[str, Draw] = {
+    "matrix": lambda board: heat_maps(board.runs, board.headline),
+    "curves": lambda board: curves(board.runs, board.headline),
+    "front": front,
+    "cost": cost,
+    "growth": growth,
+    "orders": orders,
+    "confusion": confusion,
+    "change": lambda board: change_plot(board.runs),
+    "shrinkage": lambda board: shrinkage(board.results, board.headline),
+    "fisher": lambda board: spectra(board.runs),
+}
+
+NEEDS = {
+    "shrinkage": "; run clora with several values of --set clora.strength",
+    "front": "; run two methods",
+    "cost": "; run two methods",
+    "orders": "; run --orders 2 or more",
+}
+"""What it takes, for plots that need more than any run."""
+
+
+def caption(board: Board) -> str:
+    """Suite, tasks, and the number of runs a method, e.g. ``toybox-6, 6 tasks, n = 6 runs a method``."""
+    counts = sorted({len(own) for own in board.runs.values()})
+    n = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    parts = [board.results[0].run.suite, f"{board.tasks} task{'s' if board.tasks > 1 else ''}"]
+    return ", ".join([*parts, f"n = {n} run{'s' if counts[-1] > 1 else ''} a method"])
+
+
+def _captioned(draw: Draw, board: Board) -> Figure | None:
+    """A plot under a line that says what it is of."""
+    figure = draw(board)
+    if figure is not None:
+        figure.suptitle(caption(board), fontsize=9, x=0.01, ha="left")
+    return figure
+
+
+FIGURES: dict[str, Draw] = {kind: partial(_captioned, draw) for kind, draw in _FIGURES.items()}
+"""What can be drawn of a board; None where its runs have not logged what it takes."""

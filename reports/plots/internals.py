@@ -1,0 +1,101 @@
+"""Plots of what happens inside the methods: the weights that C-LoRA still learns, and the Fisher information."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from ...benchmark.records import continual
+from ..analysis.entry import Entry, matrix
+from ..analysis.units import label_of
+from .style import COLOURS, MARKERS, grid_of, name_below
+
+_TOP = 5
+
+
+def later_change(result: Entry) -> float:
+    """Mean |ΔW| that was learned in each task but the first, averaged over those; NaN where it was not logged."""
+    seen = [c.figures["change"] for c in result.cost[1:] if "change" in c.figures]
+    return float(np.mean(seen)) if seen else float("nan")
+
+
+def later_plasticity(result: Entry, metric: str) -> float:
+    """The metric of each concept but the first right after its own task, averaged over those."""
+    return float(np.mean(continual.learned(matrix(result, metric))[1:]))
+
+
+def shrinkage(results: Sequence[Entry], metric: str) -> Figure | None:
+    """Left: what C-LoRA still changes after the first task, against λ; right: what it still learns.
+
+    One line a method; None unless a method ran with two values of λ. Points are means over runs.
+    """
+    found: dict[str, dict[float, list[Entry]]] = defaultdict(lambda: defaultdict(list))
+    for result in results:
+        if "clora" in result.run.options and len(result.cost) > 1:
+            found[result.run.method][float(result.run.options["clora"]["strength"])].append(result)
+    swept = {name: runs for name, runs in sorted(found.items()) if len(runs) > 1}
+    if not swept:
+        return None
+    factor, label = label_of(metric)
+    figure = Figure(figsize=(9.6, 3.9), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for k, (name, runs) in enumerate(swept.items()):
+        strengths = sorted(runs)
+        style = {"color": COLOURS[k], "marker": MARKERS[k], "label": name}
+        left.plot(strengths, [np.mean([later_change(r) for r in runs[s]]) for s in strengths], **style)
+        learned = [factor * np.mean([later_plasticity(r, metric) for r in runs[s]]) for s in strengths]
+        right.plot(strengths, learned, **style)
+    lowest = min(s for runs in swept.values() for s in runs if s > 0)
+    for ax in (left, right):
+        ax.set_xscale("symlog", linthresh=lowest)  # λ = 0 has a place too
+        ax.set_xlabel("λ of C-LoRA")
+        ax.grid(alpha=0.25)
+    left.set_yscale("log")  # it falls by orders of magnitude
+    right.set_ylim(bottom=0)
+    left.set_ylabel("mean |ΔW| learned in tasks 2 and later")
+    right.set_ylabel(f"{label}\nof concepts 2 and later, when learned")
+    left.legend(fontsize=8, frameon=False)
+    return figure
+
+
+def spectra(runs: Mapping[str, Sequence[Entry]]) -> Figure | None:
+    """The largest eigenvalues of the empirical Fisher information of each method, without and with DC scores.
+
+    Geometric means over tasks and runs; None where none was logged.
+    """
+    kinds = {"fisher": ("L_denoise", "-"), "fisher_dc": ("L_denoise + L_DC", "--")}
+    found = {name: {kind: _top(results, kind) for kind in kinds} for name, results in runs.items()}
+    shown = {name: tops for name, tops in found.items() if tops["fisher"].size}
+    if not shown:
+        return None
+    down, across = grid_of(len(shown), 6)
+    figure = Figure(figsize=(2.3 * across + 0.8, 1.9 * down + 1.0), layout="constrained")
+    axes: Any = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
+    for ax, (name, tops) in zip(axes.ravel(), shown.items(), strict=False):
+        for k, (kind, (title, line)) in enumerate(kinds.items()):
+            place = np.arange(1, len(tops[kind]) + 1)
+            ax.plot(place, tops[kind], line, color=COLOURS[k], marker=MARKERS[k], markersize=4, label=title)
+        ax.set_title(name, fontsize=9)
+        ax.set_yscale("log")
+        ax.grid(alpha=0.25)
+    name_below(axes.ravel(), len(shown), across, "rank of the eigenvalue")
+    figure.supylabel("eigenvalue of the empirical Fisher", fontsize=9)
+    handles, labels = axes.ravel()[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=8, frameon=False)
+    return figure
+
+
+def _top(results: Sequence[Entry], kind: str) -> Any:
+    """Geometric mean of each of the first eigenvalues over tasks and runs, (k,); empty where none was logged."""
+    rows = [
+        [cost.figures[f"{kind}.{k}"] for k in range(1, _TOP + 1) if f"{kind}.{k}" in cost.figures]
+        for result in results
+        for cost in result.cost
+    ]
+    rows = [row for row in rows if row and min(row) > 0]
+    shortest = min(map(len, rows), default=0)
+    return np.exp(np.mean([np.log(row[:shortest]) for row in rows], axis=0)) if shortest else np.empty(0)

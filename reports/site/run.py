@@ -1,0 +1,144 @@
+"""A run's page and its parts: what was logged while it learned, what it cost, and how to do it again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...benchmark.records.result import Result
+from ..analysis.board import headline
+from ..analysis.changes import layer_changes
+from ..analysis.entry import Entry
+from ..analysis.units import kind
+from ..tables.columns import size
+from .cells import HeatMap, HeatRow, Scales, change_map, heat_map, shaded
+from .charts import learning
+from .rerun import command, remarks
+from .svg import Axis, Series, axis, lines
+
+_STAMPED = {"device": "processor", "made_on": "units made on"}
+"""What parts of the stamp are called where their own name means something else."""
+_EIGEN = {"fisher": "L_denoise", "fisher_dc": "L_denoise + L_DC"}
+
+
+def charts(result: Result) -> Iterator[dict[str, str]]:
+    """Terms of the loss, change of the weights, and eigenvalues of the Fisher information, by task."""
+    tasks = [float(c.task) for c in result.cost]
+    if not tasks:
+        return
+    x = Axis("task", 0.7, len(tasks) + 0.3, whole=True)
+    figures = [c.figures for c in result.cost]
+    terms = sorted({name for f in figures for name in f if name.startswith("loss.")})
+    losses = [_series(name.removeprefix("loss."), figures, name, tasks, k) for k, name in enumerate(terms)]
+    if losses:
+        y = axis("mean over the last tenth of the updates", [v for s in losses for v in s.y], zero=True)
+        yield {"title": "Terms of the loss", "svg": lines("Terms of the loss by task", losses, x, y)}
+    layers = sorted({name for f in figures for name in f if name.startswith("change.")})
+    if layers:
+        yield _changes(figures, layers, tasks, x)
+    if any("fisher.1" in f for f in figures):
+        yield _eigenvalues(figures, tasks, x)
+
+
+def _series(title: str, figures: list[dict[str, float]], name: str, tasks: list[float], style: int) -> Series:
+    return Series(title, tasks, [f.get(name, float("nan")) for f in figures], style, dashed=style >= 7)
+
+
+def _changes(figures: list[dict[str, float]], layers: list[str], tasks: list[float], x: Axis) -> dict[str, str]:
+    """Mean |ΔW| of all layers, and the least and most changed."""
+    total = _series("mean over all", figures, "change", tasks, 0)
+    each = [_series("", figures, name, tasks, 1) for name in layers]
+    ranked = sorted(each, key=lambda s: (np.nan_to_num(s.y).mean(), s.name))
+    shown = [total, Series("least changed layer", tasks, ranked[0].y, 2, dashed=True)]
+    shown.append(Series("most changed layer", tasks, ranked[-1].y, 1, dashed=True))
+    y = axis("mean |ΔW| learned in the task", [v for s in shown for v in s.y], zero=True)
+    return {"title": f"Change of the weights ({len(layers)} layers)", "svg": lines("Mean change by task", shown, x, y)}
+
+
+def _eigenvalues(figures: list[dict[str, float]], tasks: list[float], x: Axis) -> dict[str, str]:
+    shown = [
+        _series(f"{k}. of {title}", figures, f"{kind}.{k}", tasks, style)
+        for style, (kind, k, title) in enumerate((kind, k, title) for kind, title in _EIGEN.items() for k in (1, 2, 3))
+    ]
+    y = axis("eigenvalue", [v for s in shown for v in s.y], log=True)
+    return {"title": "Largest eigenvalues of the empirical Fisher", "svg": lines("Eigenvalues by task", shown, x, y)}
+
+
+def confusions(entry: Entry) -> Iterator[HeatMap]:
+    """One map for each task after which the model classified real pictures, of the concepts it chose among."""
+    for i, r in sorted(entry.confusion.items()):
+        seen = [k for k in range(entry.tasks) if r[k, k] == r[k, k]]
+        if len(seen) > 1:
+            names = [entry.run.order[k] for k in seen]
+            title = "before any task, by noun" if i == 0 else f"after task {i}"
+            rows = [_confused(entry.run.order[a], r[a], a, seen) for a in seen]
+            yield HeatMap(f"{title} (%)", names, rows, corner="pictures of")
+
+
+def _confused(name: str, row: NDArray[np.float64], own: int, seen: list[int]) -> HeatRow:
+    return HeatRow(name, [shaded(float(row[b]), f"{100 * row[b]:.0f}", own=b == own) for b in seen])
+
+
+def cost_table(entry: Entry) -> dict[str, Any]:
+    """What each task cost."""
+    names = ["task", "training s", "peak memory", "stored", "trainable", "s a picture"]
+    rows = [
+        (
+            f"{c.task}: {entry.run.order[c.task - 1]}",
+            f"{c.train_seconds:.1f}",
+            size(c.peak_memory_bytes),
+            size(c.stored_bytes),
+            f"{c.trainable_parameters:,}",
+            f"{c.seconds_per_picture:.3f}",
+        )
+        for c in entry.cost
+    ]
+    return {"columns": names, "rows": rows}
+
+
+def conditions_of(entry: Entry) -> list[tuple[str, str]]:
+    """Everything that decides the numbers, and what they were made with."""
+    run, stamp = entry.run, entry.environment
+    facts = [("run", run.id), ("suite", f"{run.suite} version {run.suite_version}, {run.suite_hash}")]
+    facts += [("backbone", f"{run.backbone}, weights {run.weights}"), ("profile", run.profile)]
+    facts += [(name, key) for name, key in sorted(run.extractors.items())]
+    facts += [("device", f"{run.device}, {run.dtype}"), ("made", entry.created)]
+    return facts + [(_STAMPED.get(key, key), _told(value)) for key, value in stamp.items()]
+
+
+def _told(value: Any) -> str:
+    """A value of a stamp; of several machines (a list), what they differ in."""
+    if isinstance(value, list):
+        every = {k: None for machine in value for k in machine}
+        differing = [k for k in every if len({machine.get(k) for machine in value if machine}) > 1] or [*every]
+        return "; ".join(_told({k: machine[k] for k in differing if k in machine}) for machine in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {v}" for k, v in value.items()) or "not told"
+    return str(value)
+
+
+def run_page(entry: Entry, result: Result, scales: Scales) -> dict[str, Any]:
+    """One run; ``result`` is its whole record, ``scales`` are those of its board."""
+    run, main = entry.run, headline([entry])
+    return {
+        "title": f"{run.method} on {run.suite}, seed {run.seed}",
+        "order": " → ".join(run.order),
+        "learns": bool(entry.cost),
+        "heats": [
+            heat_map(m, r, run.order, scales[kind(m)], higher=entry.higher[m])
+            for m, r in sorted(entry.cells.items())
+            if m != "dc_accuracy" and (r == r).any()
+        ],
+        "charts": [learning([entry], main, scales[kind(main)]), *charts(result)],
+        "changes": change_map(layer_changes([entry]), run.order),
+        "confusions": list(confusions(entry)),
+        "cost": cost_table(entry),
+        "command": command(entry),
+        "remarks": remarks(entry),
+        "facts": conditions_of(entry),
+        "options": json.dumps(run.options, indent=1),
+    }

@@ -1,0 +1,1 @@
+"""Leaderboards as Markdown, CSV, LaTeX and terminal tables."""

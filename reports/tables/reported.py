@@ -1,0 +1,66 @@
+"""Numbers that papers report: shown in tables of their own, which share no ranking with what is measured."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from urllib.parse import quote
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ...benchmark.errors import BadInput, explain
+from .markdown import escape, row
+
+
+class Row(BaseModel):
+    """A method and its numbers, one a column, as they are printed in the paper."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    method: str
+    values: tuple[str, ...]
+
+
+class Reported(BaseModel):
+    """One table of a paper: where it is, on what it was measured, its columns and rows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    source: str
+    link: str = Field(pattern=r"^https://")
+    about: str
+    columns: tuple[str, ...] = Field(min_length=1)
+    rows: tuple[Row, ...] = Field(min_length=1)
+
+
+def read_reported(results: Path) -> list[Reported]:
+    """The tables of ``results/reported/*.json``, by file name; raises BadInput for one that is none."""
+    return [_read(path) for path in sorted((results / "reported").glob("*.json"))]
+
+
+def _read(path: Path) -> Reported:
+    try:
+        found = Reported.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        raise BadInput(f"{path}: {explain(error)}.") from None
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path}: not a table of reported numbers ({error}).") from None
+    if bad := [row.method for row in found.rows if len(row.values) != len(found.columns)]:
+        raise BadInput(f"{path}: the row of {bad[0]} has not one value for each of {len(found.columns)} columns.")
+    return found
+
+
+def to_markdown(tables: list[Reported]) -> str:
+    """The tables as Markdown, below a heading of their own; empty where there are none."""
+    if not tables:
+        return ""
+    lines = [
+        "",
+        "### Reported in papers",
+        "",
+        "On models and pictures of their own; no ranking is shared with the above.",
+    ]
+    for t in tables:
+        link = quote(t.link, safe=":/?#@!$&'+,;=%~")
+        lines += ["", f"[{escape(t.source)}]({link}): {escape(t.about)}", ""]
+        lines += [row(["method", *map(escape, t.columns)]), "|---|" + "---:|" * len(t.columns)]
+        lines += [row([escape(text) for text in (own.method, *own.values)]) for own in t.rows]
+    return "\n".join([*lines, ""])
