@@ -29,9 +29,9 @@ class Prompt:
     text: str
     subjects: tuple[Subject, ...]
 
-    def render(self, say: Callable[[Subject], str]) -> str:
-        """The sentence with each subject said by ``say``."""
-        return self.text.format(*(say(s) for s in self.subjects))
+    def render(self, phrase: Callable[[Subject], str]) -> str:
+        """The sentence in which ``phrase`` names each subject."""
+        return self.text.format(*(phrase(s) for s in self.subjects))
 
 
 class Scratch(Protocol):

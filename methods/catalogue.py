@@ -14,7 +14,7 @@ PLAIN = {"tokens": "ti", "kv": "cd", "lora": "lora", "vera": "vera"}
 
 
 @dataclass(frozen=True)
-class Row:
+class MethodRow:
     """One named method; ``adapter`` is empty for the base model. ``fixed`` replaces defaults, by section and field.
 
     ``bound`` marks an upper bound: it sees what the others may not, and so does not compete with them.
@@ -46,11 +46,11 @@ _FAST = {"learner": {"rate": 1e-2}}
 _TOKEN = {"learner": {"use_noun": False, "token_rate": 5e-3}}
 _FAST_DSC = {"dsc": {"rate": 1e-2}}
 
-CATALOGUE: dict[str, Row] = {
+CATALOGUE: dict[str, MethodRow] = {
     row.name: row
     for row in (
-        Row("base", "", (), "The pretrained model, prompted by the class noun: the floor.", ""),
-        Row(
+        MethodRow("base", "", (), "The pretrained model, prompted by the class noun: the floor.", ""),
+        MethodRow(
             "ti",
             "tokens",
             (),
@@ -58,18 +58,20 @@ CATALOGUE: dict[str, Row] = {
             "https://arxiv.org/abs/2208.01618",
             {"learner": {"token_rate": 2e-2}},
         ),
-        Row(
+        MethodRow(
             "cd", "kv", (), "Custom Diffusion, one concept after another: all keys and values of cross-attention.", _CD
         ),
-        Row("cd-merge", "kv", ("merge",), "Custom Diffusion, merged in closed form after each task.", _CD, _EXACT),
-        Row(
+        MethodRow(
+            "cd-merge", "kv", ("merge",), "Custom Diffusion, merged in closed form after each task.", _CD, _EXACT
+        ),
+        MethodRow(
             "lora",
             "lora",
             (),
             "One LoRA trained on task after task: the lower bound.",
             "https://arxiv.org/abs/2106.09685",
         ),
-        Row(
+        MethodRow(
             "clora",
             "lora",
             ("clora",),
@@ -77,29 +79,37 @@ CATALOGUE: dict[str, Row] = {
             _CLORA,
             _TOKEN,
         ),
-        Row("ewc", "lora", ("ewc",), "EWC: a spring on the weights that earlier tasks needed.", _EWC),
-        Row("ewc-dc", "lora", ("ewc",), "EWC whose Fisher information knows the classifier scores.", _DC, _SCORED),
-        Row(
+        MethodRow("ewc", "lora", ("ewc",), "EWC: a spring on the weights that earlier tasks needed.", _EWC),
+        MethodRow(
+            "ewc-dc", "lora", ("ewc",), "EWC whose Fisher information knows the classifier scores.", _DC, _SCORED
+        ),
+        MethodRow(
             "dsc",
             "lora",
             ("dsc",),
             "DSC: distils diffusion-classifier scores of earlier adapters into the current one.",
             _DC,
         ),
-        Row("dsc-ewc", "lora", ("dsc", "ewc"), "DSC with EWC while training and distilling.", _DC),
-        Row("dsc-ewc-dc", "lora", ("dsc", "ewc"), "DSC with EWC-DC while training and distilling.", _DC, _SCORED),
-        Row("vera", "vera", (), "One VeRA trained on task after task: vectors over frozen projections.", _VERA, _FAST),
-        Row("vera-clora", "vera", ("clora",), "C-LoRA's penalty over VeRA.", _CLORA, _TOKEN),
-        Row("vera-ewc", "vera", ("ewc",), "EWC over VeRA.", _EWC),
-        Row("vera-ewc-dc", "vera", ("ewc",), "EWC-DC over VeRA.", _DC, _SCORED),
-        Row("vera-dsc", "vera", ("dsc",), "DSC over VeRA.", _DC, _FAST_DSC),
-        Row("vera-dsc-ewc-dc", "vera", ("dsc", "ewc"), "DSC with EWC-DC over VeRA.", _DC, {**_FAST_DSC, **_SCORED}),
-        Row("lwf", "lora", ("dsc",), "Noise distillation from earlier adapters: DSC without scores.", _DMC, _NO_SCORES),
-        Row("lora-merge", "lora", ("merge",), "One LoRA a concept from the base model, averaged.", _MERGE),
-        Row("olora", "lora", ("olora",), "O-LoRA: later tasks learn in orthogonal directions.", _OLORA),
-        Row("ziplora", "lora", ("ziplora",), "One LoRA a concept, merged with learned coefficients.", _ZIP),
-        Row("replay", "lora", ("replay",), "Keeps two pictures of each concept: an upper bound.", "", bound=True),
-        Row(
+        MethodRow("dsc-ewc", "lora", ("dsc", "ewc"), "DSC with EWC while training and distilling.", _DC),
+        MethodRow("dsc-ewc-dc", "lora", ("dsc", "ewc"), "DSC with EWC-DC while training and distilling.", _DC, _SCORED),
+        MethodRow(
+            "vera", "vera", (), "One VeRA trained on task after task: vectors over frozen projections.", _VERA, _FAST
+        ),
+        MethodRow("vera-clora", "vera", ("clora",), "C-LoRA's penalty over VeRA.", _CLORA, _TOKEN),
+        MethodRow("vera-ewc", "vera", ("ewc",), "EWC over VeRA.", _EWC),
+        MethodRow("vera-ewc-dc", "vera", ("ewc",), "EWC-DC over VeRA.", _DC, _SCORED),
+        MethodRow("vera-dsc", "vera", ("dsc",), "DSC over VeRA.", _DC, _FAST_DSC),
+        MethodRow(
+            "vera-dsc-ewc-dc", "vera", ("dsc", "ewc"), "DSC with EWC-DC over VeRA.", _DC, {**_FAST_DSC, **_SCORED}
+        ),
+        MethodRow(
+            "lwf", "lora", ("dsc",), "Noise distillation from earlier adapters: DSC without scores.", _DMC, _NO_SCORES
+        ),
+        MethodRow("lora-merge", "lora", ("merge",), "One LoRA a concept from the base model, averaged.", _MERGE),
+        MethodRow("olora", "lora", ("olora",), "O-LoRA: later tasks learn in orthogonal directions.", _OLORA),
+        MethodRow("ziplora", "lora", ("ziplora",), "One LoRA a concept, merged with learned coefficients.", _ZIP),
+        MethodRow("replay", "lora", ("replay",), "Keeps two pictures of each concept: an upper bound.", "", bound=True),
+        MethodRow(
             "joint",
             "lora",
             ("replay",),
@@ -108,7 +118,7 @@ CATALOGUE: dict[str, Row] = {
             _JOINT,
             bound=True,
         ),
-        Row(
+        MethodRow(
             "independent",
             "lora",
             ("independent",),

@@ -86,7 +86,7 @@ class Learner:
         """Draw the prompts; a consolidation may choose other adapter weights for the first subject of a prompt."""
         pictures: dict[int, Pictures] = {}
         for rows, params in self._by_weights(prompts):
-            texts = [prompts[k].render(self.say) for k in rows]
+            texts = [prompts[k].render(self.phrase) for k in rows]
             pictures |= dict(zip(rows, self.backbone.sample(texts, [seeds[k] for k in rows], params), strict=True))
         return np.stack([pictures[k] for k in range(len(prompts))])
 
@@ -94,7 +94,7 @@ class Learner:
         """The noise error of each question, under the weights that its prompt is drawn with."""
         found = np.empty(len(questions))
         for rows, params in self._by_weights([q.prompt for q in questions]):
-            found[rows] = self.backbone.explain(pictures, [questions[k] for k in rows], self.say, params)
+            found[rows] = self.backbone.explain(pictures, [questions[k] for k in rows], self.phrase, params)
         return found
 
     def save(self, folder: Path) -> None:
@@ -173,7 +173,7 @@ class Learner:
             for k in range(len(latents)):
                 yield self._draw([(latents[k : k + 1], prompt)], 1, draw)
 
-    def say(self, subject: Subject) -> str:
+    def phrase(self, subject: Subject) -> str:
         """How a prompt speaks of a subject: by its token once it is known, by its noun before."""
         if subject.name not in self.known:
             return subject.noun
@@ -189,7 +189,7 @@ class Learner:
     def _sources(self, task: Task, rehearsed: Sequence[tuple[Pictures, Subject]]) -> list[Source]:
         """Latents (k, c, h, w) and prompt of the task, then of each rehearsed concept."""
         pairs = [(task.pictures, task.subject), *rehearsed]
-        return [(self.backbone.encode(x), Prompt(task.prompt, (s,)).render(self.say)) for x, s in pairs]
+        return [(self.backbone.encode(x), Prompt(task.prompt, (s,)).render(self.phrase)) for x, s in pairs]
 
     def _draw(self, sources: Sequence[Source], batch: int, draw: torch.Generator) -> Step:
         """Draw pictures, t uniform over all steps and ε ~ N(0, I), on the CPU for the same numbers on every device."""

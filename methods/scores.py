@@ -6,7 +6,6 @@ Sources: Diffusion Classifier (Li et al., arXiv 2303.16203); arXiv 2410.00700, A
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -14,11 +13,7 @@ from torch.nn import functional as F
 
 from ..benchmark.models.backbone import Params
 from ..benchmark.protocol import Subject, Task
-from .learner import Learner
-from .training import Step
-
-if TYPE_CHECKING:
-    from .learner import Learner
+from .training import Step, Trainer
 
 
 def errors(noise: Tensor, predictions: Tensor) -> Tensor:
@@ -54,24 +49,24 @@ def known_before(subject: Subject, generic: str = "") -> Subject:
 
 
 def candidates(
-    learner: Learner, subject: Subject, most: int, draw: torch.Generator, generic: str = ""
+    trainer: Trainer, subject: Subject, most: int, draw: torch.Generator, generic: str = ""
 ) -> list[Subject]:
     """cⁿ first, then c⁰, then earlier concepts drawn at random: ``most`` at most, two at least."""
-    earlier = [s for s in learner.known.values() if s.name != subject.name]
+    earlier = [s for s in trainer.known.values() if s.name != subject.name]
     chosen = torch.randperm(len(earlier), generator=draw)[: max(0, most - 2)]
     return [subject, known_before(subject, generic), *(earlier[k] for k in chosen.tolist())]
 
 
-def candidate_errors(learner: Learner, task: Task, step: Step, subjects: Sequence[Subject]) -> Tensor:
+def candidate_errors(trainer: Trainer, task: Task, step: Step, subjects: Sequence[Subject]) -> Tensor:
     """e_i of each picture of a step under the training prompt of each subject, (n, k), from ONE batched call."""
-    text = learner.backbone.embed([task.prompt.format(learner.say(s)) for s in subjects])
-    return errors(step.noise, predict(learner, step, text, None))
+    text = trainer.backbone.embed([task.prompt.format(trainer.phrase(s)) for s in subjects])
+    return errors(step.noise, predict(trainer, step, text, None))
 
 
-def predict(learner: Learner, step: Step, text: Tensor, params: Params | None) -> Tensor:
+def predict(trainer: Trainer, step: Step, text: Tensor, params: Params | None) -> Tensor:
     """ε for every candidate in ONE batched call; text (k, length, width), result (n, k, c, h, w)."""
     n, k = len(step.noisy), len(text)
-    out = learner.backbone.eps(
+    out = trainer.backbone.eps(
         step.noisy.repeat_interleave(k, 0), step.t.repeat_interleave(k), text.repeat(n, 1, 1), params
     )
     return out.view(n, k, *step.noisy.shape[1:])

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from ..benchmark.protocol import Pictures, Subject
+from ..benchmark.models.backbone import Backbone
+from ..benchmark.protocol import Pictures, Subject, Task, Watch
+from .adapters.base import Adapter
 
 
 @dataclass(frozen=True)
@@ -90,3 +92,30 @@ class Phase:
     batch: int
     rehearsed: Sequence[tuple[Pictures, Subject]] = ()
     streams: Sequence[torch.Generator] = ()
+
+
+class Trainer(Protocol):
+    """What a consolidation, the scores and the inspection may use of the learner that they belong to.
+
+    ``known``: the concepts learned so far by name, the present one included.
+    """
+
+    backbone: Backbone
+    adapter: Adapter
+    known: dict[str, Subject]
+
+    def optimise(self, task: Task, phase: Phase, watch: Watch) -> dict[str, float]:
+        """Run one phase of updates; returns the mean of each term of the loss over the last tenth."""
+        ...
+
+    def penalties(self, step: Step) -> dict[str, Tensor]:
+        """What all consolidations add to the loss of a step, by their names."""
+        ...
+
+    def examples(self, task: Task, passes: int) -> Iterator[Step]:
+        """Single pictures of a task, each ``passes`` times, with a (t, ε) of its own."""
+        ...
+
+    def phrase(self, subject: Subject) -> str:
+        """How a prompt names a subject: by its token once it is known, by its noun before."""
+        ...

@@ -77,7 +77,7 @@ def test_a_learner_explains_each_prompt_under_the_weights_that_it_is_drawn_with(
     both = method.explain(first.pictures, asked)
     alone = [method.explain(first.pictures, [q])[0] for q in asked]
     np.testing.assert_allclose(both, alone, rtol=1e-5)
-    own = method.backbone.explain(first.pictures, asked[:1], method.say)[0]
+    own = method.backbone.explain(first.pictures, asked[:1], method.phrase)[0]
     seen_alike = bool(both[0] == pytest.approx(own, rel=1e-5))
     assert seen_alike is (name == "lora"), "independent looks through the first adapter"
 

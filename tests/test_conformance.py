@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from cpbench.benchmark.checks.conformance import CHECKS, SUBJECTS, Lab, examine, small_task
+from cpbench.benchmark.checks.conformance import CHECKS, SUBJECTS, ContractChecks, examine, small_task
 from cpbench.benchmark.cli.main import main
 from cpbench.methods.registry import choose
 
@@ -64,8 +64,8 @@ def move_a_frozen_weight(method):
 
 
 def touch_the_shared_codec(method):
-    method.backbone.codec.residual = None
-    next(method.backbone.codec.parameters()).data.add_(1e-3)
+    method.backbone.vae.residual = None
+    next(method.backbone.vae.parameters()).data.add_(1e-3)
 
 
 def move_old_tokens(method):
@@ -133,16 +133,16 @@ def test_a_check_finds_the_method_that_breaks_it(name, tmp_path):
         return method
 
     with ThreadPoolExecutor(1) as pool:
-        lab = Lab(make, tmp_path, pool)
+        contract = ContractChecks(make, tmp_path, pool)
         check = next(c for c in CHECKS if c.__name__ == name)
-        assert examine(check, lab)
+        assert examine(check, contract)
 
 
 def test_a_method_that_raises_is_told_with_its_error(tmp_path):
     def make(backbone, seed):
         raise KeyError("oops")
 
-    assert examine(Lab.finite, Lab(make, tmp_path)) == "KeyError: 'oops'"
+    assert examine(ContractChecks.finite, ContractChecks(make, tmp_path)) == "KeyError: 'oops'"
 
 
 def test_the_command_says_what_was_checked_and_that_all_is_well(capsys):

@@ -9,13 +9,13 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from cpbench.benchmark.checks.conformance import CHECKS, SUBJECTS, Lab, examine, small_task
+from cpbench.benchmark.checks.conformance import CHECKS, SUBJECTS, ContractChecks, examine, small_task
 from cpbench.methods.registry import choose
 
 
 def found_by(check, make, folder):
     with ThreadPoolExecutor(1) as pool:
-        return examine(check, Lab(make, folder, pool))
+        return examine(check, ContractChecks(make, folder, pool))
 
 
 @pytest.mark.parametrize("name", ["lora", "clora", "vera", "lora-merge"])
@@ -33,7 +33,7 @@ def test_a_base_weight_must_be_the_pretrained_one_plus_what_was_folded(name, tmp
         method.learn = careless
         return method
 
-    assert "to_k" in found_by(Lab.contained, make, tmp_path)
+    assert "to_k" in found_by(ContractChecks.contained, make, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["lora", "vera", "cd", "clora", "cd-merge"])
@@ -41,7 +41,7 @@ def test_an_adapter_with_a_rate_of_zero_is_found_although_the_token_changes_the_
     settings = {"learner.rate": "0", "learner.token_rate": "0.1"} | (
         {"merge.captions": "20"} if "merge" in name else {}
     )
-    assert found_by(Lab.effective, choose(name, settings)[0].make, tmp_path) == "its adapter changes nothing"
+    assert found_by(ContractChecks.effective, choose(name, settings)[0].make, tmp_path) == "its adapter changes nothing"
 
 
 def as_numbers(x):
@@ -75,7 +75,7 @@ def test_pictures_kept_in_any_form_are_found(form, tmp_path):
         method.save = lambda folder: (save(folder), keep(form, folder, backbone))
         return method
 
-    assert "pictures are in its state" in found_by(Lab.frugal, make, tmp_path)
+    assert "pictures are in its state" in found_by(ContractChecks.frugal, make, tmp_path)
 
 
 class OwnModules:
@@ -128,4 +128,4 @@ def test_a_plug_in_of_four_verbs_with_modules_of_its_own_keeps_the_contract(chec
 
 
 def test_a_plug_in_with_modules_of_its_own_may_not_move_what_they_wrap(tmp_path):
-    assert "to_q" in found_by(Lab.contained, Careless, tmp_path)
+    assert "to_q" in found_by(ContractChecks.contained, Careless, tmp_path)

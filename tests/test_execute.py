@@ -22,7 +22,7 @@ class Unit:
 
 
 @dataclass
-class Hands:
+class Workers:
     """Does nothing, in the given number of places; ends units in the order of their start, as ``fates`` say."""
 
     places: int = 1
@@ -54,27 +54,27 @@ CHAIN = [Unit("a"), Unit("b", ("a",)), Unit("c", ("b",)), Unit("x"), Unit("y", (
 
 
 def test_units_are_begun_in_their_order_as_soon_as_what_they_need_is_done():
-    hands = Hands()
+    hands = Workers()
     outcome, ended = do(CHAIN, hands)
     assert hands.log == ["a", "b", "c", "x", "y"]
     assert outcome.left == 0 and not outcome.errors and len(ended) == 5
 
 
 def test_no_unit_is_begun_before_what_it_needs_however_many_places_there_are():
-    hands = Hands(places=9)
+    hands = Workers(places=9)
     do(CHAIN, hands)
     assert hands.log[:2] == ["a", "x"]
     assert hands.log.index("b") > 1 and hands.log[-1] in "cy"
 
 
 def test_needs_that_are_not_part_of_the_plan_are_done_already():
-    hands = Hands()
+    hands = Workers()
     do([Unit("b", ("a",))], hands)
     assert hands.log == ["b"]
 
 
 def test_an_error_costs_only_what_depends_on_it_and_each_of_these_tells_it():
-    hands = Hands(fates={"b": ["failed"]})
+    hands = Workers(fates={"b": ["failed"]})
     outcome, ended = do(CHAIN, hands)
     assert hands.log == ["a", "b", "x"]
     assert outcome.errors == dict.fromkeys("bcy", "b failed") and outcome.left == 0
@@ -82,12 +82,12 @@ def test_an_error_costs_only_what_depends_on_it_and_each_of_these_tells_it():
 
 
 def test_a_lost_unit_is_told_so_that_another_round_can_follow():
-    outcome, _ = do(CHAIN, Hands(fates={"b": ["lost"]}))
+    outcome, _ = do(CHAIN, Workers(fates={"b": ["lost"]}))
     assert outcome.lost
 
 
 def test_what_another_process_is_doing_is_put_off_and_the_others_go_first():
-    hands = Hands(fates={"a": ["busy", "busy"]})
+    hands = Workers(fates={"a": ["busy", "busy"]})
     begin = time.monotonic()
     outcome, ended = do(CHAIN, hands)
     assert hands.log == ["a", "x", "a", "a", "b", "c", "y"]
@@ -98,12 +98,12 @@ def test_what_another_process_is_doing_is_put_off_and_the_others_go_first():
 def test_after_a_while_it_is_told_once_for_whom_a_unit_is_waited(monkeypatch):
     monkeypatch.setattr("cpbench.benchmark.run.events.PATIENCE", 0.4)
     heard = []
-    execute({"a": Unit("a")}, Hands(fates={"a": ["busy"] * 4}), heard.append)
+    execute({"a": Unit("a")}, Workers(fates={"a": ["busy"] * 4}), heard.append)
     assert [e.who for e in heard if isinstance(e, Awaited)] == ["a busy"]
 
 
 def test_after_the_deadline_nothing_is_begun_and_what_is_under_way_is_finished():
-    hands = Hands(places=2)
+    hands = Workers(places=2)
     hands_start = hands.start
 
     def slow(unit, tell):
@@ -118,7 +118,7 @@ def test_after_the_deadline_nothing_is_begun_and_what_is_under_way_is_finished()
 
 @pytest.mark.parametrize(("fate", "error"), [("refused", BadInput), ("full", FailedRun)])
 def test_what_no_other_unit_can_survive_stops_everything(fate, error):
-    hands = Hands(fates={"a": [fate]})
+    hands = Workers(fates={"a": [fate]})
     with pytest.raises(error, match=f"a {fate}"):
         do(CHAIN, hands)
     assert hands.log == ["a"]

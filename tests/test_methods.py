@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from conftest import task
-from cpbench.benchmark.checks.conformance import CHECKS, Lab, draw, teach
+from cpbench.benchmark.checks.conformance import CHECKS, ContractChecks, draw, teach
 from cpbench.benchmark.errors import BadInput
 from cpbench.benchmark.protocol import Prompt, Subject, unwatched
 from cpbench.methods.adapters.low_rank import Lora, LoraOptions
@@ -37,13 +37,13 @@ def elsewhere():
 
 
 @pytest.fixture(scope="module", params=LEARNING)
-def lab(request, tmp_path_factory, elsewhere):
-    return Lab(chosen(request.param).make, tmp_path_factory.mktemp(request.param), elsewhere)
+def contract(request, tmp_path_factory, elsewhere):
+    return ContractChecks(chosen(request.param).make, tmp_path_factory.mktemp(request.param), elsewhere)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-def test_every_method_keeps_the_contract(check, lab):
-    assert check(lab) is None
+def test_every_method_keeps_the_contract(check, contract):
+    assert check(contract) is None
 
 
 def first_drawn_after_each_task(name, pristine, folder):
@@ -66,9 +66,9 @@ def test_one_lora_does_change_the_drawing_of_an_earlier_concept(pristine, tmp_pa
 def test_clora_says_the_token_alone_and_the_others_say_token_and_noun(pristine):
     for name, expected in (("clora", "<mallow>"), ("lora", "<mallow> cat")):
         method = make(name, pristine.copy())
-        assert method.say(CAT.subject) == "cat", "before it is learned, a subject is its noun"
+        assert method.phrase(CAT.subject) == "cat", "before it is learned, a subject is its noun"
         method.learn(CAT, unwatched)
-        assert method.say(CAT.subject) == expected
+        assert method.phrase(CAT.subject) == expected
 
 
 def test_dsc_keeps_one_adapter_a_task_and_distils_from_the_second_task_on(pristine):

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from cpbench.benchmark.plan.units import Train, gather
-from cpbench.benchmark.run.events import Ended, Progress
+from cpbench.benchmark.run.events import Ended, Ticked
 from cpbench.benchmark.run.pool import TRIES, Pool, recipes
 from cpbench.benchmark.run.scheduler import execute
 from cpbench.benchmark.run.session import Recipe
@@ -31,7 +31,7 @@ def test_a_process_that_is_killed_costs_only_its_unit_which_is_done_in_a_new_one
     killed = []
 
     def kill(event):
-        if isinstance(event, Progress) and isinstance(event.unit, Train) and not killed:
+        if isinstance(event, Ticked) and isinstance(event.unit, Train) and not killed:
             killed.append(event.unit.key)
             (worker,) = [w for w in pool.workers if w.unit and w.unit.key == event.unit.key]
             os.kill(worker.process.pid, signal.SIGKILL)

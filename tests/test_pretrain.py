@@ -9,11 +9,11 @@ import torch
 from safetensors.torch import load_file
 
 from cpbench.benchmark.pretrain.contrast import ClipRecipe
-from cpbench.benchmark.pretrain.recipe import Recipe, pretrain
+from cpbench.benchmark.pretrain.recipe import PretrainOptions, pretrain
 from cpbench.benchmark.toybox.clip import read_clip
 from cpbench.benchmark.toybox.weights import read_manifest, read_parts
 
-SMALL = Recipe(pictures=48, codec_updates=2, codec_batch=4, decoder_updates=2, rounds=(2, 3), batch=2)
+SMALL = PretrainOptions(pictures=48, codec_updates=2, codec_batch=4, decoder_updates=2, rounds=(2, 3), batch=2)
 CLIP = ClipRecipe(scenes=48, updates=2, batch=8, held_out=8)
 
 

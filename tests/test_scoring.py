@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 
 from cpbench.benchmark.models.feature_cache import FeatureCache
-from cpbench.benchmark.plan.units import Measure
 from cpbench.benchmark.protocol import Pictures
 from cpbench.benchmark.run.session import Recipe
 from cpbench.benchmark.scoring import functional as metrics
 from cpbench.benchmark.scoring.profiles import load_profile
-from cpbench.benchmark.scoring.scorer import Eyes, Scorer, Seen
+from cpbench.benchmark.scoring.scorer import FeaturePair, Scorer, StoredImages
 from cpbench.benchmark.suite import concepts as data
 
 
@@ -31,16 +30,15 @@ class Words:
         return np.array([[1.0, 0.0] if "night" in t else [0.0, 1.0] for t in texts])
 
 
-EYES, ALIGNER = Eyes(means, means), ("effnet-lite0", Words())
+EYES, ALIGNER = FeaturePair(means, means), ("effnet-lite0", Words())
 
 
-def scorer(suite, eyes=EYES, aligner=ALIGNER, **changes):
-    return Scorer(suite, replace(load_profile("toybox"), **changes), {"effnet-lite0": eyes}, aligner)
+def scorer(suite, features=EYES, aligner=ALIGNER, **changes):
+    return Scorer(suite, replace(load_profile("toybox"), **changes), {"effnet-lite0": features}, aligner)
 
 
 def rows(scorer, subjects, pictures, prompts, before=None):
-    unit = Measure("k", "p", tuple(subjects), prompts is None)
-    return scorer.rows(unit, Seen(pictures, prompts), before)
+    return scorer.rows(tuple(subjects), StoredImages(pictures, prompts, real=prompts is None), before)
 
 
 def values(rows, metric):
@@ -96,7 +94,7 @@ def test_real_pictures_go_through_the_real_path_and_drawn_ones_do_not(suite, con
 
         return features
 
-    made = scorer(suite, Eyes(counted("drawn"), counted("real")), aligner=None)
+    made = scorer(suite, FeaturePair(counted("drawn"), counted("real")), aligner=None)
     rows(made, [concept], real, [0] * 4)
     assert seen["drawn"] == 4
     rows(made, [concept], real, None)
@@ -106,14 +104,18 @@ def test_real_pictures_go_through_the_real_path_and_drawn_ones_do_not(suite, con
 def test_the_drift_is_zero_between_the_same_pictures_and_not_measured_without_earlier_ones(suite, concept):
     a, b = (data.reference_pictures(suite, c) for c in suite.concepts)
     assert values(rows(scorer(suite), [concept], a, [0, 0, 1, 1]), "drift_mmd") == {}
-    (far,) = values(rows(scorer(suite), [concept], a, [0, 0, 1, 1], Seen(b, [0, 0, 1, 1])), "drift_mmd").values()
-    (near,) = values(rows(scorer(suite), [concept], a, [0, 0, 1, 1], Seen(a, [0, 0, 1, 1])), "drift_mmd").values()
+    (far,) = values(
+        rows(scorer(suite), [concept], a, [0, 0, 1, 1], StoredImages(b, [0, 0, 1, 1])), "drift_mmd"
+    ).values()
+    (near,) = values(
+        rows(scorer(suite), [concept], a, [0, 0, 1, 1], StoredImages(a, [0, 0, 1, 1])), "drift_mmd"
+    ).values()
     assert near == 0 != far
 
 
 def test_pictures_of_the_prior_have_only_their_drift(suite, concept):
     a = data.reference_pictures(suite, concept)
-    found = rows(scorer(suite), [], a, [0, 0, 0, 0], Seen(a[::-1], [0] * 4))
+    found = rows(scorer(suite), [], a, [0, 0, 0, 0], StoredImages(a[::-1], [0] * 4))
     assert {row["metric"] for row in found} == {"drift_mmd", "drift_kid"}
 
 
@@ -160,10 +162,10 @@ def test_pictures_of_a_folder_are_their_own_ceiling_and_none_is_compared_with_it
 def test_references_are_compared_as_the_autoencoder_gives_them_back(suite, tmp_path, autoencoded):
     profile = replace(load_profile("toybox"), autoencoded=autoencoded)
     runner = Recipe(suite, tmp_path, profile, "tiny", device="cpu").open(print).runner
-    eyes, real = runner.scorer.eyes["effnet-lite0"], data.reference_pictures(suite, suite.concepts[0])
+    features, real = runner.scorer.features["effnet-lite0"], data.reference_pictures(suite, suite.concepts[0])
     expected = runner.backbone.reconstruct(real) if autoencoded else real
-    np.testing.assert_array_equal(eyes.real(real), eyes.drawn(expected))
-    cached = np.array_equal(eyes.real(real), eyes.drawn(real))
+    np.testing.assert_array_equal(features.real(real), features.drawn(expected))
+    cached = np.array_equal(features.real(real), features.drawn(real))
     assert cached is not autoencoded, "both ways keep their features apart"
 
 

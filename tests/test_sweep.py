@@ -149,7 +149,7 @@ def test_a_node_that_is_killed_in_the_middle_of_training_costs_nothing_but_time(
 def test_a_cluster_tells_of_the_units_under_way_and_for_whom_one_waits(tmp_path, cluster):
     """The state that the second task needs is being made by this process, which takes its time."""
     from cpbench.benchmark.run.cluster import ray_executor
-    from cpbench.benchmark.run.events import Awaited, Ended, Progress, Started
+    from cpbench.benchmark.run.events import Awaited, Ended, Started, Ticked
     from cpbench.benchmark.run.session import Recipe
     from cpbench.benchmark.scoring.profiles import load_profile
     from cpbench.benchmark.suite.spec import load_suite
@@ -173,7 +173,7 @@ def test_a_cluster_tells_of_the_units_under_way_and_for_whom_one_waits(tmp_path,
     assert waited.unit.key == first.key
     for unit in plan.trains:
         own = [type(e) for e in seen if e.unit.key == unit.key and not isinstance(e, Awaited)]
-        assert own[0] is Started and own[-1] is Ended and Progress in own
+        assert own[0] is Started and own[-1] is Ended and Ticked in own
 
 
 @pytest.mark.slow

@@ -102,7 +102,7 @@ def _moved(pristine: Backbone, backbone: Backbone, method: Method) -> set[str]:
     return moved
 
 
-class Lab:
+class ContractChecks:
     """A method under examination; what several checks need is done once."""
 
     def __init__(self, make: Make, folder: Path, elsewhere: Executor | None = None) -> None:
@@ -111,7 +111,7 @@ class Lab:
         self.before = self._hash()
 
     def _hash(self) -> str:
-        return hash_weights({"unet": self.pristine.unet, "text": self.pristine.text, "codec": self.pristine.codec})
+        return hash_weights({"unet": self.pristine.unet, "text": self.pristine.text, "codec": self.pristine.vae})
 
     @cached_property
     def taught(self) -> Taught:
@@ -208,23 +208,23 @@ class Lab:
         return None if np.array_equal(draw(method), self.taught.drawn) else "it draws other pictures afterwards"
 
 
-def examine(check: Callable[[Lab], str | None], lab: Lab) -> str | None:
+def examine(check: Callable[[ContractChecks], str | None], contract: ContractChecks) -> str | None:
     """What a check finds wrong, an error of the method included; None where all is well."""
     try:
-        return check(lab)
+        return check(contract)
     except Exception as error:  # a method may break in any way, and the other checks still tell something
         return f"{type(error).__name__}: {error}"
 
 
-CHECKS: tuple[Callable[[Lab], str | None], ...] = (
-    Lab.finite,
-    Lab.effective,
-    Lab.reloaded,
-    Lab.repeatable,
-    Lab.contained,
-    Lab.isolated,
-    Lab.faithful,
-    Lab.frugal,
-    Lab.versatile,
-    Lab.discreet,
+CHECKS: tuple[Callable[[ContractChecks], str | None], ...] = (
+    ContractChecks.finite,
+    ContractChecks.effective,
+    ContractChecks.reloaded,
+    ContractChecks.repeatable,
+    ContractChecks.contained,
+    ContractChecks.isolated,
+    ContractChecks.faithful,
+    ContractChecks.frugal,
+    ContractChecks.versatile,
+    ContractChecks.discreet,
 )

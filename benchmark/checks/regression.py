@@ -25,7 +25,7 @@ from ..records.stamp import MADE_ON, numerics
 
 FALSE_ALARM = 0.01
 FREEDOM = 8
-Place = tuple[str, tuple[str, ...]]
+RunPlace = tuple[str, tuple[str, ...]]
 """A method and an order of concepts: runs that differ only in their seed share it."""
 
 
@@ -50,7 +50,7 @@ class Verdict:
     moved: tuple[Moved, ...]
 
 
-def place_of(run: Run) -> Place:
+def place_of(run: Run) -> RunPlace:
     """Where a run stands, whatever its seed."""
     return run.method, tuple(run.order)
 
@@ -60,7 +60,7 @@ def judge(stored: Sequence[Result], new: Sequence[Result], pool: Sequence[Result
 
     ``pool``: all stored runs of the suite, from which its spread is told; ``stored`` where there are no more.
     """
-    twins: dict[tuple[Place, int], list[Result]] = defaultdict(list)
+    twins: dict[tuple[RunPlace, int], list[Result]] = defaultdict(list)
     for r in stored:
         twins[place_of(r.run), r.run.seed].append(r)
     pairs = [(r, _nearest(r, twins[place_of(r.run), r.run.seed])) for r in new]
@@ -120,7 +120,7 @@ def _mean(cells: Sequence[Sequence[Score]]) -> float:
 
 
 @dataclass(frozen=True)
-class Spread:
+class SeedSpread:
     """How far seeds move each summary: ``pooled`` over methods with its ``freedom``, of one method alone (``own``).
 
     ``picture``: how far a share moves by one picture of all that it is made of.
@@ -128,10 +128,10 @@ class Spread:
 
     pooled: Mapping[str, float]
     freedom: Mapping[str, int]
-    own: Mapping[tuple[str, Place], float]
+    own: Mapping[tuple[str, RunPlace], float]
     picture: Mapping[str, float]
 
-    def allowed(self, name: str, place: Place, seeds: int, comparisons: int) -> float:
+    def allowed(self, name: str, place: RunPlace, seeds: int, comparisons: int) -> float:
         """How far one more seed may lie from the mean of ``seeds`` stored ones; infinite where nothing is known."""
         if name not in self.pooled:
             return math.inf
@@ -140,22 +140,22 @@ class Spread:
         return float(s * t * math.sqrt(1 + 1 / seeds))
 
 
-def spread_of(stored: Iterable[Result]) -> Spread:
+def spread_of(stored: Iterable[Result]) -> SeedSpread:
     """The spread of stored runs; it tells nothing of what no method has two seeds of."""
-    groups: dict[str, dict[Place, list[float]]] = defaultdict(lambda: defaultdict(list))
+    groups: dict[str, dict[RunPlace, list[float]]] = defaultdict(lambda: defaultdict(list))
     picture: dict[str, float] = {}
     for result in stored:
         for name, cells in _cells(result).items():
             groups[name][place_of(result.run)].append(_mean(cells))
             picture[name] = 1 / sum(s.n for rows in cells for s in rows)
-    pooled, freedom, own = dict[str, float](), dict[str, int](), dict[tuple[str, Place], float]()
+    pooled, freedom, own = dict[str, float](), dict[str, int](), dict[tuple[str, RunPlace], float]()
     for name, places in groups.items():
         several = {place: v for place, v in places.items() if len(v) > 1}
         if several:
             freedom[name] = sum(len(v) - 1 for v in several.values())
             pooled[name] = math.sqrt(sum(np.var(v) * len(v) for v in several.values()) / freedom[name])
             own |= {(name, place): float(np.std(v, ddof=1)) for place, v in several.items()}
-    return Spread(pooled, freedom, own, picture)
+    return SeedSpread(pooled, freedom, own, picture)
 
 
 def _changed_conditions(result: Result, twin: Result) -> Verdict | None:
@@ -179,7 +179,7 @@ def _exact(result: Result, twin: Result) -> Verdict:
     return Verdict(result.run, True, len(keys), tuple(moved))
 
 
-def _within(result: Result, stored: Sequence[Result], spread: Spread, comparisons: int) -> Verdict:
+def _within(result: Result, stored: Sequence[Result], spread: SeedSpread, comparisons: int) -> Verdict:
     place, own, moved = place_of(result.run), summaries(result), []
     peers = [summaries(r) for r in stored if place_of(r.run) == place and _options(r.run) == _options(result.run)]
     for name, value in own.items():

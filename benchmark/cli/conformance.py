@@ -17,7 +17,7 @@ def conformance(name: str, settings: list[str], as_json: bool) -> None:
     import tempfile
 
     from ...methods.registry import choose
-    from ..checks.conformance import CHECKS, Lab, examine
+    from ..checks.conformance import CHECKS, ContractChecks, examine
     from .console import parse_settings
 
     (chosen,) = choose(name, parse_settings(settings))
@@ -25,9 +25,9 @@ def conformance(name: str, settings: list[str], as_json: bool) -> None:
         raise BadInput(f"method '{name}' never learns: there is nothing to check.")
     rows = []
     with tempfile.TemporaryDirectory() as folder, quiet_libraries():
-        lab = Lab(chosen.make, Path(folder))
+        contract = ContractChecks(chosen.make, Path(folder))
         for check in CHECKS:
-            fault = examine(check, lab)
+            fault = examine(check, contract)
             rows.append({"check": str(check.__doc__).strip(), "good": fault is None, "fault": fault})
             if not as_json:
                 mark = "[green]ok[/]" if fault is None else "[red]no[/]"

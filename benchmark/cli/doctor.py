@@ -53,7 +53,7 @@ def _home() -> str:
     return f"{folder}: {units} units, {space}"
 
 
-def store_checks(tell: Callable[[], None], *, quick: bool) -> Iterator[Check]:
+def store_checks(on_event: Callable[[], None], *, quick: bool) -> Iterator[Check]:
     """What in the store is locked, stale, left over or damaged; ``tell`` is called after each unit."""
     from ..plan.planner import REVISION
     from ..storage.store import home
@@ -70,7 +70,7 @@ def store_checks(tell: Callable[[], None], *, quick: bool) -> Iterator[Check]:
     old = [u for u in stock.units if read_record(u).get("inputs", {}).get("revision", REVISION) < REVISION]
     if old:
         yield Check("stale", f"{len(old)} units of an older cpbench; 'cpbench gc --unused results' removes them.", True)
-    bad = faults(stock.units, tell)
+    bad = faults(stock.units, on_event)
     named = "; ".join(f"{unit.name}: {fault}" for unit, fault in list(bad.items())[:5])
     more = f" and {len(bad) - 5} more" if len(bad) > 5 else ""
     told = f"{named}{more}; done again when needed" if bad else f"{len(stock.units)} units whole"

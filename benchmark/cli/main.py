@@ -40,9 +40,9 @@ def report(
 
     Example: cpbench report --results results --out report --only shrinkage
     """
-    from . import console as commands
+    from .report import report as write
 
-    commands.report(results, out, only, check)
+    write(results, out, only, check)
 
 
 app.command()(cli_work.score)
@@ -110,9 +110,9 @@ def conformance(
 
     Example: cpbench conformance dsc
     """
-    from . import show as queries
+    from .conformance import conformance as examine
 
-    queries.conformance(name, settings or [], as_json)
+    examine(name, settings or [], as_json)
 
 
 @app.command()

@@ -16,13 +16,13 @@ def pretrain(out: Path | None, updates: int | None, quiet: bool) -> None:
     """Build the toybox model, with a bar a stage."""
     from dataclasses import replace
 
-    from ..pretrain.recipe import Recipe
+    from ..pretrain.recipe import PretrainOptions
     from ..pretrain.recipe import pretrain as stages
     from ..storage.store import home, writable
 
     folder = out or home() / "pretrain"
     writable(folder)
-    recipe = replace(Recipe(), rounds=(updates,)) if updates else Recipe()
+    recipe = replace(PretrainOptions(), rounds=(updates,)) if updates else PretrainOptions()
     columns = (TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, TextColumn("loss {task.fields[loss]:.4f}"), disable=quiet) as bars:
         tasks: dict[str, Any] = {}

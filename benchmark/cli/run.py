@@ -94,12 +94,12 @@ def _survey(console: Console, session: Session, grid: Grid, protocol: str) -> tu
     """What there is to do, and what such units took before."""
     with console.status("counting the units") if console.is_terminal else nullcontext() as status:
 
-        def tell(done: int, of: int) -> None:
+        def on_event(done: int, of: int) -> None:
             if status is not None:
                 status.update(f"counting the units: {done} of {of} seeds")
 
         there = session.store.keys()
-        return survey(grid, session.planner(protocol), there, tell), session.costs(there)
+        return survey(grid, session.planner(protocol), there, on_event), session.costs(there)
 
 
 def _work(

@@ -137,6 +137,6 @@ def pretrain(
 
     Example: cpbench pretrain --out ~/toybox
     """
-    from . import console as commands
+    from . import pretrain as stages
 
-    commands.pretrain(out, updates, quiet)
+    stages.pretrain(out, updates, quiet)

@@ -61,7 +61,7 @@ class Backbone:
     weights: str
     unet: Any
     text: Any
-    codec: Any
+    vae: Any
     tokenizer: Any
     scheduler: Any
     sampling: Sampling
@@ -69,7 +69,7 @@ class Backbone:
     dtype: torch.dtype = torch.float32
 
     def __post_init__(self) -> None:
-        for module in (self.unet, self.text, self.codec):
+        for module in (self.unet, self.text, self.vae):
             module.requires_grad_(False).eval().to(self.device)
         if not isinstance(self.text.get_input_embeddings(), TokenTable):
             self.text.set_input_embeddings(TokenTable(self.text.get_input_embeddings()))
@@ -112,15 +112,15 @@ class Backbone:
     def encode(self, pictures: Pictures) -> Tensor:
         """Scaled latents (n, c, h, w) of uint8 pictures."""
         x = torch.from_numpy(pictures.copy()).to(self.device).permute(0, 3, 1, 2).float() / 127.5 - 1
-        out = self.codec.encode(x)
+        out = self.vae.encode(x)
         latents: Tensor = out.latent_dist.mode() if hasattr(out, "latent_dist") else out.latents
-        scaled: Tensor = latents * self.codec.config.scaling_factor
+        scaled: Tensor = latents * self.vae.config.scaling_factor
         return scaled
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Pictures:
         """uint8 pictures of scaled latents (n, c, h, w)."""
-        x = self.codec.decode(latents.float() / self.codec.config.scaling_factor).sample
+        x = self.vae.decode(latents.float() / self.vae.config.scaling_factor).sample
         x = ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1)
         return np.ascontiguousarray(x.cpu().numpy())
 
@@ -177,7 +177,7 @@ class Backbone:
         self,
         pictures: Pictures,
         questions: Sequence[Question],
-        say: Callable[[Subject], str] = lambda subject: subject.noun,
+        phrase: Callable[[Subject], str] = lambda subject: subject.noun,
         params: Params | None = None,
     ) -> NDArray[np.float64]:
         """How badly each question's prompt explains the noise in its picture, (len(questions),): mean squared error."""
@@ -187,7 +187,7 @@ class Backbone:
             noise = torch.stack([self._noise(q.seed) for q in some]).to(self.device)
             t = torch.tensor([q.t for q in some], device=self.device)
             noisy = self.add_noise(z[[q.picture for q in some]], noise, t)
-            error = self.eps(noisy, t, [q.prompt.render(say) for q in some], params) - noise
+            error = self.eps(noisy, t, [q.prompt.render(phrase) for q in some], params) - noise
             parts.append(error.square().mean((1, 2, 3)).cpu().double().numpy())
         return np.concatenate(parts)
 

@@ -45,7 +45,7 @@ def load_backbone(name: str, sampling: Sampling, device: str = "cpu", dtype: str
     """Load a backbone; ``name`` is ``toybox``, ``tiny``, a folder in diffusers' layout, or a hub id."""
     kind, where = pick_dtype(dtype), pick_device(device)
     parts, settings = _embedded(name) if name in EMBEDDED else _pipeline(name)
-    modules = {"unet": parts["unet"], "text": parts["text"], "codec": parts["codec"]}
+    modules = {"unet": parts["unet"], "text": parts["text"], "codec": parts["vae"]}  # names that keys hold
     weights = hash_weights(modules)
     if settings is not None:
         weights = digest([weights, settings])
@@ -74,7 +74,8 @@ def _embedded(name: str) -> tuple[dict[str, Any], None]:
     from ..toybox.weights import read_parts
 
     parts = build_parts(TINY, seed=0) if name == "tiny" else read_parts()
-    return vars(parts), None
+    named = {"vae" if name == "codec" else name: part for name, part in vars(parts).items()}
+    return named, None
 
 
 def _pipeline(name: str) -> tuple[dict[str, Any], list[Any]]:
@@ -99,7 +100,7 @@ def _pipeline(name: str) -> tuple[dict[str, Any], list[Any]]:
     parts = {
         "unet": pipe.unet,
         "text": pipe.text_encoder,
-        "codec": pipe.vae,
+        "vae": pipe.vae,
         "tokenizer": pipe.tokenizer,
         # Others add noise in other units (x + σε) to what this UNet was trained on.
         "scheduler": DDPMScheduler.from_config(pipe.scheduler.config),

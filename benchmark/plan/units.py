@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from ..protocol import Method
 from ..records.result import Run
+from ..suite.concepts import called
 from ..suite.spec import Concept
 
 
@@ -28,11 +29,6 @@ class Choice(Protocol):
     def make(self) -> Callable[[Any, int], Method] | None:
         """The factory: (backbone of its own, seed) to a method."""
         ...
-
-
-def called(subjects: tuple[Concept, ...]) -> str:
-    """What pictures show, in a word: a concept, a pair of them, or none that is ever personalised."""
-    return "+".join(c.name for c in subjects) or "prior"
 
 
 @dataclass(frozen=True)

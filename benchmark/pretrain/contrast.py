@@ -21,7 +21,7 @@ from ..toybox.clip import FEATURES, MAX_LOGIT_SCALE, ToyboxClip, build_clip, wri
 from ..toybox.parts import Parts
 from ..toybox.world import CLASSES, COLOURS
 from . import quality
-from .stage import Progress, Schedule, Stage
+from .stage import Schedule, Stage, StageStep
 
 _OPENING = re.compile("^(?:" + "|".join(o for o in OPENINGS if o) + ") ")
 
@@ -84,7 +84,7 @@ class _Contrast:
 
 def train_clip(
     clip: ToyboxClip, features: Features, captions: Sequence[str], recipe: ClipRecipe, folder: Path
-) -> Iterator[Progress]:
+) -> Iterator[StageStep]:
     """Train on features (n, 1280) of captioned pictures; resumes from ``folder`` and yields after every update.
 
     The projection is learned on whitened features, since a place moves them far less than a class does; at the end the
@@ -102,7 +102,7 @@ def train_clip(
         clip.project.weight.copy_(clip.project.weight @ white)
 
 
-def teach_clip(parts: Parts, folder: Path, recipe: ClipRecipe) -> Iterator[Progress]:
+def teach_clip(parts: Parts, folder: Path, recipe: ClipRecipe) -> Iterator[StageStep]:
     """Train toybox-clip on the first scenes of pretraining, as the codec gives them back; writes it to ``weights``."""
     extractor, backbone = load_extractor("effnet-lite0", torch.device("cpu")), quality.backbone_of(parts)
     pictures = np.load(folder / "pictures.npy", mmap_mode="r")[: recipe.scenes]
@@ -110,7 +110,7 @@ def teach_clip(parts: Parts, folder: Path, recipe: ClipRecipe) -> Iterator[Progr
     chunks = []
     for k in range(0, len(pictures), 32):
         chunks.append(extractor(backbone.reconstruct(pictures[k : k + 32])))
-        yield Progress("features", min(k + 32, len(pictures)), len(pictures), 0.0, 0.0)
+        yield StageStep("features", min(k + 32, len(pictures)), len(pictures), 0.0, 0.0)
     clip = build_clip(recipe.seed)
     yield from train_clip(clip, np.concatenate(chunks), captions, recipe, folder)
     held_out = quality.scenes(quality.HELD_OUT, recipe.held_out)

@@ -20,11 +20,11 @@ from ..toybox.parts import Parts, Size, build_parts
 from ..toybox.weights import write_weights
 from ..toybox.world import Picture
 from .contrast import ClipRecipe, teach_clip
-from .stage import Progress, Schedule, Stage
+from .stage import Schedule, Stage, StageStep
 
 
 @dataclass(frozen=True)
-class Recipe:
+class PretrainOptions:
     """Everything that decides the weights, besides the code."""
 
     seed: int = 0
@@ -48,7 +48,7 @@ def _scene(seed: int) -> tuple[Picture, str]:
     return scene.picture, scene.caption
 
 
-def render_data(recipe: Recipe, folder: Path, workers: int = 2) -> Iterator[Progress]:
+def render_data(recipe: PretrainOptions, folder: Path, workers: int = 2) -> Iterator[StageStep]:
     """Render the captioned training scenes once, into ``pictures.npy`` and ``captions.json``."""
     if (folder / "captions.json").exists():
         return
@@ -59,7 +59,7 @@ def render_data(recipe: Recipe, folder: Path, workers: int = 2) -> Iterator[Prog
         for k, (picture, caption) in enumerate(pool.map(_scene, range(recipe.pictures), chunksize=200)):
             pictures[k] = picture
             captions.append(caption)
-            yield Progress("pictures", k + 1, recipe.pictures, 0.0, 0.0)
+            yield StageStep("pictures", k + 1, recipe.pictures, 0.0, 0.0)
     pictures.flush()
     (folder / "captions.json").write_text(json.dumps(captions))
 
@@ -80,7 +80,7 @@ def _codec_loss(parts: Parts, pictures: Picture, batch: int, generator: torch.Ge
     return loss
 
 
-def codec_stage(recipe: Recipe, parts: Parts, folder: Path) -> Stage:
+def codec_stage(recipe: PretrainOptions, parts: Parts, folder: Path) -> Stage:
     """The stage that trains the autoencoder, from its PCA."""
     pictures = np.load(folder / "pictures.npy", mmap_mode="r")
     parts.codec.fit_linear(_normalise(pictures[:3000]))
@@ -97,7 +97,7 @@ def _edges(x: Tensor) -> Tensor:
 class _Decoding:
     """L1 + L2 + L1 of the edges, from latents with as much noise as sampled ones may be off."""
 
-    def __init__(self, recipe: Recipe, parts: Parts, latents: Tensor, pictures: Picture) -> None:
+    def __init__(self, recipe: PretrainOptions, parts: Parts, latents: Tensor, pictures: Picture) -> None:
         self.recipe, self.codec, self.latents, self.pictures = recipe, parts.codec, latents, pictures
 
     def __call__(self, generator: torch.Generator) -> Tensor:
@@ -111,7 +111,7 @@ class _Decoding:
         return loss
 
 
-def decoder_stage(recipe: Recipe, parts: Parts, latents: Tensor, folder: Path) -> Stage:
+def decoder_stage(recipe: PretrainOptions, parts: Parts, latents: Tensor, folder: Path) -> Stage:
     """The stage that trains the decoder further; the encoder, and with it the latent space, stays as it is."""
     loss = _Decoding(recipe, parts, latents, np.load(folder / "pictures.npy", mmap_mode="r"))
     modules = {"decoder": parts.codec.decoder, "linear_out": parts.codec.linear_out}
@@ -142,7 +142,7 @@ def snr_weight(alphas_cumprod: Tensor, cap: float) -> Tensor:
 class _Denoising:
     """The ε-prediction loss on random captioned latents; the caption is dropped for guidance now and then."""
 
-    def __init__(self, recipe: Recipe, parts: Parts, latents: Tensor, captions: list[str]) -> None:
+    def __init__(self, recipe: PretrainOptions, parts: Parts, latents: Tensor, captions: list[str]) -> None:
         self.recipe, self.parts, self.latents = recipe, parts, latents
         encoded = parts.tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt")
         self.tokens: Tensor = encoded.input_ids
@@ -163,7 +163,7 @@ class _Denoising:
         return loss
 
 
-def diffusion_stage(recipe: Recipe, parts: Parts, latents: Tensor, folder: Path, round: int) -> Stage:
+def diffusion_stage(recipe: PretrainOptions, parts: Parts, latents: Tensor, folder: Path, round: int) -> Stage:
     """The stage that trains the UNet and the text encoder together; a further round starts with a new optimiser."""
     loss = _Denoising(recipe, parts, latents, json.loads((folder / "captions.json").read_text()))
     modules = {"unet": parts.unet, "text": parts.text}
@@ -172,7 +172,7 @@ def diffusion_stage(recipe: Recipe, parts: Parts, latents: Tensor, folder: Path,
     return Stage(name, modules, loss, schedule, folder, seed=recipe.seed + 2 + 10 * round, ema=recipe.ema)
 
 
-def pretrain(recipe: Recipe, folder: Path, clip: ClipRecipe | None = None) -> Iterator[Progress]:
+def pretrain(recipe: PretrainOptions, folder: Path, clip: ClipRecipe | None = None) -> Iterator[StageStep]:
     """Run all stages in ``folder``, and write what they trained into ``weights`` in it; yields progress."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1))
@@ -187,6 +187,6 @@ def pretrain(recipe: Recipe, folder: Path, clip: ClipRecipe | None = None) -> It
     yield from teach_clip(parts, folder, clip or ClipRecipe())
 
 
-def _averaged(stage: Stage) -> Iterator[Progress]:
+def _averaged(stage: Stage) -> Iterator[StageStep]:
     yield from stage.run()
     stage.use_average()

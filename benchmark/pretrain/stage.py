@@ -35,7 +35,7 @@ class Schedule:
 
 
 @dataclass(frozen=True)
-class Progress:
+class StageStep:
     """What a stage tells after each update: its number, the loss, and the seconds since it (re)started."""
 
     stage: str
@@ -78,14 +78,14 @@ class Stage:
         )
         self.step = 0
 
-    def run(self) -> Iterator[Progress]:
+    def run(self) -> Iterator[StageStep]:
         """Train from the last checkpoint to the end; yields after every update."""
         self._resume()
         start = time.perf_counter()
         while self.step < self.schedule.updates:
             loss = self._update()
             self.step += 1
-            report = Progress(self.name, self.step, self.schedule.updates, loss, time.perf_counter() - start)
+            report = StageStep(self.name, self.step, self.schedule.updates, loss, time.perf_counter() - start)
             if self.step % _EVERY == 0 or self.step == self.schedule.updates:
                 self._save()
             yield report

@@ -21,17 +21,17 @@ from typing import Any
 from ..errors import BadInput, FailedRun
 from ..plan.units import Unit
 from ..protocol import Tick
-from .events import PATIENCE, Awaited, Ended, Event, Progress, Started, Tell
+from .events import PATIENCE, Awaited, Ended, Event, OnEvent, Started, Ticked
 from .scheduler import Executor, Outcome
 from .session import Recipe
 from .signals import deaf, uninterrupted
-from .worker import Throttle, Workshop
+from .worker import Throttle, Worker
 
 _RETRIES = 3
 _PATIENCE = 20.0  # seconds that the driver has to leave the cluster
 _KNOCK = 10.0  # seconds that the host of a cluster has to answer
 _PAUSE = 0.5  # seconds between two looks at what workers tell
-_shops: dict[str, Workshop] = {}  # of this worker process: its models, kept from task to task
+_workers: dict[str, Worker] = {}  # of this worker process: its models, kept from task to task
 
 
 @contextmanager
@@ -53,21 +53,21 @@ def ray_executor(recipe: Recipe, address: str | None) -> Iterator[Executor]:
         refused: BadInput | None = _heard(pipe)
         if refused is not None:
             raise refused
-        yield lambda units, tell, deadline: _execute(units, pipe, tell, deadline)
+        yield lambda units, on_event, deadline: _execute(units, pipe, on_event, deadline)
     finally:
         pipe.close()  # by which the driver knows that it may end
         driver.join(_PATIENCE)
         driver.kill()
 
 
-def _execute(units: Mapping[str, Unit], pipe: Connection, tell: Tell, deadline: float) -> Outcome:
+def _execute(units: Mapping[str, Unit], pipe: Connection, on_event: OnEvent, deadline: float) -> Outcome:
     """Hand all units to the driver, and take note of them as they end."""
     outcome = Outcome(left=len(units))
     pipe.send((dict(units), math.inf if deadline == math.inf else time.time() + deadline - time.monotonic()))
     while (event := _heard(pipe)) is not None:
         if isinstance(event, Ended):
             outcome.note(event)
-        tell(event)
+        on_event(event)
     return outcome
 
 
@@ -179,7 +179,7 @@ class _News:
 def _plain(event: Event) -> tuple[str, Any]:
     """An event as plain data: the key of its unit, and nothing for its start, a tick, or for whom it waits."""
     match event:
-        case Progress(unit, tick):
+        case Ticked(unit, tick):
             return unit.key, astuple(tick)
         case Awaited(unit, who):
             return unit.key, who
@@ -190,7 +190,7 @@ def _event(unit: Unit, detail: Any) -> Event:
     """The event that :func:`_plain` told."""
     if detail is None:
         return Started(unit)
-    return Awaited(unit, detail) if isinstance(detail, str) else Progress(unit, Tick(*detail))
+    return Awaited(unit, detail) if isinstance(detail, str) else Ticked(unit, Tick(*detail))
 
 
 def _ended(unit: Unit, ref: Any) -> Ended | None:
@@ -216,15 +216,15 @@ def _do(recipe: Recipe, unit: Unit, end: float, queue: Any, *needs: Ended | None
     if not (recipe.home / "units").is_dir():
         where = f"CPBENCH_HOME, {recipe.home}, is not there on {socket.gethostname()}"
         return Ended(unit, 0.0, "refused", f"{where}: all nodes of a cluster must share it.")
-    shop = _shops.setdefault(repr(recipe), Workshop(recipe))
-    tell = Throttle(lambda event: queue.actor.put_nowait.remote(_plain(event)), _PAUSE)
+    worker = _workers.setdefault(repr(recipe), Worker(recipe))
+    on_event = Throttle(lambda event: queue.actor.put_nowait.remote(_plain(event)), _PAUSE)
     begun, told = time.monotonic(), False
     while time.time() < end:
-        ended = shop.do(unit, tell)
+        ended = worker.do(unit, on_event)
         if ended.fate != "busy":
             return ended
         if not told and time.monotonic() - begun >= PATIENCE:
-            tell(Awaited(unit, str(ended.error)))
+            on_event(Awaited(unit, str(ended.error)))
             told = True
         time.sleep(_PAUSE)
     return None

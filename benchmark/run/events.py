@@ -24,7 +24,7 @@ class Started:
 
 
 @dataclass(frozen=True)
-class Progress:
+class Ticked:
     """Progress inside a unit."""
 
     unit: Unit
@@ -54,7 +54,7 @@ class Awaited:
     who: str
 
 
-Event = Started | Progress | Ended | Awaited
+Event = Started | Ticked | Ended | Awaited
 
 
-Tell = Callable[[Event], None]
+OnEvent = Callable[[Event], None]

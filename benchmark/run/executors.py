@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..errors import BadInput
 from ..plan.units import Unit
 from .cluster import ray_executor
-from .events import Ended, Tell
+from .events import Ended, OnEvent
 from .pool import Pool
 from .runner import Runner
 from .scheduler import Executor, execute
@@ -50,10 +50,10 @@ def placed(placement: Placement, session: Session) -> Iterator[Executor]:
             with ray_executor(session.recipe, placement.address) as ray:
                 yield ray
         elif placement.here:
-            yield lambda units, tell, deadline: execute(units, Here(session.runner), tell, deadline)
+            yield lambda units, on_event, deadline: execute(units, Here(session.runner), on_event, deadline)
         else:
             with Pool(session.recipe, placement.jobs) as pool:
-                yield lambda units, tell, deadline: execute(units, pool, tell, deadline)
+                yield lambda units, on_event, deadline: execute(units, pool, on_event, deadline)
 
 
 class Here:
@@ -66,9 +66,9 @@ class Here:
         """One at a time."""
         return 0 if self.ended else 1
 
-    def start(self, unit: Unit, tell: Tell) -> None:
+    def start(self, unit: Unit, on_event: OnEvent) -> None:
         """Do it at once."""
-        self.ended.append(attempt(unit, self.runner, tell))
+        self.ended.append(attempt(unit, self.runner, on_event))
 
     def finished(self) -> Sequence[Ended]:
         """The one that was started."""

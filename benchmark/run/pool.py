@@ -16,10 +16,10 @@ from multiprocessing.process import BaseProcess
 import torch
 
 from ..plan.units import Unit
-from .events import Ended, Event, Tell
+from .events import Ended, Event, OnEvent
 from .session import Recipe
 from .signals import deaf, uninterrupted
-from .worker import Throttle, Workshop
+from .worker import Throttle, Worker
 
 TRIES = 3
 """How often a unit is begun before its process's death counts as its failure."""
@@ -27,7 +27,7 @@ _PAUSE = 0.1  # seconds between two messages of progress
 
 
 @dataclass
-class _Worker:
+class _Process:
     """A process, the pipe to it, and what it is doing."""
 
     recipe: Recipe
@@ -43,9 +43,9 @@ class Pool:
 
     recipe: Recipe
     jobs: int
-    workers: list[_Worker] = field(default_factory=list)
+    workers: list[_Process] = field(default_factory=list)
     deaths: dict[str, int] = field(default_factory=dict)
-    tell: Tell = lambda event: None
+    on_event: OnEvent = lambda event: None
 
     def __enter__(self) -> Pool:
         self.workers = [_spawn(recipe) for recipe in recipes(self.recipe, self.jobs)]
@@ -62,10 +62,10 @@ class Pool:
         """Processes with nothing to do."""
         return sum(worker.unit is None for worker in self.workers)
 
-    def start(self, unit: Unit, tell: Tell) -> None:
+    def start(self, unit: Unit, on_event: OnEvent) -> None:
         """Hand a unit to an idle process."""
         worker = next(w for w in self.workers if w.unit is None)
-        self.tell, worker.unit, worker.begun = tell, unit, time.perf_counter()
+        self.on_event, worker.unit, worker.begun = on_event, unit, time.perf_counter()
         with suppress(OSError):  # one that died while idle is found dead by finished()
             worker.pipe.send(unit)
 
@@ -75,7 +75,7 @@ class Pool:
         heard = (self._hear(busy[pipe]) for pipe in wait(list(busy)) if isinstance(pipe, Connection))
         return [ended for ended in heard if ended is not None]
 
-    def _hear(self, worker: _Worker) -> Ended | None:
+    def _hear(self, worker: _Process) -> Ended | None:
         try:
             event: Event = worker.pipe.recv()
         except (EOFError, OSError):
@@ -83,10 +83,10 @@ class Pool:
         if isinstance(event, Ended):
             worker.unit = None
             return event
-        self.tell(event)
+        self.on_event(event)
         return None
 
-    def _bury(self, worker: _Worker) -> Ended | None:
+    def _bury(self, worker: _Process) -> Ended | None:
         """Replace a dead process, and let its unit be tried again."""
         worker.process.join()
         unit, died = worker.unit, time.perf_counter()
@@ -110,24 +110,24 @@ def recipes(recipe: Recipe, jobs: int) -> list[Recipe]:
     return [replace(recipe, device=f"cuda:{k % count}") if count else recipe for k in range(jobs)]
 
 
-def _spawn(recipe: Recipe) -> _Worker:
+def _spawn(recipe: Recipe) -> _Process:
     context = get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(recipe, theirs), daemon=True)
     with uninterrupted():
         process.start()
     theirs.close()
-    return _Worker(recipe, process, ours)
+    return _Process(recipe, process, ours)
 
 
 def _serve(recipe: Recipe, pipe: Connection) -> None:
     """The life of a process: do what comes through the pipe; the models are loaded for the first of it."""
     deaf()  # Ctrl-C goes to the whole group; only the parent answers it
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    shop = Workshop(recipe)
+    worker_ = Worker(recipe)
     with suppress(EOFError, BrokenPipeError):
         while True:
-            pipe.send(shop.do(pipe.recv(), Throttle(pipe.send, _PAUSE)))
+            pipe.send(worker_.do(pipe.recv(), Throttle(pipe.send, _PAUSE)))
 
 
 def _end_with_parent() -> None:

@@ -17,8 +17,7 @@ from ..plan.costs import Costs
 from ..plan.survey import Survey
 from ..plan.units import Kind, Unit, kind_of
 from ..protocol import Tick
-from .events import Ended, Event, Started, Tell
-from .events import Progress as Progressed
+from .events import Ended, Event, OnEvent, Started, Ticked
 
 _WORDS = {"Train": "train", "Draw": "draw", "Measure": "score", "Real": "real pictures", "Classify": "classify"}
 
@@ -62,7 +61,7 @@ class LiveView:
             case Started(unit):
                 self._close(unit)  # it may have been begun before, in a process that died
                 self.units[unit.key] = self.bars.add_task(unit.title[:44], total=None, told="")
-            case Progressed(unit, tick) if unit.key in self.units:
+            case Ticked(unit, tick) if unit.key in self.units:
                 told = self._told(unit, tick)
                 self.bars.update(self.units[unit.key], completed=tick.step, total=tick.steps, told=told)
             case Ended():
@@ -117,7 +116,7 @@ def clock(seconds: float) -> str:
 
 
 @contextmanager
-def watching(forecast: Forecast, console: Console, *, batch: int, quiet: bool) -> Iterator[Tell]:
+def watching(forecast: Forecast, console: Console, *, batch: int, quiet: bool) -> Iterator[OnEvent]:
     """The view that fits: nothing, live, or plain lines."""
     if quiet or not forecast.left.total():
         yield lambda event: None

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadInput, Lost
-from ..plan.units import Classify, Measure, RunPlan, Unit, called
+from ..plan.units import Classify, Measure, RunPlan, Unit
 from ..records.result import Result, Score, TaskCost, read_result, result_path, write_result
 from ..records.stamp import MADE_ON, numerics
 from ..storage.inventory import read_record
 from ..storage.store import Store
-from .events import Awaited, Ended, Event, Tell
+from ..suite.concepts import called
+from .events import Awaited, Ended, Event, OnEvent
 from .scheduler import Outcome
 
 
@@ -157,11 +158,11 @@ class _Tracker:
         for k in [k for k, n in self.left.items() if not n]:
             self._write(k)
 
-    def telling(self, tell: Tell) -> Tell:
+    def telling(self, on_event: OnEvent) -> OnEvent:
         """Tell on, and take note of every unit that is done."""
 
         def told(event: Event) -> None:
-            tell(event)
+            on_event(event)
             if isinstance(event, Awaited):
                 self.recorder.warn(f"waiting: {event.who}")
             if isinstance(event, Ended):

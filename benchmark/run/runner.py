@@ -15,13 +15,14 @@ from PIL import Image
 from ..hashing import digest
 from ..models.backbone import Backbone
 from ..plan.planner import REVISION
-from ..plan.units import Classify, Draw, Measure, Real, Train, Unit, called, kind_of
+from ..plan.units import Classify, Draw, Measure, Real, Train, Unit, kind_of
 from ..protocol import Explaining, Inspectable, Method, Pictures, Prompt, Task, Tick, Watch
 from ..records.stamp import MADE_ON
 from ..scoring.classifier import PICTURES, classify, confusion
-from ..scoring.scorer import Scorer, Seen
+from ..scoring.scorer import Scorer, StoredImages
 from ..storage.store import Store, stored_bytes
 from ..suite import concepts as data
+from ..suite.concepts import called
 from ..suite.spec import Suite
 from .checkpoint import Checkpoints
 from .phases import Phases
@@ -130,15 +131,16 @@ class Runner:
         return self._method(unit.method.make, 0, unit.state).generate
 
     def _measure(self, unit: Measure, folder: Path, watch: Watch) -> dict[str, Any]:
-        seen, before = self._seen(unit.pictures), self._seen(unit.before) if unit.before else None
+        before = self._stored(unit.before) if unit.before else None
+        seen = self._stored(unit.pictures, real=unit.real)
         watch(Tick("score", 0, len(seen.pictures)))
-        (folder / "scores.json").write_text(json.dumps(self.scorer.rows(unit, seen, before)))
+        (folder / "scores.json").write_text(json.dumps(self.scorer.rows(unit.subjects, seen, before)))
         watch(Tick("score", len(seen.pictures), len(seen.pictures)))
         return {}
 
-    def _seen(self, key: str) -> Seen:
+    def _stored(self, key: str, *, real: bool = False) -> StoredImages:
         pictures = read_pictures(self.store.read(key))
-        return Seen(pictures, self.store.meta(key)["measured"].get("prompt_of_picture"))
+        return StoredImages(pictures, self.store.meta(key)["measured"].get("prompt_of_picture"), real)
 
     def _classify(self, unit: Classify, folder: Path, watch: Watch) -> dict[str, Any]:
         """The confusion of the concepts, or an empty table for a method that cannot tell its noise error."""

@@ -12,18 +12,18 @@ from typing import Protocol
 
 from ..errors import BadInput, FailedRun
 from ..plan.units import Unit
-from .events import PATIENCE, Awaited, Ended, Tell
+from .events import PATIENCE, Awaited, Ended, OnEvent
 
 
-class Hands(Protocol):
+class Workers(Protocol):
     """Who does units: this process, several, or a cluster."""
 
     def free(self) -> int:
         """How many more units may be started now."""
         ...
 
-    def start(self, unit: Unit, tell: Tell) -> None:
-        """Begin a unit; ``tell`` hears of its start and progress."""
+    def start(self, unit: Unit, on_event: OnEvent) -> None:
+        """Begin a unit; ``on_event`` hears of its start and progress."""
         ...
 
     def finished(self) -> Sequence[Ended]:
@@ -49,33 +49,33 @@ class Outcome:
             self.errors[ended.unit.key] = ended.error
 
 
-def execute(units: Mapping[str, Unit], hands: Hands, tell: Tell, deadline: float = math.inf) -> Outcome:
+def execute(units: Mapping[str, Unit], workers: Workers, on_event: OnEvent, deadline: float = math.inf) -> Outcome:
     """Do all units; none is begun after ``deadline`` (of ``time.monotonic``). Raises what would fail every unit."""
     outcome, queue = Outcome(left=len(units)), _Queue(units)
     while queue.active():
-        while hands.free() and time.monotonic() < deadline and (unit := queue.take()):
+        while workers.free() and time.monotonic() < deadline and (unit := queue.take()):
             if lost := [need for need in unit.needs if need in outcome.errors]:
-                _settle(Ended(unit, 0.0, "failed", outcome.errors[lost[0]]), queue, outcome, tell)
+                _settle(Ended(unit, 0.0, "failed", outcome.errors[lost[0]]), queue, outcome, on_event)
             else:
-                hands.start(unit, tell)
+                workers.start(unit, on_event)
         if not queue.running:
             if time.monotonic() >= deadline:
                 break
             continue
-        for ended in hands.finished():
-            _settle(ended, queue, outcome, tell)
+        for ended in workers.finished():
+            _settle(ended, queue, outcome, on_event)
     return outcome
 
 
-def _settle(ended: Ended, queue: _Queue, outcome: Outcome, tell: Tell) -> None:
+def _settle(ended: Ended, queue: _Queue, outcome: Outcome, on_event: OnEvent) -> None:
     """Take note of a unit that ended, or give it back to be tried again."""
     if ended.fate == "busy":
         if queue.put_off(ended.unit) and ended.error:
-            tell(Awaited(ended.unit, ended.error))
+            on_event(Awaited(ended.unit, ended.error))
     else:
         queue.done(ended.unit)
         outcome.note(ended)
-        tell(ended)
+        on_event(ended)
 
 
 class _Queue:
@@ -122,5 +122,5 @@ class _Queue:
         self.sorter.done(unit.key)
 
 
-Executor = Callable[[Mapping[str, Unit], Tell, float], Outcome]
+Executor = Callable[[Mapping[str, Unit], OnEvent, float], Outcome]
 """Does units; tells of them; begins none after a moment of ``time.monotonic``."""

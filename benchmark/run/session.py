@@ -24,12 +24,12 @@ from ..plan.units import Choice, RunPlan, Unit, gather
 from ..records.stamp import numerics
 from ..scoring.metrics import load_metric
 from ..scoring.profiles import Profile
-from ..scoring.scorer import Eyes, Scorer
+from ..scoring.scorer import FeaturePair, Scorer
 from ..storage.store import Store
 from ..suite.concepts import check_suite
 from ..suite.spec import Suite
 from .environment import environment, set_threads
-from .events import Tell
+from .events import OnEvent
 from .recorder import Recorder, Work, _Tracker
 from .runner import Runner
 from .scheduler import Executor
@@ -68,15 +68,18 @@ class Recipe:
         set_threads(self.threads or 1)
         model = load_backbone(self.backbone, self.suite.sampling, str(device), self.dtype)
         _check_prompts(self.suite, model)
-        eyes, keys = {}, {}
+        features, keys = {}, {}
         for name in self.profile.extractors:
             extractor = load_extractor(name, device)
-            eyes[name], keys[name] = _eyes(extractor, model, self.home / "features", self.profile), extractor.key
+            features[name], keys[name] = (
+                _features(extractor, model, self.home / "features", self.profile),
+                extractor.key,
+            )
         aligner = None
         if self.profile.aligner is not None:
             loaded, keys[self.profile.aligner] = load_aligner(self.profile.aligner, device)
             aligner = (reads(self.profile.aligner), loaded)
-        scorer, store = Scorer(self.suite, self.profile, eyes, aligner), Store(self.home / "units", warn)
+        scorer, store = Scorer(self.suite, self.profile, features, aligner), Store(self.home / "units", warn)
         runner = Runner(self.suite, store, model, scorer, numerics(stamp := environment(device)))
         return Session(self, runner, keys, device, stamp, warn)
 
@@ -141,7 +144,7 @@ class Session:
         return Recorder(self.store, out, dict(self.environment), self.warn)
 
     def run(
-        self, plans: Sequence[RunPlan], do: Executor, recorder: Recorder, tell: Tell, deadline: float = math.inf
+        self, plans: Sequence[RunPlan], do: Executor, recorder: Recorder, on_event: OnEvent, deadline: float = math.inf
     ) -> Work:
         """Do what is missing, and write the record of each run as soon as its last unit is done.
 
@@ -149,7 +152,7 @@ class Session:
         """
         for _ in range(_ROUNDS):
             tracker = _Tracker(plans, self.missing(plans), recorder)
-            outcome = do(tracker.units, tracker.telling(tell), deadline)
+            outcome = do(tracker.units, tracker.telling(on_event), deadline)
             if not (outcome.lost or tracker.lost):
                 break
         return tracker.close(outcome)
@@ -163,10 +166,10 @@ def _check_prompts(suite: Suite, model: Backbone) -> None:
         model.check_prompts([text.format(*[noun] * n) for text in texts], spare=n)
 
 
-def _eyes(extractor: Extractor, model: Backbone, folder: Path, profile: Profile) -> Eyes:
+def _features(extractor: Extractor, model: Backbone, folder: Path, profile: Profile) -> FeaturePair:
     seeing = [extractor.key, model.device.type, torch.get_num_threads()]
     drawn = FeatureCache(folder, extractor, digest(seeing))
     if not profile.autoencoded:
-        return Eyes(drawn, drawn)
-    key = digest([*seeing, hash_weights({"codec": model.codec}), "autoencoded"])
-    return Eyes(drawn, FeatureCache(folder, lambda pictures: extractor(model.reconstruct(pictures)), key))
+        return FeaturePair(drawn, drawn)
+    key = digest([*seeing, hash_weights({"codec": model.vae}), "autoencoded"])
+    return FeaturePair(drawn, FeatureCache(folder, lambda pictures: extractor(model.reconstruct(pictures)), key))

@@ -10,35 +10,35 @@ from dataclasses import dataclass, field, replace
 
 from ..errors import Busy, CpbenchError, Lost
 from ..plan.units import Unit
-from .events import Ended, Event, Fate, Progress, Started, Tell
+from .events import Ended, Event, Fate, OnEvent, Started, Ticked
 from .progress import quiet_libraries
 from .runner import Runner
 from .session import Recipe
 
 
 @dataclass
-class Workshop:
+class Worker:
     """One process with its models."""
 
     recipe: Recipe
     runner: Runner | None = None
     notes: list[str] = field(default_factory=list)
 
-    def do(self, unit: Unit, tell: Tell) -> Ended:
+    def do(self, unit: Unit, on_event: OnEvent) -> Ended:
         """Do a unit, and say how it ended, with what there is to be noted."""
         with quiet_libraries():
-            ended = self._do(unit, tell)
+            ended = self._do(unit, on_event)
         notes, self.notes[:] = tuple(self.notes), []
         return replace(ended, notes=notes)
 
-    def _do(self, unit: Unit, tell: Tell) -> Ended:
+    def _do(self, unit: Unit, on_event: OnEvent) -> Ended:
         try:
             self.runner = self.runner or self.recipe.open(self.notes.append).runner
         except CpbenchError as error:
             return Ended(unit, 0.0, "refused" if error.status == 2 else "failed", str(error))
         except (RuntimeError, OSError, MemoryError) as error:
             return Ended(unit, 0.0, "failed", f"the model cannot be loaded: {type(error).__name__}: {error}")
-        return attempt(unit, self.runner, tell)
+        return attempt(unit, self.runner, on_event)
 
 
 class Throttle:
@@ -49,14 +49,14 @@ class Throttle:
 
     def __call__(self, event: Event) -> None:
         """Send an event; progress only after a pause."""
-        if isinstance(event, Progress):
+        if isinstance(event, Ticked):
             if time.monotonic() - self.last < self.pause:
                 return
             self.last = time.monotonic()
         self.send(event)
 
 
-def attempt(unit: Unit, runner: Runner, tell: Tell) -> Ended:
+def attempt(unit: Unit, runner: Runner, on_event: OnEvent) -> Ended:
     """Do one unit, and say how it ended."""
     begin = time.perf_counter()
 
@@ -64,7 +64,7 @@ def attempt(unit: Unit, runner: Runner, tell: Tell) -> Ended:
         return Ended(unit, time.perf_counter() - begin, fate, error)
 
     try:
-        runner.do(unit, lambda tick: tell(Progress(unit, tick)), lambda: tell(Started(unit)))
+        runner.do(unit, lambda tick: on_event(Ticked(unit, tick)), lambda: on_event(Started(unit)))
     except Busy as error:
         return ended("busy", str(error))
     except Lost as error:

@@ -17,7 +17,7 @@ from .profiles import Profile
 
 GROUP = "cpbench.metrics"
 _ROWS = ("pictures", "prompts", "drawn", "before", "embedded", "texts")  # of a cell, one a picture
-Kind = Literal["concept", "pair", "prior"]
+CellKind = Literal["concept", "pair", "prior"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Cell:
     themselves. Whatever is not there is None or empty.
     """
 
-    kind: Kind
+    kind: CellKind
     pictures: Pictures
     prompts: NDArray[np.int64] | None
     drawn: Features
@@ -87,7 +87,7 @@ def _text_align(cell: Cell, profile: Profile) -> Features | None:
     return np.maximum(cosines, 0.0) if profile.positive else cosines
 
 
-def _nearest_of(kind: Kind) -> Callable[[Cell, Profile], Features | None]:
+def _nearest_of(kind: CellKind) -> Callable[[Cell, Profile], Features | None]:
     def of(cell: Cell, profile: Profile) -> Features | None:
         if cell.kind != kind or cell.real is None or not cell.rivals:
             return None

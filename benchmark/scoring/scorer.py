@@ -9,16 +9,15 @@ from typing import Any
 import numpy as np
 
 from ..models.aligners import Aligner
-from ..plan.units import Measure
 from ..protocol import Features, Pictures, Prompt
 from ..suite import concepts as data
 from ..suite.spec import Concept, Suite
-from .metrics import Cell, Kind, rows
+from .metrics import Cell, CellKind, rows
 from .profiles import Profile
 
 
 @dataclass(frozen=True)
-class Eyes:
+class FeaturePair:
     """One extractor: features (n, d) of drawn pictures, and of real ones as they are compared with them."""
 
     drawn: Callable[[Pictures], Features]
@@ -26,41 +25,45 @@ class Eyes:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """Pictures from the store with the index of the prompt of each; None for real ones."""
+class StoredImages:
+    """Pictures from the store with the index of the prompt of each (None for real ones), and whether they are real."""
 
     pictures: Pictures
     prompts: list[int] | None
+    real: bool = False
 
 
 @dataclass(frozen=True)
 class Scorer:
-    """Scores pictures of a suite under a profile; ``eyes`` by extractor, ``aligner`` with the extractor it reads."""
+    """Scores pictures of a suite under a profile; ``features`` by extractor, ``aligner`` with its extractor."""
 
     suite: Suite
     profile: Profile
-    eyes: Mapping[str, Eyes]
+    features: Mapping[str, FeaturePair]
     aligner: tuple[str, Aligner] | None
 
-    def rows(self, unit: Measure, seen: Seen, before: Seen | None) -> list[dict[str, Any]]:
-        """Rows (metric, prompt, value, n, se) of the pictures of a unit; ``before``: those it tells the drift from."""
+    def rows(self, who: tuple[Concept, ...], seen: StoredImages, before: StoredImages | None) -> list[dict[str, Any]]:
+        """Rows (metric, prompt, value, n, se) of pictures of ``who``; ``before``: earlier ones to tell the drift from.
+
+        ``who`` is one concept, a pair, or empty for the prior.
+        """
         cells: dict[str, Cell] = {}
         found: list[dict[str, Any]] = []
         for name in self.profile.metrics:
             extractor = name.partition("@")[2] or self.profile.extractor
             if extractor not in cells:
-                cells[extractor] = self.cell(extractor, unit, seen, before)
+                cells[extractor] = self.cell(extractor, who, seen, before)
             found += rows(name, cells[extractor], self.profile)
         return found
 
-    def cell(self, extractor: str, unit: Measure, seen: Seen, before: Seen | None) -> Cell:
-        """What the metrics see of a unit through one extractor."""
-        eyes, who = self.eyes[extractor], unit.subjects
-        look = eyes.real if unit.real else eyes.drawn
+    def cell(self, extractor: str, who: tuple[Concept, ...], seen: StoredImages, before: StoredImages | None) -> Cell:
+        """What the metrics see of pictures through one extractor."""
+        features = self.features[extractor]
+        look = features.real if seen.real else features.drawn
         prompts = None if seen.prompts is None else np.array(seen.prompts)
         drawn = look(seen.pictures)
         embedded, texts = self._aligned(who, seen) if prompts is not None and len(who) == 1 else (None, None)
-        real, rivals = self._compared(eyes, who)
+        real, rivals = self._compared(features, who)
         return Cell(
             kind=_kind(who),
             pictures=seen.pictures,
@@ -68,33 +71,35 @@ class Scorer:
             drawn=drawn,
             real=real,
             rivals=rivals,
-            each=tuple(eyes.real(data.reference_pictures(self.suite, c)) for c in who),
-            training=eyes.real(data.training_pictures(self.suite, who[0])) if len(who) == 1 else None,
-            before=None if before is None else eyes.drawn(before.pictures),
+            each=tuple(features.real(data.reference_pictures(self.suite, c)) for c in who),
+            training=features.real(data.training_pictures(self.suite, who[0])) if len(who) == 1 else None,
+            before=None if before is None else features.drawn(before.pictures),
             embedded=embedded,
             texts=texts,
-            same=unit.real and len(who) == 1 and who[0].folder is not None,
+            same=seen.real and len(who) == 1 and who[0].folder is not None,
         )
 
-    def _compared(self, eyes: Eyes, who: tuple[Concept, ...]) -> tuple[Features | None, tuple[Features, ...]]:
+    def _compared(
+        self, features: FeaturePair, who: tuple[Concept, ...]
+    ) -> tuple[Features | None, tuple[Features, ...]]:
         """Real pictures of the same subjects, and those of their look-alikes."""
         if not who:
             return None, ()
         real = data.reference_pictures(self.suite, who[0]) if len(who) == 1 else data.pair_pictures(self.suite, who)
-        return None if real is None else eyes.real(real), tuple(
-            map(eyes.real, data.lookalike_pictures(self.suite, who))
+        return None if real is None else features.real(real), tuple(
+            map(features.real, data.lookalike_pictures(self.suite, who))
         )
 
-    def _aligned(self, who: tuple[Concept, ...], seen: Seen) -> tuple[Features | None, Features | None]:
+    def _aligned(self, who: tuple[Concept, ...], seen: StoredImages) -> tuple[Features | None, Features | None]:
         """Pictures and their prompts in one space, each subject said by its noun."""
         if self.aligner is None or seen.prompts is None:
             return None, None
         extractor, aligner = self.aligner
         subjects = tuple(data.subject(c) for c in who)
         texts = [Prompt(t, subjects).render(lambda s: s.noun) for t in self.suite.prompts.evaluation]
-        return aligner.image(self.eyes[extractor].drawn(seen.pictures)), aligner.text(texts)[seen.prompts]
+        return aligner.image(self.features[extractor].drawn(seen.pictures)), aligner.text(texts)[seen.prompts]
 
 
-def _kind(who: tuple[Concept, ...]) -> Kind:
-    kinds: tuple[Kind, ...] = ("prior", "concept", "pair")
+def _kind(who: tuple[Concept, ...]) -> CellKind:
+    kinds: tuple[CellKind, ...] = ("prior", "concept", "pair")
     return kinds[len(who)]

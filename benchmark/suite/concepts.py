@@ -167,3 +167,8 @@ def _inside(path: Path, root: Path) -> bool:
 def _pictures_in(folder: Path) -> list[Path]:
     """What looks like a picture, by name; hidden files are the system's (`._cat.png` of macOS)."""
     return sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES and not f.name.startswith("."))
+
+
+def called(subjects: tuple[Concept, ...]) -> str:
+    """What pictures show, in a word: a concept, a pair of them, or none that is ever personalised."""
+    return "+".join(c.name for c in subjects) or "prior"

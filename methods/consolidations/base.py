@@ -6,16 +6,12 @@ None of them knows which adapter it protects: they see parameters, a ``delta()``
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from ...benchmark.models.backbone import Params
 from ...benchmark.protocol import Pictures, Subject, Task, Watch
-from ..training import Step
-
-if TYPE_CHECKING:
-    from ..learner import Learner
+from ..training import Step, Trainer
 
 
 class Consolidation:
@@ -27,22 +23,22 @@ class Consolidation:
     recalls = False  # whether it uses later what the adapter's weights were
     keeps_pictures = False
 
-    def begin(self, learner: Learner, task: Task) -> None:
+    def begin(self, trainer: Trainer, task: Task) -> None:
         """Called before a task is learned; without more, the adapter goes on from where the last task left it."""
 
     def updates(self, task: Task) -> int:
         """How many updates a task gets: those of the suite; only joint training, which starts afresh, needs more."""
         return task.steps
 
-    def rehearsed(self, learner: Learner) -> list[tuple[Pictures, Subject]]:
+    def rehearsed(self, trainer: Trainer) -> list[tuple[Pictures, Subject]]:
         """Pictures of earlier concepts to train on beside those of the task; only replay has any."""
         return []
 
-    def penalty(self, learner: Learner, step: Step) -> Tensor | None:
+    def penalty(self, trainer: Trainer, step: Step) -> Tensor | None:
         """A term added to the denoising loss of a training step, or nothing."""
         return None
 
-    def end(self, learner: Learner, task: Task, watch: Watch) -> dict[str, float]:
+    def end(self, trainer: Trainer, task: Task, watch: Watch) -> dict[str, float]:
         """Called once after the training of a task; returns figures worth logging."""
         return {}
 

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ...benchmark.protocol import Task, Watch
-from ..training import Step
+from ..training import Step, Trainer
 from .base import Consolidation
-
-if TYPE_CHECKING:
-    from ..learner import Learner
 
 
 @dataclass(frozen=True)
@@ -39,13 +35,13 @@ class Clora(Consolidation):
     def __init__(self, options: CloraOptions) -> None:
         self.options = options
 
-    def penalty(self, learner: Learner, step: Step) -> Tensor | None:
+    def penalty(self, trainer: Trainer, step: Step) -> Tensor | None:
         """λ times :func:`clora_penalty`; nothing in the first task."""
-        past = learner.adapter.folded()
-        return self.options.strength * clora_penalty(past, learner.adapter.delta()) if past else None
+        past = trainer.adapter.folded()
+        return self.options.strength * clora_penalty(past, trainer.adapter.delta()) if past else None
 
-    def end(self, learner: Learner, task: Task, watch: Watch) -> dict[str, float]:
+    def end(self, trainer: Trainer, task: Task, watch: Watch) -> dict[str, float]:
         """Fold A_tB_t into the sum and start the next task with new factors."""
-        learner.adapter.fold()
-        learner.adapter.reset(task.seed)
+        trainer.adapter.fold()
+        trainer.adapter.reset(task.seed)
         return {}

@@ -8,18 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ...benchmark.protocol import Task, Watch
 from ..scores import cross_entropy, errors, known_before, logits, predict
-from ..training import Phase, Step
+from ..training import Phase, Step, Trainer
 from .base import Consolidation, flatten, unflatten
-
-if TYPE_CHECKING:
-    from ..learner import Learner
 
 
 @dataclass(frozen=True)
@@ -60,31 +56,31 @@ class Dsc(Consolidation):
         self.options = options
         self.pool: dict[str, dict[str, Tensor]] = {}
 
-    def end(self, learner: Learner, task: Task, watch: Watch) -> dict[str, float]:
+    def end(self, trainer: Trainer, task: Task, watch: Watch) -> dict[str, float]:
         """Distil, unless this is the first task; then the student joins the pool."""
-        figures = self._distil(learner, task, watch) if self.pool else {}
-        self.pool[task.subject.name] = learner.adapter.state()
+        figures = self._distil(trainer, task, watch) if self.pool else {}
+        self.pool[task.subject.name] = trainer.adapter.state()
         return figures
 
-    def _distil(self, learner: Learner, task: Task, watch: Watch) -> dict[str, float]:
-        current = learner.adapter.state()
-        earlier = [name for name in learner.known if name in self.pool]
+    def _distil(self, trainer: Trainer, task: Task, watch: Watch) -> dict[str, float]:
+        current = trainer.adapter.state()
+        earlier = [name for name in trainer.known if name in self.pool]
         draw = torch.Generator().manual_seed(task.seed + 1)
 
         def objective(step: Step) -> dict[str, Tensor]:
             j = earlier[int(torch.randint(len(earlier), (), generator=draw))]
-            candidates = (known_before(task.subject, self.options.generic), learner.known[j], task.subject)
+            candidates = (known_before(task.subject, self.options.generic), trainer.known[j], task.subject)
             with torch.no_grad():
-                text = learner.backbone.embed([task.prompt.format(learner.say(c)) for c in candidates])
-                first = predict(learner, step, text, current)
-                second = predict(learner, step, text, self.pool[j])
-            student = predict(learner, step, text, None)
-            return dsc_loss(step.noise, first, second, student, self.options) | learner.penalties(step)
+                text = trainer.backbone.embed([task.prompt.format(trainer.phrase(c)) for c in candidates])
+                first = predict(trainer, step, text, current)
+                second = predict(trainer, step, text, self.pool[j])
+            student = predict(trainer, step, text, None)
+            return dsc_loss(step.noise, first, second, student, self.options) | trainer.penalties(step)
 
         o = self.options
-        groups = [{"params": list(learner.adapter.params.values()), "lr": o.rate}]
+        groups = [{"params": list(trainer.adapter.params.values()), "lr": o.rate}]
         phase = Phase("dsc", objective, groups, o.iterations, o.batch, streams=(draw,))
-        return learner.optimise(task, phase, watch)
+        return trainer.optimise(task, phase, watch)
 
     def state(self) -> dict[str, Tensor]:
         """The pool, as ``<concept>/<parameter>``."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -17,11 +16,8 @@ from ...benchmark.errors import FailedRun
 from ...benchmark.protocol import Task, Tick, Watch
 from ..fisher import diagonal
 from ..scores import candidate_errors, candidates, contrast, logits
-from ..training import Step
+from ..training import Step, Trainer
 from .base import Consolidation
-
-if TYPE_CHECKING:
-    from ..learner import Learner
 
 
 @dataclass(frozen=True)
@@ -62,40 +58,40 @@ class Ewc(Consolidation):
         self.fisher: dict[str, Tensor] = {}
         self.kept: dict[str, Tensor] = {}
 
-    def penalty(self, learner: Learner, step: Step) -> Tensor | None:
+    def penalty(self, trainer: Trainer, step: Step) -> Tensor | None:
         """:func:`ewc_penalty`; nothing in the first task."""
         if not self.fisher:
             return None
-        return ewc_penalty(self.fisher, learner.adapter.params, self.kept, self.options.strength)
+        return ewc_penalty(self.fisher, trainer.adapter.params, self.kept, self.options.strength)
 
-    def end(self, learner: Learner, task: Task, watch: Watch) -> dict[str, float]:
+    def end(self, trainer: Trainer, task: Task, watch: Watch) -> dict[str, float]:
         """F_{1:n} = γ F_{1:n−1} + F_n, with F_n scaled to mean 1 so that λ has a scale; θ* becomes the present θ."""
-        f = diagonal(torch.stack(list(self._gradients(learner, task, watch))))
+        f = diagonal(torch.stack(list(self._gradients(trainer, task, watch))))
         if not f.sum() > 0:
             raise FailedRun(f"the Fisher information of task {task.number} is zero or not a number; lower the rates.")
-        fresh = _split(f / f.mean(), learner.adapter.params)
+        fresh = _split(f / f.mean(), trainer.adapter.params)
         self.fisher = {n: self.options.decay * self.fisher.get(n, torch.zeros_like(v)) + v for n, v in fresh.items()}
-        self.kept = {name: p.detach().clone() for name, p in learner.adapter.params.items()}
+        self.kept = {name: p.detach().clone() for name, p in trainer.adapter.params.items()}
         return {"ewc.fisher_mean": f.mean().item()}
 
-    def _gradients(self, learner: Learner, task: Task, watch: Watch) -> Iterator[Tensor]:
+    def _gradients(self, trainer: Trainer, task: Task, watch: Watch) -> Iterator[Tensor]:
         """∂L_FIM/∂θ of one picture at one (t, ε) each, (p,) on the CPU, every picture ``passes`` times."""
-        params = list(learner.adapter.params.values())
+        params = list(trainer.adapter.params.values())
         draw = torch.Generator().manual_seed(task.seed + 4)
         n = self.options.passes * len(task.pictures)
-        for k, step in enumerate(learner.examples(task, self.options.passes)):
-            loss = self._loss(learner, task, step, draw)
+        for k, step in enumerate(trainer.examples(task, self.options.passes)):
+            loss = self._loss(trainer, task, step, draw)
             found = torch.autograd.grad(loss, params)
             watch(Tick("fisher", k + 1, n, loss.item()))
             yield torch.cat([g.detach().flatten() for g in found]).cpu()
 
-    def _loss(self, learner: Learner, task: Task, step: Step, draw: torch.Generator) -> Tensor:
+    def _loss(self, trainer: Trainer, task: Task, step: Step, draw: torch.Generator) -> Tensor:
         """L_denoise, plus w_DC L_DC where scores are asked for; candidates are drawn anew for each example."""
         o = self.options
         if not o.score_weight:
-            return candidate_errors(learner, task, step, [task.subject]).mean()
-        chosen = candidates(learner, task.subject, o.candidates, draw, o.generic)
-        e = candidate_errors(learner, task, step, chosen)
+            return candidate_errors(trainer, task, step, [task.subject]).mean()
+        chosen = candidates(trainer, task.subject, o.candidates, draw, o.generic)
+        e = candidate_errors(trainer, task, step, chosen)
         return e[:, 0].mean() + o.score_weight * contrast(logits(e, o.temperature), o.plain)
 
     def state(self) -> dict[str, Tensor]:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from ...benchmark.models.backbone import Params
 from ...benchmark.protocol import Subject, Task, Watch
+from ..training import Trainer
 from .base import Consolidation, flatten, unflatten
-
-if TYPE_CHECKING:
-    from ..learner import Learner
 
 
 class Independent(Consolidation):
@@ -24,13 +21,13 @@ class Independent(Consolidation):
     def __init__(self) -> None:
         self.own: dict[str, dict[str, Tensor]] = {}
 
-    def begin(self, learner: Learner, task: Task) -> None:
+    def begin(self, trainer: Trainer, task: Task) -> None:
         """Start from the base model."""
-        learner.adapter.reset(task.seed)
+        trainer.adapter.reset(task.seed)
 
-    def end(self, learner: Learner, task: Task, watch: Watch) -> dict[str, float]:
+    def end(self, trainer: Trainer, task: Task, watch: Watch) -> dict[str, float]:
         """Put the adapter of this task aside."""
-        self.own[task.subject.name] = learner.adapter.state()
+        self.own[task.subject.name] = trainer.adapter.state()
         return {}
 
     def override(self, subject: Subject) -> Params | None:

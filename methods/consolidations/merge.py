@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ...benchmark.errors import BadInput
 from ...benchmark.protocol import Subject, Task, Watch
+from ..training import Trainer
 from .base import Consolidation, flatten, unflatten
-
-if TYPE_CHECKING:
-    from ..learner import Learner
 
 Changes = Mapping[str, Tensor]
 RULES = ("average", "greatest", "constrained", "orthogonal")
@@ -73,66 +70,66 @@ class Merge(Consolidation):
         self.options = options
         self.pool: dict[str, dict[str, Tensor]] = {}
 
-    def begin(self, learner: Learner, task: Task) -> None:
+    def begin(self, trainer: Trainer, task: Task) -> None:
         """Start from the base model."""
         apart = self.options.rule == "orthogonal" and bool(self.pool)
-        earlier = [self._rows(learner, state) for state in self.pool.values()] if apart else []
-        learner.adapter.place({})
-        learner.adapter.reset(task.seed)
+        earlier = [self._rows(trainer, state) for state in self.pool.values()] if apart else []
+        trainer.adapter.place({})
+        trainer.adapter.reset(task.seed)
         if apart:
-            learner.adapter.avoid({name: torch.cat([rows[name] for rows in earlier]) for name in earlier[0]})
+            trainer.adapter.avoid({name: torch.cat([rows[name] for rows in earlier]) for name in earlier[0]})
 
     @torch.no_grad()
-    def end(self, learner: Learner, task: Task, watch: Watch) -> dict[str, float]:
+    def end(self, trainer: Trainer, task: Task, watch: Watch) -> dict[str, float]:
         """Put the change of this task aside, and the merged one in its place."""
-        self.pool[task.subject.name] = learner.adapter.state()
-        changes = {name: self._change(learner, state) for name, state in self.pool.items()}
-        learner.adapter.place({})
+        self.pool[task.subject.name] = trainer.adapter.state()
+        changes = {name: self._change(trainer, state) for name, state in self.pool.items()}
+        trainer.adapter.place({})
         if self.options.rule == "constrained":
-            merged = self._constrained(learner, task, changes)
+            merged = self._constrained(trainer, task, changes)
         else:
             merged = (greatest if self.options.rule == "greatest" else average)(list(changes.values()))
-        learner.adapter.place(merged)
+        trainer.adapter.place(merged)
         return {}
 
-    def _change(self, learner: Learner, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        learner.adapter.restore(state)
-        return {name: w.detach().clone() for name, w in learner.adapter.delta().items()}
+    def _change(self, trainer: Trainer, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        trainer.adapter.restore(state)
+        return {name: w.detach().clone() for name, w in trainer.adapter.delta().items()}
 
-    def _rows(self, learner: Learner, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        learner.adapter.restore(state)
-        return {name: rows.detach().clone() for name, rows in learner.adapter.reads().items()}
+    def _rows(self, trainer: Trainer, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        trainer.adapter.restore(state)
+        return {name: rows.detach().clone() for name, rows in trainer.adapter.reads().items()}
 
-    def _constrained(self, learner: Learner, task: Task, changes: Mapping[str, Changes]) -> dict[str, Tensor]:
+    def _constrained(self, trainer: Trainer, task: Task, changes: Mapping[str, Changes]) -> dict[str, Tensor]:
         """The closed form, layer by layer, with the text states of every concept's own words as targets.
 
         On the CPU: not every accelerator knows float64.
         """
-        states = [self._states(learner, task, learner.known[name]) for name in changes]
-        regular = self._regular(learner, task)
+        states = [self._states(trainer, task, trainer.known[name]) for name in changes]
+        regular = self._regular(trainer, task)
         merged = {}
-        for layer, w0 in learner.adapter.base().items():
+        for layer, w0 in trainer.adapter.base().items():
             w = w0.cpu().double()
             values = [(w + c[layer].cpu().double()) @ s for c, s in zip(changes.values(), states, strict=True)]
             merged[layer] = (constrained(w, regular, torch.cat(states, 1), torch.cat(values, 1)) - w).to(w0)
         return merged
 
-    def _states(self, learner: Learner, task: Task, subject: Subject) -> Tensor:
+    def _states(self, trainer: Trainer, task: Task, subject: Subject) -> Tensor:
         """Text states (in, s) at the token and the noun of a concept, float64."""
-        words = learner.say(subject)
-        ids = learner.backbone.tokenizer(task.prompt.format(words)).input_ids
-        own = set(learner.backbone.tokenizer(words, add_special_tokens=False).input_ids)
+        words = trainer.phrase(subject)
+        ids = trainer.backbone.tokenizer(task.prompt.format(words)).input_ids
+        own = set(trainer.backbone.tokenizer(words, add_special_tokens=False).input_ids)
         where = [k for k, i in enumerate(ids) if i in own]
-        return learner.backbone.embed([task.prompt.format(words)])[0, where].T.cpu().double()
+        return trainer.backbone.embed([task.prompt.format(words)])[0, where].T.cpu().double()
 
-    def _regular(self, learner: Learner, task: Task) -> Tensor:
+    def _regular(self, trainer: Trainer, task: Task) -> Tensor:
         """Text states (in, r) of the training prompt with words of the vocabulary, float64."""
-        words = sorted(w.removesuffix("</w>") for w in learner.backbone.tokenizer.get_vocab() if w.endswith("</w>"))
+        words = sorted(w.removesuffix("</w>") for w in trainer.backbone.tokenizer.get_vocab() if w.endswith("</w>"))
         plain = [w for w in words if w.isascii() and w.isalpha()]
         draw = torch.Generator().manual_seed(0)
         chosen = [plain[k] for k in torch.randperm(len(plain), generator=draw)[: self.options.captions].tolist()]
         prompts = [task.prompt.format(w) for w in chosen]
-        parts = [learner.backbone.embed(prompts[k : k + 32]) for k in range(0, len(prompts), 32)]
+        parts = [trainer.backbone.embed(prompts[k : k + 32]) for k in range(0, len(prompts), 32)]
         return torch.cat(parts).flatten(0, 1).T.cpu().double()
 
     def state(self) -> dict[str, Tensor]:

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ...benchmark.protocol import Task, Watch
-from ..training import Step
+from ..training import Step, Trainer
 from .base import Consolidation
-
-if TYPE_CHECKING:
-    from ..learner import Learner
 
 
 @dataclass(frozen=True)
@@ -39,17 +35,17 @@ class Olora(Consolidation):
         self.options = options
         self.past: dict[str, Tensor] = {}
 
-    def penalty(self, learner: Learner, step: Step) -> Tensor | None:
+    def penalty(self, trainer: Trainer, step: Step) -> Tensor | None:
         """λ times :func:`orthogonality`; nothing in the first task."""
-        return self.options.strength * orthogonality(self.past, learner.adapter.reads()) if self.past else None
+        return self.options.strength * orthogonality(self.past, trainer.adapter.reads()) if self.past else None
 
-    def end(self, learner: Learner, task: Task, watch: Watch) -> dict[str, float]:
+    def end(self, trainer: Trainer, task: Task, watch: Watch) -> dict[str, float]:
         """Keep the rows of this task, fold its change, and start the next with new factors."""
-        for name, rows in learner.adapter.reads().items():
+        for name, rows in trainer.adapter.reads().items():
             earlier = [self.past[name]] if name in self.past else []
             self.past[name] = torch.cat([*earlier, rows.detach().clone()])
-        learner.adapter.fold()
-        learner.adapter.reset(task.seed)
+        trainer.adapter.fold()
+        trainer.adapter.reset(task.seed)
         return {}
 
     def state(self) -> dict[str, Tensor]:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ...benchmark.protocol import Pictures, Subject, Task, Watch
+from ..training import Trainer
 from .base import Consolidation
-
-if TYPE_CHECKING:
-    from ..learner import Learner
 
 
 @dataclass(frozen=True)
@@ -35,20 +32,20 @@ class Replay(Consolidation):
         self.options = options
         self.kept: dict[str, Tensor] = {}
 
-    def begin(self, learner: Learner, task: Task) -> None:
+    def begin(self, trainer: Trainer, task: Task) -> None:
         """Start from the base model, where asked for."""
         if self.options.afresh:
-            learner.adapter.reset(task.seed)
+            trainer.adapter.reset(task.seed)
 
     def updates(self, task: Task) -> int:
         """Afresh as many as sequential training has made by now, else no bound from above could be expected."""
         return task.steps * task.number if self.options.afresh else task.steps
 
-    def rehearsed(self, learner: Learner) -> list[tuple[Pictures, Subject]]:
+    def rehearsed(self, trainer: Trainer) -> list[tuple[Pictures, Subject]]:
         """The kept pictures of each earlier concept."""
-        return [(pictures.cpu().numpy(), learner.known[name]) for name, pictures in self.kept.items()]
+        return [(pictures.cpu().numpy(), trainer.known[name]) for name, pictures in self.kept.items()]
 
-    def end(self, learner: Learner, task: Task, watch: Watch) -> dict[str, float]:
+    def end(self, trainer: Trainer, task: Task, watch: Watch) -> dict[str, float]:
         """Keep the first pictures of this task."""
         n = self.options.pictures or len(task.pictures)
         self.kept[task.subject.name] = torch.from_numpy(task.pictures[:n].copy())

@@ -9,18 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ...benchmark.protocol import Task, Watch
 from ..scores import predict
-from ..training import Phase, Step
+from ..training import Phase, Step, Trainer
 from .merge import Changes, Merge, MergeOptions
-
-if TYPE_CHECKING:
-    from ..learner import Learner
 
 
 @dataclass(frozen=True)
@@ -56,20 +53,20 @@ class Zip(Merge):
         super().__init__(MergeOptions())
         self.zip = options
 
-    def end(self, learner: Learner, task: Task, watch: Watch) -> dict[str, float]:
+    def end(self, trainer: Trainer, task: Task, watch: Watch) -> dict[str, float]:
         """Put the change of this task aside, learn the coefficients, and place the merged change."""
-        self.pool[task.subject.name] = learner.adapter.state()
-        changes = {name: self._change(learner, state) for name, state in self.pool.items()}
-        learner.adapter.place({})
-        layers = {layer: torch.stack([c[layer] for c in changes.values()]) for layer in learner.adapter.base()}
+        self.pool[task.subject.name] = trainer.adapter.state()
+        changes = {name: self._change(trainer, state) for name, state in self.pool.items()}
+        trainer.adapter.place({})
+        layers = {layer: torch.stack([c[layer] for c in changes.values()]) for layer in trainer.adapter.base()}
         m = {layer: nn.Parameter(torch.ones(len(w), w.shape[2], device=w.device)) for layer, w in layers.items()}
-        figures = self._learn(learner, task, changes, layers, m, watch) if len(changes) > 1 else {}
-        learner.adapter.place({layer: zipped(w, m[layer].detach()) for layer, w in layers.items()})
+        figures = self._learn(trainer, task, changes, layers, m, watch) if len(changes) > 1 else {}
+        trainer.adapter.place({layer: zipped(w, m[layer].detach()) for layer, w in layers.items()})
         return figures
 
     def _learn(
         self,
-        learner: Learner,
+        trainer: Trainer,
         task: Task,
         changes: Mapping[str, Changes],
         layers: Mapping[str, Tensor],
@@ -78,25 +75,25 @@ class Zip(Merge):
     ) -> dict[str, float]:
         def objective(step: Step) -> dict[str, Tensor]:
             with torch.no_grad():
-                text = learner.backbone.embed([task.prompt.format(learner.say(learner.known[c])) for c in changes])
-                own = [_added(learner, c, step, text[k : k + 1]) for k, c in enumerate(changes.values())]
-            with _changed(learner, {layer: zipped(w, m[layer]) for layer, w in layers.items()}):
-                merged = predict(learner, step, text, None)
+                text = trainer.backbone.embed([task.prompt.format(trainer.phrase(trainer.known[c])) for c in changes])
+                own = [_added(trainer, c, step, text[k : k + 1]) for k, c in enumerate(changes.values())]
+            with _changed(trainer, {layer: zipped(w, m[layer]) for layer, w in layers.items()}):
+                merged = predict(trainer, step, text, None)
             distance = (merged - torch.cat(own, 1)).square().mean()
             return {"distance": distance, "overlap": self.zip.overlap * overlap(m)}
 
         o = self.zip
         phase = Phase("zip", objective, [{"params": list(m.values()), "lr": o.rate}], o.iterations, o.batch)
-        return learner.optimise(task, phase, watch)
+        return trainer.optimise(task, phase, watch)
 
 
-def _added(learner: Learner, change: Changes, step: Step, text: Tensor) -> Tensor:
-    with _changed(learner, change):
-        return predict(learner, step, text, None)
+def _added(trainer: Trainer, change: Changes, step: Step, text: Tensor) -> Tensor:
+    with _changed(trainer, change):
+        return predict(trainer, step, text, None)
 
 
 @contextmanager
-def _changed(learner: Learner, change: Changes) -> Iterator[None]:
+def _changed(trainer: Trainer, change: Changes) -> Iterator[None]:
     """Add ΔW x to the output of each layer: gradients reach ΔW, which an override of weights would not promise."""
 
     def adder(w: Tensor) -> Any:
@@ -104,6 +101,6 @@ def _changed(learner: Learner, change: Changes) -> Iterator[None]:
 
     with ExitStack() as stack:
         for layer, w in change.items():
-            handle = learner.backbone.unet.get_submodule(layer).register_forward_hook(adder(w))
+            handle = trainer.backbone.unet.get_submodule(layer).register_forward_hook(adder(w))
             stack.callback(handle.remove)
         yield

@@ -10,7 +10,7 @@ _DISTANCES = ("mmd", "kid")
 
 
 @dataclass(frozen=True)
-class Unit:
+class MetricUnit:
     """A factor and its name; ``digits`` after the point, None for three significant ones."""
 
     factor: float = 1.0
@@ -32,11 +32,11 @@ def is_share(metric: str) -> bool:
     return kind(metric) in _SHARES
 
 
-def unit_of(metric: str) -> Unit:
+def unit_of(metric: str) -> MetricUnit:
     """The unit that all pages write a metric in."""
     if is_share(metric):
-        return Unit(100.0, "%", 1)
-    return Unit(1000.0, "×10³", None) if kind(metric) in _DISTANCES else Unit()
+        return MetricUnit(100.0, "%", 1)
+    return MetricUnit(1000.0, "×10³", None) if kind(metric) in _DISTANCES else MetricUnit()
 
 
 def titled(metric: str, *, higher: bool) -> str:

@@ -13,8 +13,8 @@ from .layers import change_plot
 from .matrices import confusion, curves, heat_maps
 from .overview import cost, front, growth, orders
 
-Draw = Callable[[Board], Figure | None]
-_FIGURES: dict[str, Draw] = {
+Plot = Callable[[Board], Figure | None]
+_FIGURES: dict[str, Plot] = {
     "matrix": lambda board: heat_maps(board.runs, board.headline),
     "curves": lambda board: curves(board.runs, board.headline),
     "front": front,
@@ -44,7 +44,7 @@ def caption(board: Board) -> str:
     return ", ".join([*parts, f"n = {n} run{'s' if counts[-1] > 1 else ''} a method"])
 
 
-def _captioned(draw: Draw, board: Board) -> Figure | None:
+def _captioned(draw: Plot, board: Board) -> Figure | None:
     """A plot under a line that says what it is of."""
     figure = draw(board)
     if figure is not None:
@@ -52,5 +52,5 @@ def _captioned(draw: Draw, board: Board) -> Figure | None:
     return figure
 
 
-FIGURES: dict[str, Draw] = {kind: partial(_captioned, draw) for kind, draw in _FIGURES.items()}
+FIGURES: dict[str, Plot] = {kind: partial(_captioned, draw) for kind, draw in _FIGURES.items()}
 """What can be drawn of a board; None where its runs have not logged what it takes."""

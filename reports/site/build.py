@@ -19,7 +19,7 @@ from ..analysis.summaries import summaries
 from ..files import slug_of, slugs_of
 from ..tables.columns import split
 from ..tables.reported import Reported
-from .cells import Place, scales
+from .cells import BoardPage, scales
 from .compare import compare_page
 from .films import Film, film_of, from_below, takes
 from .index import leaderboard
@@ -59,7 +59,7 @@ def build(
         yield from _board_pages(place, env, shared, methods, pictures, read, out)
 
 
-def _places(boards: Sequence[Board]) -> list[Place]:
+def _places(boards: Sequence[Board]) -> list[BoardPage]:
     titles = [f"{b.results[0].run.suite}, {b.tasks} task{'s' if b.tasks > 1 else ''}" for b in boards]
     many = Counter(titles)
     found = []
@@ -67,7 +67,7 @@ def _places(boards: Sequence[Board]) -> list[Place]:
         key = digest(board.conditions)[:6]
         slugs = slugs_of(board.runs)
         told = f"{title} ({key})" if many[title] > 1 else title
-        found.append(Place(board, f"{slug_of(title)}-{key}", told, slugs, scales(board.results)))
+        found.append(BoardPage(board, f"{slug_of(title)}-{key}", told, slugs, scales(board.results)))
     return found
 
 
@@ -85,7 +85,7 @@ def _filters(boards: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]
 
 
 def _board_pages(
-    place: Place,
+    place: BoardPage,
     env: Environment,
     shared: Mapping[str, Any],
     methods: Methods,

@@ -18,7 +18,7 @@ from ..analysis.units import alike, is_share, kind, unit_of
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """A value to sort by (None: nothing), its text, its interval, and a class that marks it."""
 
     value: float | None
@@ -27,31 +27,31 @@ class Cell:
     mark: str = ""
 
 
-NOTHING = Cell(None, "–")
+NOTHING = TableCell(None, "–")
 
 
-def number(estimate: Estimate | None, show: Callable[[float], str], mark: str = "") -> Cell:
+def number(estimate: Estimate | None, show: Callable[[float], str], mark: str = "") -> TableCell:
     """An estimate with its interval where it has one."""
     if estimate is None or math.isnan(estimate.value):
         return NOTHING
     interval = ""
     if estimate.interval is not None:
         interval = f"[{show(estimate.interval[0])}, {show(estimate.interval[1])}]"
-    return Cell(round(estimate.value, 9), show(estimate.value), interval, mark)
+    return TableCell(round(estimate.value, 9), show(estimate.value), interval, mark)
 
 
-def brief(estimate: Estimate | None, show: Callable[[float], str], mark: str = "") -> Cell:
+def brief(estimate: Estimate | None, show: Callable[[float], str], mark: str = "") -> TableCell:
     """The same with half the width of the interval, which is as wide above as below."""
     cell = number(estimate, show, mark)
     if estimate is None or estimate.interval is None or cell is NOTHING:
         return cell
     half = show((estimate.interval[1] - estimate.interval[0]) / 2)
-    return Cell(cell.value, cell.text, f"±{alike(float(half), cell.text)}", mark)
+    return TableCell(cell.value, cell.text, f"±{alike(float(half), cell.text)}", mark)
 
 
-def plain(value: float, text: str | None = None) -> Cell:
+def plain(value: float, text: str | None = None) -> TableCell:
     """A number without interval."""
-    return NOTHING if math.isnan(value) else Cell(round(value, 9), text or f"{value:g}")
+    return NOTHING if math.isnan(value) else TableCell(round(value, 9), text or f"{value:g}")
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def _changed(value: float, top: float) -> HeatCell:
 
 
 @dataclass(frozen=True)
-class Place:
+class BoardPage:
     """A board on the site: its slug and title, the slugs of its methods, and what colours mean on its pages."""
 
     board: Board

@@ -14,7 +14,7 @@ from ..analysis.board import Line, pareto
 from ..analysis.entry import Entry, ceiling, floor, in_between, mean_matrix
 from ..analysis.stats import Estimate
 from ..analysis.units import label_of
-from .cells import Place, Scale
+from .cells import BoardPage, Scale
 from .scatter import Dot, Interval, scatter
 from .svg import SHAPES, Axis, Level, Series, axis, lines
 
@@ -69,7 +69,7 @@ class _Pair:
     log: bool = False
 
 
-def fronts(place: Place, rows: list[dict[str, Any]]) -> Iterator[dict[str, str]]:
+def fronts(place: BoardPage, rows: list[dict[str, Any]]) -> Iterator[dict[str, str]]:
     """Scatter charts of two columns each, with their Pareto fronts; ``rows`` are the lines of the leaderboard."""
     factor, label = label_of(place.board.headline)
     what, average = label.split(" (")[0], f"average {label}"
@@ -87,7 +87,7 @@ def fronts(place: Place, rows: list[dict[str, Any]]) -> Iterator[dict[str, str]]
             yield {"title": pair.title, "svg": chart}
 
 
-def _chart(pair: _Pair, place: Place, told: Mapping[str, dict[str, Any]], factor: float) -> str | None:
+def _chart(pair: _Pair, place: BoardPage, told: Mapping[str, dict[str, Any]], factor: float) -> str | None:
     """None where fewer than two methods have both columns."""
     rivals = [line for line in place.board.lines if line.competes]
     seen = [line for line in rivals if _has(line.values[pair.x], pair.log) and _has(line.values[pair.y], False)]

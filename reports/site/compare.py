@@ -8,13 +8,13 @@ from typing import Any
 from ..analysis.entry import mean_matrix
 from ..analysis.paired import Difference, differences
 from ..tables.columns import columns
-from .cells import Place, heat_map, number, values
+from .cells import BoardPage, heat_map, number, values
 from .charts import learning
 from .films import Take
 from .method import means
 
 
-def compare_page(place: Place, takes: Sequence[Take]) -> dict[str, Any]:
+def compare_page(place: BoardPage, takes: Sequence[Take]) -> dict[str, Any]:
     """All pairs of methods of a board, and what is shown of each method beside another."""
     board = place.board
     shown = {c.key: c for c in columns(board.headline)}
@@ -38,7 +38,7 @@ def compare_page(place: Place, takes: Sequence[Take]) -> dict[str, Any]:
     }
 
 
-def _pairs(place: Place) -> Iterator[dict[str, Any]]:
+def _pairs(place: BoardPage) -> Iterator[dict[str, Any]]:
     board = place.board
     shown = {c.key: c for c in columns(board.headline)}
     found = {key: differences(board.runs, value) for key, value in values(board).items()}
@@ -58,7 +58,7 @@ def _cell(d: Difference, key: str, show: Any) -> dict[str, str]:
     }
 
 
-def _panel(place: Place, name: str) -> dict[str, Any]:
+def _panel(place: BoardPage, name: str) -> dict[str, Any]:
     """A method's own numbers, its matrix and its curves, on the scales of all methods."""
     runs, main = place.board.runs[name], place.board.headline
     order = runs[0].order

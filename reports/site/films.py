@@ -11,7 +11,7 @@ from typing import Any
 from ..analysis.board import Pictures, first_run
 from ..analysis.entry import Entry
 from ..samples import sprite_of
-from .cells import Place
+from .cells import BoardPage
 
 Film = dict[str, Any]
 Key = tuple[tuple[str, ...], int]
@@ -63,7 +63,7 @@ def from_below(film: Film | None) -> Film | None:
     return film and film | {"file": f"../{film['file']}"}
 
 
-def takes(place: Place, films: Mapping[str, Film]) -> list[Take]:
+def takes(place: BoardPage, films: Mapping[str, Film]) -> list[Take]:
     """For every two methods the first order and seed of which both have a film; ``films`` by the id of the run."""
     own = {name: _filmed(runs, films) for name, runs in place.board.runs.items()}
     first = {key: entry for found in own.values() for key, entry in found.items()}

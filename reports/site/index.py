@@ -8,11 +8,11 @@ from ..analysis.board import UNKNOWN, UPPER, Board, Methods, copying
 from ..analysis.stats import Estimate
 from ..analysis.units import unit_of
 from ..tables.columns import Column, Winners, columns, winners
-from .cells import NOTHING, Cell, Place, brief, plain
+from .cells import NOTHING, BoardPage, TableCell, brief, plain
 from .charts import fronts
 
 
-def leaderboard(place: Place, methods: Methods) -> dict[str, Any]:
+def leaderboard(place: BoardPage, methods: Methods) -> dict[str, Any]:
     """A board of the first page."""
     board = place.board
     used = columns(board.headline)
@@ -31,7 +31,7 @@ def leaderboard(place: Place, methods: Methods) -> dict[str, Any]:
     }
 
 
-def _rows(place: Place, methods: Methods, used: tuple[Column, ...]) -> list[dict[str, Any]]:
+def _rows(place: BoardPage, methods: Methods, used: tuple[Column, ...]) -> list[dict[str, Any]]:
     board = place.board
     placed = board.ranks
     best = {c.key: winners(c, board) for c in used}
@@ -47,7 +47,7 @@ def _rows(place: Place, methods: Methods, used: tuple[Column, ...]) -> list[dict
                 "link": f"methods/{place.slug}-{slug}.html" if slug else "",
                 "adapter": about.adapter or "none",
                 "consolidation": " ".join(about.consolidations) or "none",
-                "rank": NOTHING if rank is None else Cell(rank.place, str(rank.place), spread),
+                "rank": NOTHING if rank is None else TableCell(rank.place, str(rank.place), spread),
                 "runs": plain(line.values["average"].n) if slug else NOTHING,
                 "cells": [_cell(c, line.values.get(c.key), _mark(line.method, best[c.key])) for c in used],
             }
@@ -55,7 +55,7 @@ def _rows(place: Place, methods: Methods, used: tuple[Column, ...]) -> list[dict
     return rows
 
 
-def _cell(column: Column, estimate: Estimate | None, mark: str) -> Cell:
+def _cell(column: Column, estimate: Estimate | None, mark: str) -> TableCell:
     """Distances with three significant digits; what does not compete without interval."""
     if column.best is None:
         return NOTHING if estimate is None else plain(estimate.value, column.show(estimate.value))

@@ -16,7 +16,7 @@ from ..analysis.stats import estimate
 from ..analysis.summaries import SUMMARIES, Summary
 from ..analysis.units import label_of, titled, unit_of
 from ..tables.columns import Column, columns, size
-from .cells import Place, change_map, heat_map, number, plain, values
+from .cells import BoardPage, change_map, heat_map, number, plain, values
 from .charts import Chart, learning
 from .scatter import Strip, strips
 from .svg import Axis, Series, axis, lines
@@ -27,7 +27,7 @@ _BETTER = {"forgetting": "↓", "intransigence": "↓", "backward": "↑", "forw
 """Directions of summaries, by the first word of their names; the others have that of their metric."""
 
 
-def method_page(place: Place, name: str, found: Sequence[Summary], methods: Methods) -> dict[str, Any]:
+def method_page(place: BoardPage, name: str, found: Sequence[Summary], methods: Methods) -> dict[str, Any]:
     """A method on one board."""
     board, main = place.board, place.board.headline
     runs = board.runs[name]
@@ -54,7 +54,7 @@ def method_page(place: Place, name: str, found: Sequence[Summary], methods: Meth
     }
 
 
-def _charts(place: Place, runs: Sequence[Entry]) -> Iterator[Chart]:
+def _charts(place: BoardPage, runs: Sequence[Entry]) -> Iterator[Chart]:
     main = place.board.headline
     yield learning(runs, main, place.scales[main])
     if len({e.order for e in runs}) > 1:
@@ -130,7 +130,7 @@ def _runs(board: Board, runs: Sequence[Entry]) -> dict[str, Any]:
     return {"columns": [shown[k].title for k in own], "rows": rows}
 
 
-def means(place: Place, name: str) -> list[tuple[str, str]]:
+def means(place: BoardPage, name: str) -> list[tuple[str, str]]:
     """The numbers that methods are compared by, of one method, as titles and texts."""
     shown = {c.key: c for c in columns(place.board.headline)}
     runs = place.board.runs[name]
