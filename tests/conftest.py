@@ -104,7 +104,7 @@ def task(number: int, noun: str, name: str, steps: int = 3) -> Task:
     return Task(number, Subject(name, noun), pictures, "photo of a {}", steps, 2, seed=number)
 
 
-def cpbench(*arguments: object) -> int:
+def status_of(*arguments: object) -> int:
     """The exit status of a command that is run in this process."""
     from cpbench.benchmark.cli.main import main
 
@@ -113,3 +113,10 @@ def cpbench(*arguments: object) -> int:
     except SystemExit as end:
         return int(end.code or 0)
     return 0
+
+
+def outcome_of(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    """Exit status, output and errors of a command that is run in this process."""
+    status = status_of(*arguments)
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err

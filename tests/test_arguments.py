@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from conftest import cpbench
+from conftest import status_of
 from cpbench.benchmark.errors import BadInput
 from cpbench.benchmark.run.executors import Placement
 
@@ -28,7 +28,7 @@ RUN = ("run", "--methods", "lora", "--suite")
     ],
 )
 def test_a_number_that_cannot_be_meant_is_refused(more, says, suite_file, tmp_path, capsys):
-    assert cpbench(*RUN, suite_file, "--out", tmp_path / "out", *more) == 2
+    assert status_of(*RUN, suite_file, "--out", tmp_path / "out", *more) == 2
     err = capsys.readouterr().err
     assert says in err and err.count("\n") == 1
 
@@ -40,4 +40,4 @@ def test_no_command_can_ask_for_no_process_at_all(jobs):
 
 
 def test_no_time_limit_is_a_time_limit_too(suite_file, tmp_path):
-    assert cpbench(*RUN, suite_file, "--out", tmp_path / "out", "--max-hours", math.inf, "--dry-run") == 0
+    assert status_of(*RUN, suite_file, "--out", tmp_path / "out", "--max-hours", math.inf, "--dry-run") == 0

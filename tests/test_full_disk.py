@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 from fault_campaign import told
 
-from conftest import cpbench, task
+from conftest import status_of, task
 from cpbench.benchmark.protocol import unwatched
 from cpbench.methods.registry import choose
 
@@ -46,7 +46,7 @@ def test_a_state_that_finds_no_room_is_an_error_of_the_system_with_its_number(ki
 
 def _run(suite_file, out, *more):
     arguments = ("run", "--methods", "dsc-ewc", "--suite", suite_file, "--out", out, "--quiet", *more)
-    return cpbench(*arguments)
+    return status_of(*arguments)
 
 
 @pytest.mark.slow

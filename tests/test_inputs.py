@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import TINY, cpbench, write_suite
+from conftest import TINY, status_of, write_suite
 from cpbench.benchmark.errors import BadInput, FailedRun
 from cpbench.benchmark.hashing import picture_hash
 from cpbench.benchmark.plan.planner import Planner
@@ -82,7 +82,7 @@ def test_the_base_model_classifies_alike_whatever_order_was_there_first(tmp_path
         monkeypatch.setenv("CPBENCH_HOME", str(tmp_path / home))
         for order in orders:
             out = tmp_path / home / order.replace(",", "")
-            assert cpbench("run", "--methods", "base", "--suite", suite, "--orders", order, "--out", out) == 0
+            assert status_of("run", "--methods", "base", "--suite", suite, "--orders", order, "--out", out) == 0
         (path,) = out.glob("*/*/*.json")
         found = json.loads(path.read_text())["scores"]
         return [s for s in found if s["metric"].startswith("dc_")]
@@ -99,7 +99,7 @@ def test_what_was_learned_from_is_not_held_out(tmp_path):
 
 def test_a_folder_without_held_out_pictures_has_no_accuracy_and_the_others_have(tmp_path):
     with_folder(tmp_path, 2)
-    assert cpbench("run", "--methods", "base", "--suite", tmp_path / "tiny.yaml", "--out", tmp_path / "out") == 0
+    assert status_of("run", "--methods", "base", "--suite", tmp_path / "tiny.yaml", "--out", tmp_path / "out") == 0
     (path,) = (tmp_path / "out").glob("*/*/*.json")
     scores = [s for s in json.loads(path.read_text())["scores"] if s["metric"] == "dc_accuracy"]
     assert {s["concept"] for s in scores} == {"mallow", "rumble"}
@@ -123,7 +123,7 @@ def test_trap_12_a_prompt_that_would_be_cut_off_is_refused_before_anything_is_do
     text = marks + "very " * 100
     prompts = TINY["prompts"] | {kind: text if kind == "train" else [text]}
     suite = write_suite(tmp_path, prompts=prompts)
-    assert cpbench("run", "--methods", "lora", "--suite", suite, "--out", tmp_path / "out") == 2
+    assert status_of("run", "--methods", "lora", "--suite", suite, "--out", tmp_path / "out") == 2
     assert "is longer than the" in capsys.readouterr().err
     assert not list((tmp_path / "home" / "units").glob("*/unit.json"))
 
@@ -162,5 +162,5 @@ def test_features_of_real_pictures_are_computed_once_whatever_run_or_method_asks
 
     monkeypatch.setattr(session, "load_extractor", counting)
     for method in ("base", "lora"):
-        assert cpbench("run", "--methods", method, "--suite", suite_file, "--out", tmp_path / "out") == 0
+        assert status_of("run", "--methods", method, "--suite", suite_file, "--out", tmp_path / "out") == 0
         assert len(seen) == len(set(seen)) > 0

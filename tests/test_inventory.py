@@ -8,7 +8,7 @@ from multiprocessing import get_context
 
 import pytest
 
-from conftest import cpbench
+from conftest import status_of
 from cpbench.benchmark.errors import BadInput
 from cpbench.benchmark.plan.costs import costs
 from cpbench.benchmark.records.result import iterate_results, write_result
@@ -67,20 +67,20 @@ def test_a_stock_tells_work_under_way_from_what_dead_processes_left(messy):
 
 
 def test_gc_removes_leftovers_and_damage_and_keeps_work_units_and_checkpoints(messy, capsys):
-    assert cpbench("gc", "--dry-run") == 0
+    assert status_of("gc", "--dry-run") == 0
     assert "would be freed" in capsys.readouterr().out
     assert (messy.folder / "dead.partial").exists()
-    assert cpbench("gc") == 0
+    assert status_of("gc") == 0
     assert sorted(p.name for p in messy.folder.iterdir()) == [
         *(".locks", "good", "held.partial", "held.scratch", "stopped.scratch")
     ]
-    assert cpbench("gc", "--checkpoints") == 0
+    assert status_of("gc", "--checkpoints") == 0
     assert not (messy.folder / "stopped.scratch").exists() and (messy.folder / "held.scratch").exists()
 
 
 def test_gc_refuses_a_folder_without_records_instead_of_removing_everything(store, tmp_path, capsys):
     store.put("a", {}, write)
-    assert cpbench("gc", "--unused", tmp_path) == 2
+    assert status_of("gc", "--unused", tmp_path) == 2
     assert "every unit would be removed" in capsys.readouterr().err
     assert store.keys() == {"a"}
 
@@ -99,7 +99,7 @@ def test_units_that_no_record_is_made_of_are_unused_and_scores_of_used_pictures_
 
 def test_gc_refuses_to_look_for_unused_units_during_a_run_and_says_whose(messy, tmp_path, capsys):
     write_result(tmp_path / "results", record("lora", seed=0))
-    assert cpbench("gc", "--unused", tmp_path / "results") == 2
+    assert status_of("gc", "--unused", tmp_path / "results") == 2
     err = capsys.readouterr().err
     assert "learn mallow (process " in err and "is under way in this store" in err
     assert (messy.folder / "good").exists()
@@ -109,10 +109,10 @@ def test_gc_refuses_to_look_for_unused_units_between_two_units_of_a_run(store, t
     store.put("good", {"kind": "train"}, write)
     write_result(tmp_path / "results", record("lora", seed=0))
     with store.in_use():
-        assert cpbench("gc", "--unused", tmp_path / "results") == 2
+        assert status_of("gc", "--unused", tmp_path / "results") == 2
         assert f"a run (process {os.getpid()} on " in capsys.readouterr().err
     assert (store.folder / "good").exists()
-    assert cpbench("gc", "--unused", tmp_path / "results") == 0
+    assert status_of("gc", "--unused", tmp_path / "results") == 0
     assert not (store.folder / "good").exists()
 
 
@@ -125,7 +125,7 @@ def test_what_a_check_left_that_was_cut_off_long_ago_goes_unless_one_is_under_wa
         os.utime(folders[name], (0, 0))
     with stores["busy"].in_use():
         assert take_stock(store.folder).left_over == [folders["old"]]
-        assert cpbench("gc") == 0
+        assert status_of("gc") == 0
     assert [folder.exists() for folder in folders.values()] == [False, True, True, True]
 
 
@@ -150,18 +150,18 @@ def test_disk_bytes_are_those_of_du(store, tmp_path):
 def test_the_doctor_names_a_damaged_unit_and_says_what_is_under_way(messy, capsys, monkeypatch):
     (messy.folder / "good" / "a.txt").write_text("hellp")
     assert [f for f in faults(take_stock(messy.folder).units, lambda: None).values()] == ["a.txt has a wrong checksum"]
-    assert cpbench("doctor", "--json") == 1
+    assert status_of("doctor", "--json") == 1
     rows = {row["what"]: row for row in json.loads(capsys.readouterr().out)}
     assert not rows["checksums"]["good"] and "good: a.txt has a wrong checksum" in rows["checksums"]["found"]
     assert "learn mallow (process" in rows["under way"]["found"]
     assert "gc" in rows["left over"]["found"] and "1 tasks" in rows["interrupted"]["found"]
-    assert cpbench("doctor", "--quick", "--json") == 0
+    assert status_of("doctor", "--quick", "--json") == 0
     assert "checksums" not in {row["what"] for row in json.loads(capsys.readouterr().out)}
 
 
 def test_the_doctor_tells_units_of_an_older_cpbench(store, capsys):
     store.put("old", {"revision": 1}, write)
-    assert cpbench("doctor", "--json") == 0
+    assert status_of("doctor", "--json") == 0
     assert "1 units of an older cpbench" in capsys.readouterr().out
 
 

@@ -12,7 +12,7 @@ import torch
 from scipy.stats import t as student
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from conftest import cpbench
+from conftest import status_of
 from cpbench.benchmark.checks.regression import FALSE_ALARM, judge, place_of, spread_of, summaries
 from cpbench.benchmark.checks.verdicts import sentence, to_junit, to_markdown
 from cpbench.benchmark.cli.check import _of_profile, _plan
@@ -168,25 +168,25 @@ def test_the_outcome_is_told_in_markdown_and_junit_with_what_moved():
 
 def test_a_check_does_the_stored_runs_again_finds_a_changed_number_and_takes_it_when_told(suite_file, tmp_path, capsys):
     stored, same = tmp_path / "results", ("--suite", suite_file, "--against", tmp_path / "results", "--quiet")
-    assert cpbench("run", "--methods", "lora,base", "--suite", suite_file, "--out", stored, "--quiet") == 0
-    assert cpbench("check", *same) == 0
+    assert status_of("run", "--methods", "lora,base", "--suite", suite_file, "--out", stored, "--quiet") == 0
+    assert status_of("check", *same) == 0
     assert "2 runs are as they were" in capsys.readouterr().out
     path = next((stored / "tiny-2" / "lora").glob("*.json"))
     changed = json.loads(path.read_text())
     changed["scores"][-1]["value"] += 0.125
     path.write_text(json.dumps(changed))
     junit, markdown = tmp_path / "ci" / "check.xml", tmp_path / "ci" / "check.md"
-    assert cpbench("check", *same, "--junit", junit, "--markdown", markdown) == 3
+    assert status_of("check", *same, "--junit", junit, "--markdown", markdown) == 3
     told = capsys.readouterr()
     assert "1 of 2 runs moved" in told.err and "base (seed 0)" in told.out
     assert ElementTree.parse(junit).getroot().get("failures") == "1" and "equal" in markdown.read_text()
-    assert cpbench("check", *same, "--methods", "lora", "--update", "the metric was mended") == 0
+    assert status_of("check", *same, "--methods", "lora", "--update", "the metric was mended") == 0
     (new,) = [r for _, r in iterate_results(stored) if r.run.method == "lora"]
     assert new.environment["reason"] == "the metric was mended"
     (old,) = (stored / "tiny-2" / "lora" / "superseded").glob("*.json")
     assert json.loads(old.read_text())["scores"] == changed["scores"]
     capsys.readouterr()
-    assert cpbench("check", *same) == 0
+    assert status_of("check", *same) == 0
     assert "within the spread" not in capsys.readouterr().out, "a reason is no other machine"
 
 
@@ -205,7 +205,7 @@ def test_a_check_that_cannot_be_meant_is_refused(suite_file, tmp_path, capsys, m
 
     monkeypatch.chdir(tmp_path)
     write_result(tmp_path / "results", run(suite="tiny-2"))
-    assert cpbench("check", "--suite", suite_file, *more) == 2
+    assert status_of("check", "--suite", suite_file, *more) == 2
     assert sentence in capsys.readouterr().err
 
 
@@ -240,5 +240,5 @@ def test_rows_that_were_added_by_score_are_not_missed():
 
 @pytest.mark.parametrize("flag", ["--junit", "--markdown"])
 def test_a_report_that_cannot_be_written_is_refused_before_the_work(tmp_path, capsys, flag):
-    assert cpbench("check", "--against", RESULTS, flag, tmp_path, "--methods", "base") == 2
+    assert status_of("check", "--against", RESULTS, flag, tmp_path, "--methods", "base") == 2
     assert "is a folder" in capsys.readouterr().err

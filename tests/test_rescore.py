@@ -5,8 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from conftest import cpbench as status_of
-from conftest import write_suite
+from conftest import outcome_of, status_of, write_suite
 from cpbench.benchmark.records.result import iterate_results
 from cpbench.benchmark.scoring import metrics as cell
 from cpbench.benchmark.scoring import profiles
@@ -15,13 +14,6 @@ from cpbench.benchmark.scoring.metrics import Metric
 PLAIN = replace(
     profiles.PROFILES["toybox"], name="plain", metrics=("mmd", "image_align@toybox-clip"), autoencoded=False
 )
-
-
-def cpbench(capsys, *arguments):
-    """Exit status, output and errors of a command run in this process."""
-    status = status_of(*arguments)
-    captured = capsys.readouterr()
-    return status, captured.out, captured.err
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +37,7 @@ def ran(finished, tmp_path, monkeypatch):
 
 
 def score(capsys, suite_file, results, *more):
-    return cpbench(capsys, "score", *more, "--suite", suite_file, "--results", results, "--threads", 1)
+    return outcome_of(capsys, "score", *more, "--suite", suite_file, "--results", results, "--threads", 1)
 
 
 def records(folder):
@@ -74,7 +66,7 @@ def test_one_more_metric_is_added_to_the_record_and_survives_a_run_without_it(ca
     assert [s for s in after.scores if s.metric != "red"] == before.scores
     assert {(s.i, s.j) for s in after.scores if s.metric == "red"} >= {(1, 1), (2, 1), (2, 2)}
     run = ("run", "--methods", "lora", "--suite", suite_file, "--out", ran, "--threads", 1)
-    assert cpbench(capsys, *run)[0] == 0
+    assert outcome_of(capsys, *run)[0] == 0
     assert records(ran)["lora", "toybox"].scores == after.scores
 
 
@@ -85,7 +77,7 @@ def test_rows_of_other_pictures_are_not_taken_over_into_a_new_record(capsys, sui
         old = before.model_copy(update={"scores": [*before.scores, strange], "units": units})
         path.write_text(old.model_dump_json(by_alias=True))
         run = ("run", "--methods", "lora", "--suite", suite_file, "--out", ran, "--threads", 1)
-        assert cpbench(capsys, *run)[0] == 0
+        assert outcome_of(capsys, *run)[0] == 0
         kept = any(s.metric == "red" for s in records(ran)["lora", "toybox"].scores)
         assert kept is (units == before.units)
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from conftest import cpbench
+from conftest import status_of
 from cpbench.benchmark.checks.regression import judge
 from cpbench.benchmark.records.result import iterate_results
 from cpbench.benchmark.records.stamp import MADE_ON, numerics
@@ -18,7 +18,7 @@ def again(tmp_path, suite_file):
     """Gathers a record of one run, whose units are done by the first call."""
 
     def run(name):
-        assert cpbench("run", "--methods", "base", "--suite", suite_file, "--out", tmp_path / name) == 0
+        assert status_of("run", "--methods", "base", "--suite", suite_file, "--out", tmp_path / name) == 0
         ((_, record),) = iterate_results(tmp_path / name)
         return record
 

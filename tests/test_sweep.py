@@ -16,7 +16,7 @@ from fault_campaign import told
 from filelock import FileLock
 from rich.table import Table
 
-from conftest import cpbench, write_suite
+from conftest import status_of, write_suite
 from cpbench.benchmark.errors import Lost
 
 METHODS = "base,lora,dsc-ewc"
@@ -202,18 +202,18 @@ def test_a_cluster_that_nothing_answers_for_is_told_within_seconds(tmp_path, sui
     address = ("--address", f"127.0.0.1:{port}") if how == "--address" else ()
     monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{port}")
     arguments = ("--methods", "base", "--suite", suite_file, "--out", tmp_path / "out", "--executor", "ray")
-    assert cpbench("run", *arguments, *address) == 2
+    assert status_of("run", *arguments, *address) == 2
     assert f"--address 127.0.0.1:{port}: no Ray cluster answers" in capsys.readouterr().err
     assert time.monotonic() - begin < 60, "the models and Ray are imported, no more"
 
 
 def test_hours_that_are_over_stop_a_run_at_a_unit_and_the_same_command_goes_on(tmp_path, suite_file, capsys):
     arguments = ["run", "--methods", "lora", "--suite", str(suite_file), "--out", str(tmp_path / "out")]
-    assert cpbench(*arguments, "--max-hours", "1e-9") == 75
+    assert status_of(*arguments, "--max-hours", "1e-9") == 75
     told_so = capsys.readouterr()
     assert "are over: 1 of 1 runs are not finished, 28 units are left; the same command continues" in told_so.err
     assert not list((tmp_path / "out").glob("*/*/*.json"))
-    assert cpbench(*arguments) == 0
+    assert status_of(*arguments) == 0
     assert "28 to do" in capsys.readouterr().out
     assert len(list((tmp_path / "out").glob("*/*/*.json"))) == 1
 
@@ -225,32 +225,32 @@ def test_records_that_can_never_be_written_are_told_in_a_sentence(tmp_path, suit
     monkeypatch.setattr("cpbench.benchmark.run.recorder.Recorder.write", lost)
     arguments = ["run", "--methods", "base", "--suite", suite_file, "--out", tmp_path / "out"]
     for more in ((), ("--max-hours", 5)):
-        assert cpbench(*arguments, *more) == 1
+        assert status_of(*arguments, *more) == 1
         assert "1 of 1 runs are not recorded: their units were found damaged" in capsys.readouterr().err
 
 
 def test_a_damaged_input_that_only_a_later_unit_reads_is_done_again_within_the_same_run(tmp_path, suite_file, capsys):
     """The first run leaves a state and its pictures; the second learns more on top of the damaged state."""
     arguments = ["run", "--methods", "lora", "--suite", str(suite_file), "--out", str(tmp_path / "out")]
-    assert cpbench(*arguments, "--lengths", "1") == 0
+    assert status_of(*arguments, "--lengths", "1") == 0
     (state,) = (tmp_path / "home" / "units").glob("*/state/adapter.safetensors")
     content = bytearray(state.read_bytes())
     content[-1] ^= 1
     state.write_bytes(bytes(content))
-    assert cpbench(*arguments) == 0
+    assert status_of(*arguments) == 0
     assert "is damaged (state/adapter.safetensors has a wrong checksum)" in capsys.readouterr().out
     whole = told(tmp_path / "out")
-    assert cpbench(*arguments[:-1], tmp_path / "again", "--lengths", "1,2") == 0
+    assert status_of(*arguments[:-1], tmp_path / "again", "--lengths", "1,2") == 0
     assert told(tmp_path / "again") == whole
 
 
 def test_a_truncated_record_is_set_aside_and_written_again(tmp_path, suite_file, capsys):
     arguments = ["run", "--methods", "base", "--suite", str(suite_file), "--out", str(tmp_path / "out")]
-    assert cpbench(*arguments) == 0
+    assert status_of(*arguments) == 0
     (path,) = (tmp_path / "out").glob("*/*/*.json")
     whole = told(tmp_path / "out")
     path.write_bytes(path.read_bytes()[:100])
-    assert cpbench(*arguments) == 0
+    assert status_of(*arguments) == 0
     assert "not a result record" in (out := capsys.readouterr().out) and "set aside" in out
     assert told(tmp_path / "out") == whole
     assert path.with_suffix(".damaged").exists()
