@@ -63,12 +63,12 @@ def test_needs_come_before_what_needs_them(suite, lora):
 
 def cells(plan, *, measured=True):
     """The places (i, j) of the matrix whose pictures are drawn, measured or only glimpsed."""
-    single = [x for x in plan.looks if len(x.draw.subjects) == 1]
+    single = [x for x in plan.cells if len(x.draw.subjects) == 1]
     return {(x.i, x.j) for x in single if (x.measure is not None) is measured}
 
 
 def draws(plan, i):
-    return {x.draw.key for x in plan.looks if x.i == i}
+    return {x.draw.key for x in plan.cells if x.i == i}
 
 
 def test_the_base_model_trains_nothing_and_its_pictures_are_the_floor_of_every_method(suite, lora):
@@ -84,7 +84,7 @@ def test_the_final_protocol_measures_the_diagonal_and_the_ends_and_glimpses_the_
     last = {(6, j) for j in range(1, 7)}
     assert cells(plan) == {(0, j) for j in range(1, 7)} | {(j, j) for j in range(1, 7)} | last
     assert cells(plan, measured=False) == {(i, j) for i in range(1, 6) for j in range(1, i)}
-    assert all(x.draw.per_prompt == 1 for x in plan.looks if x.measure is None and x.j)
+    assert all(x.draw.per_prompt == 1 for x in plan.cells if x.measure is None and x.j)
 
 
 def test_the_full_protocol_measures_every_cell(suite, lora):
@@ -93,10 +93,10 @@ def test_the_full_protocol_measures_every_cell(suite, lora):
 
 def test_drift_is_told_from_the_pictures_right_after_learning_and_the_priors_from_the_base_model(suite, lora):
     plan = planner(suite).run(lora, (0, 1), 0)
-    at = {(x.i, x.j, len(x.draw.subjects)): x for x in plan.looks if x.measure}
+    at = {(x.i, x.j, len(x.draw.subjects)): x for x in plan.cells if x.measure}
     assert at[2, 1, 1].measure.before == at[1, 1, 1].draw.key
     assert at[2, 2, 1].measure.before is at[0, 1, 1].measure.before is None
-    (reference,) = [x for x in plan.looks if not x.draw.subjects and x.measure is None]
+    (reference,) = [x for x in plan.cells if not x.draw.subjects and x.measure is None]
     assert reference.draw.state is None and reference.i == 0
     assert at[2, 0, 0].measure.before == reference.draw.key and at[2, 0, 0].draw.seed == reference.draw.seed
 
@@ -106,11 +106,11 @@ def test_pairs_are_neighbours_in_the_suites_own_order_whatever_the_order_of_task
 
     make = planner(load_suite("toybox-6"))
     plans = [make.run(lora, order, 0) for order in ((0, 1, 2, 3, 4, 5), (5, 3, 1, 0, 2, 4))]
-    names = [sorted({c.draw.subjects for c in p.looks if len(c.draw.subjects) == 2}, key=str) for p in plans]
+    names = [sorted({c.draw.subjects for c in p.cells if len(c.draw.subjects) == 2}, key=str) for p in plans]
     assert names[0] == names[1] and len(names[0]) == 6
-    later = {x.draw.subjects[0].name: x.j for x in plans[1].looks if len(x.draw.subjects) == 2}
+    later = {x.draw.subjects[0].name: x.j for x in plans[1].cells if len(x.draw.subjects) == 2}
     assert later["mallow"] == 4, "mallow is the fourth of this order, and rumble the third"
-    (one,) = {x.draw.subjects for x in make.run(lora, (0, 1), 0).looks if len(x.draw.subjects) == 2}
+    (one,) = {x.draw.subjects for x in make.run(lora, (0, 1), 0).cells if len(x.draw.subjects) == 2}
     assert [c.name for c in one] == ["mallow", "rumble"]
 
 
@@ -126,7 +126,7 @@ def test_what_is_classified_after_a_task_are_the_concepts_learned_so_far(suite, 
 
 def test_for_tuning_only_the_end_is_drawn_and_nothing_beside(suite, lora):
     plan = planner(suite, protocol="end").run(lora, (0, 1), 0)
-    assert {(x.i, x.j) for x in plan.looks} == {(2, 1), (2, 2)} and not plan.classified
+    assert {(x.i, x.j) for x in plan.cells} == {(2, 1), (2, 2)} and not plan.classified
 
 
 def test_methods_and_settings_share_their_random_streams_and_orders_and_seeds_do_not(suite, lora):
@@ -149,5 +149,5 @@ def test_the_ceiling_is_scored_again_for_another_autoencoder_where_real_pictures
 
 def test_another_profile_scores_again_and_neither_draws_nor_trains(suite, lora):
     a, b = (planner(suite, profile=load_profile(p)).run(lora, (0, 1), 0) for p in ("toybox", "dreambooth"))
-    assert {x.draw.key for x in a.looks} == {x.draw.key for x in b.looks} and trains(a) == trains(b)
-    assert {x.measure.key for x in a.looks if x.measure}.isdisjoint(x.measure.key for x in b.looks if x.measure)
+    assert {x.draw.key for x in a.cells} == {x.draw.key for x in b.cells} and trains(a) == trains(b)
+    assert {x.measure.key for x in a.cells if x.measure}.isdisjoint(x.measure.key for x in b.cells if x.measure)

@@ -12,7 +12,7 @@ from conftest import status_of
 from cpbench.benchmark.errors import BadInput
 from cpbench.benchmark.plan.costs import costs
 from cpbench.benchmark.records.result import iterate_results, write_result
-from cpbench.benchmark.storage.inventory import faults, remove, runs, take_stock, unused
+from cpbench.benchmark.storage.inventory import faults, remove, runs, take_inventory, unused
 from cpbench.benchmark.storage.store import Store, disk_bytes
 from synthetic import record
 
@@ -58,7 +58,7 @@ def messy(store):
 
 
 def test_a_stock_tells_work_under_way_from_what_dead_processes_left(messy):
-    stock = take_stock(messy.folder)
+    stock = take_inventory(messy.folder)
     assert names(stock.units) == ["good"]
     assert names(stock.under_way) == ["held.partial"]
     assert names(stock.left_over) == ["dead.partial", "good.scratch"]
@@ -93,7 +93,7 @@ def test_units_that_no_record_is_made_of_are_unused_and_scores_of_used_pictures_
         *(("x", "draw", ("t",)), ("mx", "measure", ("x",)), ("y", "train", ())),
     ):
         store.put(key, {"kind": kind, "needs": list(needs)}, write)
-    assert names(unused(take_stock(store.folder).units, tmp_path / "results")) == ["mx", "x", "y"]
+    assert names(unused(take_inventory(store.folder).units, tmp_path / "results")) == ["mx", "x", "y"]
     assert next(iterate_results(tmp_path / "results"))
 
 
@@ -124,7 +124,7 @@ def test_what_a_check_left_that_was_cut_off_long_ago_goes_unless_one_is_under_wa
     for name in ("old", "busy", "long"):  # a long check has begun hours ago, and finished a unit just now
         os.utime(folders[name], (0, 0))
     with stores["busy"].in_use():
-        assert take_stock(store.folder).left_over == [folders["old"]]
+        assert take_inventory(store.folder).left_over == [folders["old"]]
         assert status_of("gc") == 0
     assert [folder.exists() for folder in folders.values()] == [False, True, True, True]
 
@@ -149,7 +149,9 @@ def test_disk_bytes_are_those_of_du(store, tmp_path):
 
 def test_the_doctor_names_a_damaged_unit_and_says_what_is_under_way(messy, capsys, monkeypatch):
     (messy.folder / "good" / "a.txt").write_text("hellp")
-    assert [f for f in faults(take_stock(messy.folder).units, lambda: None).values()] == ["a.txt has a wrong checksum"]
+    assert [f for f in faults(take_inventory(messy.folder).units, lambda: None).values()] == [
+        "a.txt has a wrong checksum"
+    ]
     assert status_of("doctor", "--json") == 1
     rows = {row["what"]: row for row in json.loads(capsys.readouterr().out)}
     assert not rows["checksums"]["good"] and "good: a.txt has a wrong checksum" in rows["checksums"]["found"]
@@ -176,7 +178,7 @@ def test_a_hundred_thousand_units_are_listed_in_five_seconds(tmp_path):
             (folder / "unit.json").write_text(meta)
     begin = time.process_time()
     keys = store.keys()
-    stock = take_stock(store.folder)
+    stock = take_inventory(store.folder)
     known = costs(store, keys)
     seconds = time.process_time() - begin
     print(f"{len(keys)} units listed in {seconds:.2f} s")
@@ -202,7 +204,7 @@ def test_a_folder_without_records_is_named(tmp_path):
     from cpbench.benchmark.cli.gc import _unused
 
     with pytest.raises(BadInput, match="holds no records"):
-        _unused(take_stock(tmp_path), tmp_path)
+        _unused(take_inventory(tmp_path), tmp_path)
 
 
 def test_units_of_the_same_suite_and_weights_tell_the_costs_of_their_kind_alone(store):

@@ -34,19 +34,19 @@ def run(shift=0.0, *, method="lora", seed=0, environment=HERE, **changes):
 
 def test_with_the_same_numerics_a_change_of_the_last_bit_is_found_and_named():
     stored, new = run(), run()
-    assert judge([stored], [new])[0].moved == ()
+    assert judge([stored], [new])[0].differences == ()
     first = new.scores[0]
     nudged = first.model_copy(update={"value": float(np.nextafter(first.value, 1))})
     (verdict,) = judge([stored], [new.model_copy(update={"scores": [nudged, *new.scores[1:]]})])
-    (moved,) = verdict.moved
-    assert verdict.exact and moved.run == "lora (seed 0)" and moved.allowed == 0
-    assert moved.what == f"identity of {first.concept}, prompt 0, after task 0"
+    (differences,) = verdict.differences
+    assert verdict.exact and differences.run == "lora (seed 0)" and differences.allowed == 0
+    assert differences.what == f"identity of {first.concept}, prompt 0, after task 0"
 
 
 def test_another_commit_or_version_of_our_own_is_no_excuse():
     stored = run(environment=HERE | {"commit": "a", "cores": 2})
     new = run(1e-9, environment=HERE | {"commit": "b", "cores": 64, "packages": {"torch": "2.9", "cpbench": "2"}})
-    assert judge([stored], [new])[0].moved
+    assert judge([stored], [new])[0].differences
 
 
 @pytest.mark.parametrize("what", ["device", "instructions", "blas", "threads", "python", "platform"])
@@ -68,7 +68,7 @@ def test_a_stamp_tells_processor_and_matrix_kernels_and_threads_hold_for_torch_a
 def test_a_missing_row_is_told_as_nothing():
     stored, new = run(), run()
     (verdict,) = judge([stored], [new.model_copy(update={"scores": new.scores[1:]})])
-    assert verdict.moved[0].now == "nothing"
+    assert verdict.differences[0].now == "nothing"
 
 
 def test_summaries_are_means_over_concepts_right_after_their_task_and_at_the_end():
@@ -117,25 +117,25 @@ def test_elsewhere_what_seeds_alone_would_move_is_allowed_and_more_is_not():
     stored = [run(s, seed=k) for k, s in enumerate((-0.01, 0.0, 0.01, 0.005, -0.005))]
     (near,) = judge(stored, [run(0.02, environment=THERE)])
     (far,) = judge(stored, [run(0.5, environment=THERE)])
-    assert not near.exact and near.moved == ()
-    assert {m.what for m in far.moved} >= {"identity, learned", "identity, at the end"}
-    assert all(m.allowed > 0 for m in far.moved)
+    assert not near.exact and near.differences == ()
+    assert {m.what for m in far.differences} >= {"identity, learned", "identity, at the end"}
+    assert all(m.allowed > 0 for m in far.differences)
 
 
 def test_with_one_seed_nothing_is_known_of_the_spread_and_nothing_is_said_to_have_moved():
     (verdict,) = judge([run()], [run(9.0, environment=THERE)])
-    assert verdict.moved == ()
+    assert verdict.differences == ()
 
 
 def test_a_run_under_other_conditions_is_told_by_what_differs_and_a_failed_one_by_its_error():
     stored = run()
     (other,) = judge([stored], [run(options={"learner": {"rate": 0.5}})])
-    assert [m.what for m in other.moved] == ["options"] and "0.5" in other.moved[0].now
+    assert [m.what for m in other.differences] == ["options"] and "0.5" in other.differences[0].now
     failed = record("lora", status="error").model_copy(update={"environment": HERE})
     (broken,) = judge([stored], [failed])
-    assert ("status", "the loss became NaN") in {(m.what, m.now) for m in broken.moved}
+    assert ("status", "the loss became NaN") in {(m.what, m.now) for m in broken.differences}
     (elsewhere,) = judge([stored], [run(device="cuda", environment=THERE)])
-    assert elsewhere.moved == ()
+    assert elsewhere.differences == ()
 
 
 def test_runs_that_did_not_change_fail_in_one_check_of_a_hundred_at_most():
@@ -151,7 +151,7 @@ def test_runs_that_did_not_change_fail_in_one_check_of_a_hundred_at_most():
 
     for _ in range(n):
         stored = [spread(m, k) for m in names[:3] for k in range(3)]
-        alarms += any(v.moved for v in judge(stored, [spread(m, 0, THERE) for m in names[:3]]))
+        alarms += any(v.differences for v in judge(stored, [spread(m, 0, THERE) for m in names[:3]]))
     print(f"{alarms} false alarms in {n} checks")
     assert alarms <= 13, "a rate of 1 % gives 13 or fewer of 600 with probability 0.99"
 
@@ -212,7 +212,7 @@ def test_a_check_that_cannot_be_meant_is_refused(suite_file, tmp_path, capsys, m
 def test_another_version_of_a_plug_ins_package_is_compared_number_by_number():
     old, new = (run(options={"factory": "theirs:make", "package": f"theirs {v}"}) for v in ("1.0", "1.1"))
     (verdict,) = judge([old], [new])
-    assert verdict.exact and not verdict.moved and verdict.compared > 20
+    assert verdict.exact and not verdict.differences and verdict.compared > 20
 
 
 def test_of_several_settings_each_is_done_again_with_its_own_and_one_alone_with_the_defaults(suite):

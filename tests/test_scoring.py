@@ -11,7 +11,7 @@ from cpbench.benchmark.run.session import Recipe
 from cpbench.benchmark.scoring import functional as metrics
 from cpbench.benchmark.scoring.profiles import load_profile
 from cpbench.benchmark.scoring.scorer import FeaturePair, Scorer, StoredImages
-from cpbench.benchmark.suite import concepts as data
+from cpbench.benchmark.suite.concepts import held_out_pictures, lookalike_pictures, pair_pictures, reference_pictures
 
 
 def means(pictures: Pictures):
@@ -52,7 +52,7 @@ def concept(suite):
 
 @pytest.fixture
 def real(suite, concept):
-    return data.held_out_pictures(suite, (concept,))
+    return held_out_pictures(suite, (concept,))
 
 
 def test_a_drawn_picture_is_compared_with_the_prompt_it_was_drawn_from(suite, concept, real):
@@ -102,7 +102,7 @@ def test_real_pictures_go_through_the_real_path_and_drawn_ones_do_not(suite, con
 
 
 def test_the_drift_is_zero_between_the_same_pictures_and_not_measured_without_earlier_ones(suite, concept):
-    a, b = (data.reference_pictures(suite, c) for c in suite.concepts)
+    a, b = (reference_pictures(suite, c) for c in suite.concepts)
     assert values(rows(scorer(suite), [concept], a, [0, 0, 1, 1]), "drift_mmd") == {}
     (far,) = values(
         rows(scorer(suite), [concept], a, [0, 0, 1, 1], StoredImages(b, [0, 0, 1, 1])), "drift_mmd"
@@ -114,17 +114,17 @@ def test_the_drift_is_zero_between_the_same_pictures_and_not_measured_without_ea
 
 
 def test_pictures_of_the_prior_have_only_their_drift(suite, concept):
-    a = data.reference_pictures(suite, concept)
+    a = reference_pictures(suite, concept)
     found = rows(scorer(suite), [], a, [0, 0, 0, 0], StoredImages(a[::-1], [0] * 4))
     assert {row["metric"] for row in found} == {"drift_mmd", "drift_kid"}
 
 
 def test_pictures_of_a_pair_are_judged_as_a_pair(suite):
     pair = suite.concepts[:2]
-    held, alone = data.held_out_pictures(suite, pair), data.held_out_pictures(suite, pair[:1])
+    held, alone = held_out_pictures(suite, pair), held_out_pictures(suite, pair[:1])
     together = rows(scorer(suite), pair, held, None)
     assert {row["metric"] for row in together} == {"multi_concept", "multi_align"}
-    groups = [data.pair_pictures(suite, pair), *data.lookalike_pictures(suite, pair)]
+    groups = [pair_pictures(suite, pair), *lookalike_pictures(suite, pair)]
     by_hand = metrics.identity(means(held), list(map(means, groups))).mean()
     assert values(together, "multi_concept") == {None: by_hand}
     worse = values(rows(scorer(suite), pair, alone, None), "multi_align")[None]
@@ -132,7 +132,7 @@ def test_pictures_of_a_pair_are_judged_as_a_pair(suite):
 
 
 def test_a_value_of_the_whole_cell_has_the_standard_error_of_leaving_out_a_prompt(suite, concept):
-    pictures = data.reference_pictures(suite, suite.concepts[1])
+    pictures = reference_pictures(suite, suite.concepts[1])
     one = rows(scorer(suite), [concept], pictures, [0, 0, 1, 1])
     (mmd,) = [row for row in one if row["metric"] == "mmd"]
     halves = []
@@ -146,23 +146,23 @@ def test_pictures_of_a_folder_are_their_own_ceiling_and_none_is_compared_with_it
 
     folder = tmp_path / "cat"
     folder.mkdir()
-    for k, picture in enumerate(data.reference_pictures(suite, suite.concepts[0])):
+    for k, picture in enumerate(reference_pictures(suite, suite.concepts[0])):
         Image.fromarray(picture).save(folder / f"{k}.png")
     concept = suite.concepts[0].model_copy(update={"toybox": None, "folder": "cat"})
     suite = suite.model_copy(update={"root": tmp_path, "concepts": (concept,)})
-    own = data.held_out_pictures(suite, (concept,))
+    own = held_out_pictures(suite, (concept,))
     (align,) = values(rows(scorer(suite), [concept], own, None), "image_align").values()
     f = means(own)
     f /= np.linalg.norm(f, axis=1, keepdims=True)
     assert align == pytest.approx(np.mean([f[i] @ f[j] for i in range(4) for j in range(4) if i != j]))
-    assert data.pair_pictures(suite, (concept, concept)) is None
+    assert pair_pictures(suite, (concept, concept)) is None
 
 
 @pytest.mark.parametrize("autoencoded", [True, False])
 def test_references_are_compared_as_the_autoencoder_gives_them_back(suite, tmp_path, autoencoded):
     profile = replace(load_profile("toybox"), autoencoded=autoencoded)
     runner = Recipe(suite, tmp_path, profile, "tiny", device="cpu").open(print).runner
-    features, real = runner.scorer.features["effnet-lite0"], data.reference_pictures(suite, suite.concepts[0])
+    features, real = runner.scorer.features["effnet-lite0"], reference_pictures(suite, suite.concepts[0])
     expected = runner.backbone.reconstruct(real) if autoencoded else real
     np.testing.assert_array_equal(features.real(real), features.drawn(expected))
     cached = np.array_equal(features.real(real), features.drawn(real))

@@ -15,7 +15,7 @@ from cpbench.benchmark.errors import BadInput
 from cpbench.benchmark.models.extractors import Preparation
 from cpbench.benchmark.run.runner import read_pictures, write_pictures
 from cpbench.benchmark.scoring import functional as metrics
-from cpbench.benchmark.suite import concepts as data
+from cpbench.benchmark.suite.concepts import check_suite
 from cpbench.benchmark.suite.spec import load_suite
 from cpbench.reports.analysis.board import boards
 from cpbench.reports.analysis.entry import entry_of
@@ -64,7 +64,7 @@ def test_trap_11_an_empty_folder_of_references_is_refused_and_no_score_is_made_o
     (tmp_path / "cat").mkdir()
     suite = load_suite(str(write_suite(tmp_path, concepts=[{"name": "cat", "noun": "cat", "folder": "cat"}])))
     with pytest.raises(BadInput, match="holds no pictures"):
-        data.check_suite(suite)
+        check_suite(suite)
 
 
 def test_trap_13_pictures_nearer_to_the_real_ones_than_real_ones_are_is_said_to_be_copying():

@@ -30,7 +30,7 @@ RunPlace = tuple[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
-class Moved:
+class Difference:
     """One thing that is not as it was; ``allowed`` is how far it might have moved (0 where it had to be equal)."""
 
     run: str
@@ -47,7 +47,7 @@ class Verdict:
     run: Run
     exact: bool
     compared: int
-    moved: tuple[Moved, ...]
+    differences: tuple[Difference, ...]
 
 
 def place_of(run: Run) -> RunPlace:
@@ -162,32 +162,32 @@ def _changed_conditions(result: Result, twin: Result) -> Verdict | None:
     """The verdict on a run that was not made as the stored one; a device of another kind may do."""
     told = {"device", "dtype"}
     a, b = (r.run.model_dump(exclude=told) | {"options": _options(r.run)} for r in (twin, result))
-    moved = [Moved(_name(result), key, str(a[key]), str(b[key]), 0.0) for key in a if a[key] != b[key]]
+    differences = [Difference(_name(result), key, str(a[key]), str(b[key]), 0.0) for key in a if a[key] != b[key]]
     if result.status != "ok":
-        moved.append(Moved(_name(result), "status", "ok", str(result.error), 0.0))
-    return Verdict(result.run, True, len(a), tuple(moved)) if moved else None
+        differences.append(Difference(_name(result), "status", "ok", str(result.error), 0.0))
+    return Verdict(result.run, True, len(a), tuple(differences)) if differences else None
 
 
 def _exact(result: Result, twin: Result) -> Verdict:
     a, b = ({_place(s): s.value for s in r.scores} for r in (twin, result))
     keys = sorted(a.keys() | b.keys(), key=str)
-    moved = (
-        Moved(_name(result), _told(key), _number(a.get(key)), _number(b.get(key)), 0.0)
+    differences = (
+        Difference(_name(result), _told(key), _number(a.get(key)), _number(b.get(key)), 0.0)
         for key in keys
         if a.get(key) != b.get(key)
     )
-    return Verdict(result.run, True, len(keys), tuple(moved))
+    return Verdict(result.run, True, len(keys), tuple(differences))
 
 
 def _within(result: Result, stored: Sequence[Result], spread: SeedSpread, comparisons: int) -> Verdict:
-    place, own, moved = place_of(result.run), summaries(result), []
+    place, own, differences = place_of(result.run), summaries(result), []
     peers = [summaries(r) for r in stored if place_of(r.run) == place and _options(r.run) == _options(result.run)]
     for name, value in own.items():
         values = [p[name] for p in peers if name in p]
         allowed = spread.allowed(name, place, max(1, len(values)), comparisons)
         if values and abs(value - (mean := float(np.mean(values)))) > allowed:
-            moved.append(Moved(_name(result), name, _number(mean), _number(value), allowed))
-    return Verdict(result.run, False, len(own), tuple(moved))
+            differences.append(Difference(_name(result), name, _number(mean), _number(value), allowed))
+    return Verdict(result.run, False, len(own), tuple(differences))
 
 
 def _place(score: Score) -> tuple[object, ...]:

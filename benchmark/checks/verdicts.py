@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from .regression import FALSE_ALARM, Moved, Verdict
+from .regression import FALSE_ALARM, Difference, Verdict
 
 _SHOWN = 20
 
 
 def to_markdown(verdicts: Sequence[Verdict]) -> str:
     """A sentence, a row a run, and a table of what moved (the first twenty of each run)."""
-    moved = [m for v in verdicts for m in v.moved[:_SHOWN]]
-    hidden = sum(max(0, len(v.moved) - _SHOWN) for v in verdicts)
+    differences = [m for v in verdicts for m in v.differences[:_SHOWN]]
+    hidden = sum(max(0, len(v.differences) - _SHOWN) for v in verdicts)
     lines = ["# cpbench check", "", sentence(verdicts), "", "| run | compared | how | moved |", "|---|---:|---|---:|"]
     for v in verdicts:
-        lines.append(f"| {v.run.method} (seed {v.run.seed}) | {v.compared} | {how(v)} | {len(v.moved)} |")
-    if moved:
+        lines.append(f"| {v.run.method} (seed {v.run.seed}) | {v.compared} | {how(v)} | {len(v.differences)} |")
+    if differences:
         lines += ["", "| run | what | stored | now | allowed |", "|---|---|---:|---:|---:|"]
-        lines += [f"| {m.run} | {m.what} | {m.stored} | {m.now} | {allowed(m)} |" for m in moved]
+        lines += [f"| {m.run} | {m.what} | {m.stored} | {m.now} | {allowed(m)} |" for m in differences]
     if hidden:
         lines += ["", f"{hidden} more values moved and are not shown."]
     return "\n".join(lines) + "\n"
@@ -28,21 +28,21 @@ def to_markdown(verdicts: Sequence[Verdict]) -> str:
 def to_junit(verdicts: Sequence[Verdict]) -> str:
     """One test case a run; what moved is the text of its failure."""
     suite = ElementTree.Element("testsuite", name="cpbench check", tests=str(len(verdicts)))
-    suite.set("failures", str(sum(bool(v.moved) for v in verdicts)))
+    suite.set("failures", str(sum(bool(v.differences) for v in verdicts)))
     for v in verdicts:
         case = ElementTree.SubElement(
             suite, "testcase", classname=v.run.suite, name=f"{v.run.method}, seed {v.run.seed}"
         )
-        if v.moved:
-            failure = ElementTree.SubElement(case, "failure", message=f"{len(v.moved)} values moved")
-            failure.text = "\n".join(f"{m.what}: {m.stored} -> {m.now} (allowed {allowed(m)})" for m in v.moved)
+        if v.differences:
+            failure = ElementTree.SubElement(case, "failure", message=f"{len(v.differences)} values moved")
+            failure.text = "\n".join(f"{m.what}: {m.stored} -> {m.now} (allowed {allowed(m)})" for m in v.differences)
     ElementTree.indent(suite)
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
 
 
 def sentence(verdicts: Sequence[Verdict]) -> str:
     """The outcome in a sentence or two."""
-    bad, inexact = sum(bool(v.moved) for v in verdicts), sum(not v.exact for v in verdicts)
+    bad, inexact = sum(bool(v.differences) for v in verdicts), sum(not v.exact for v in verdicts)
     told = f"{bad} of {len(verdicts)} runs moved." if bad else f"{len(verdicts)} runs are as they were."
     if inexact:
         told += (
@@ -57,6 +57,6 @@ def how(verdict: Verdict) -> str:
     return "equal" if verdict.exact else "within the spread of seeds"
 
 
-def allowed(moved: Moved) -> str:
+def allowed(differences: Difference) -> str:
     """How far something might have moved."""
-    return f"±{moved.allowed:.3g}" if moved.allowed else "equal"
+    return f"±{differences.allowed:.3g}" if differences.allowed else "equal"

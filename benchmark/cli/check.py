@@ -70,8 +70,8 @@ def check(request: CheckRequest) -> None:
         if path is not None:
             path.write_text(text(verdicts))
     if request.update is not None:
-        _supersede(request, [r for r, v in zip(new, verdicts, strict=True) if v.moved], console)
-    elif any(v.moved for v in verdicts):
+        _supersede(request, [r for r, v in zip(new, verdicts, strict=True) if v.differences], console)
+    elif any(v.differences for v in verdicts):
         raise Regression(f"{sentence(verdicts)} If this is meant, say why with --update.")
 
 
@@ -180,14 +180,14 @@ def _tell(console: Console, verdicts: Sequence[Verdict]) -> None:
     """A row a run, then what moved, the first few of each."""
     table = Table("run", "compared", "how", "moved", box=None, pad_edge=False, header_style="bold")
     for v in verdicts:
-        mark = f"[red]{len(v.moved)}[/]" if v.moved else "[green]0[/]"
+        mark = f"[red]{len(v.differences)}[/]" if v.differences else "[green]0[/]"
         table.add_row(f"{v.run.method} (seed {v.run.seed})", str(v.compared), how(v), mark)
     console.print(table)
-    if any(v.moved for v in verdicts):
-        moved = Table("run", "what", "stored", "now", "allowed", box=None, pad_edge=False, header_style="bold")
-        for m in (m for v in verdicts for m in v.moved[:5]):
-            moved.add_row(m.run, m.what, m.stored, m.now, allowed(m))
-        console.print(moved)
+    if any(v.differences for v in verdicts):
+        differences = Table("run", "what", "stored", "now", "allowed", box=None, pad_edge=False, header_style="bold")
+        for m in (m for v in verdicts for m in v.differences[:5]):
+            differences.add_row(m.run, m.what, m.stored, m.now, allowed(m))
+        console.print(differences)
     console.print(sentence(verdicts), highlight=False)
 
 

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from rich.filesize import decimal
 
 from ..errors import CpbenchError
-from ..storage.inventory import faults, read_record, take_stock
+from ..storage.inventory import faults, read_record, take_inventory
 from ..storage.store import owner
 
 _PACKAGES = ("torch", "torchvision", "diffusers", "transformers", "peft", "open_clip_torch", "timm", "torchmetrics")
@@ -48,7 +48,7 @@ def _home() -> str:
     from ..storage.store import disk_bytes, home
 
     folder = home()
-    units = len(take_stock(folder / "units").units)
+    units = len(take_inventory(folder / "units").units)
     space = f"{decimal(disk_bytes(folder))}, {decimal(shutil.disk_usage(folder).free)} free"
     return f"{folder}: {units} units, {space}"
 
@@ -58,7 +58,7 @@ def store_checks(on_event: Callable[[], None], *, quick: bool) -> Iterator[Check
     from ..plan.planner import REVISION
     from ..storage.store import home
 
-    stock = take_stock(home() / "units")
+    stock = take_inventory(home() / "units")
     if stock.under_way:
         yield Check("under way", "; ".join(map(owner, stock.under_way)), True)
     if stock.checkpoints:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from ..errors import BadInput
 from ..records.result import iterate_results
-from ..storage.inventory import Stock, remove, runs, take_stock, unused
+from ..storage.inventory import Inventory, remove, runs, take_inventory, unused
 from ..storage.store import disk_bytes, home, owner
 from .console import interruptible
 
@@ -20,7 +20,7 @@ from .console import interruptible
 def collect(results: Path | None, checkpoints: bool, dry_run: bool) -> None:
     """Remove what dead processes left and what is damaged; more where it is asked for. Nothing that is under way."""
     console, folder = Console(), home()
-    stock = take_stock(folder / "units")
+    stock = take_inventory(folder / "units")
     parts = {name: paths for name, paths in stock.named().items() if name != "checkpoints" or checkpoints}
     if results is not None:
         parts["used by no record"] = _unused(stock, results)
@@ -39,7 +39,7 @@ def collect(results: Path | None, checkpoints: bool, dry_run: bool) -> None:
     console.print(f"{decimal(freed)} in {folder} freed; {decimal(disk_bytes(folder))} are left.", highlight=False)
 
 
-def _unused(stock: Stock, results: Path) -> list[Path]:
+def _unused(stock: Inventory, results: Path) -> list[Path]:
     """Units that no record names; raises BadInput during a run, and for a folder without records: all would go."""
     if busy := [*map(owner, stock.under_way), *runs(home() / "units")]:
         raise BadInput(

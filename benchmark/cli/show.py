@@ -137,7 +137,7 @@ def diff(first: str, second: str, results: Path, as_json: bool) -> None:
 
 def doctor(quick: bool, as_json: bool) -> None:
     """Check the installation and the store, and say what will work."""
-    from ..storage.inventory import take_stock
+    from ..storage.inventory import take_inventory
     from ..storage.store import home
     from .doctor import checks, store_checks
 
@@ -148,7 +148,7 @@ def doctor(quick: bool, as_json: bool) -> None:
         rows = checks()
     if all(row.good for row in rows if row.what == "store"):
         with bar:
-            seen = bar.add_task("", total=len(take_stock(home() / "units").units), visible=not quick)
+            seen = bar.add_task("", total=len(take_inventory(home() / "units").units), visible=not quick)
             rows += store_checks(lambda: bar.advance(seen), quick=quick)
     if as_json:
         typer.echo(json.dumps([vars(row) for row in rows], indent=1))

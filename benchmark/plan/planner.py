@@ -20,9 +20,9 @@ from ..hashing import digest
 from ..records.result import Run
 from ..scoring.classifier import PICTURES, ROUNDS, TRIALS
 from ..scoring.profiles import Profile
-from ..suite import concepts as data
+from ..suite.concepts import content_hash, reference_hash
 from ..suite.spec import Concept, Suite
-from .units import Choice, Classify, Draw, Look, Measure, Real, RunPlan, Train
+from .units import Choice, Classify, Draw, Measure, PlannedCell, Real, RunPlan, Train
 
 _T = TypeVar("_T")
 REVISION = 3  # raised with every change of code that moves a number: old units are then not found any more
@@ -60,14 +60,14 @@ class Planner:
         concepts = [self.suite.concepts[k] for k in order]
         trains = self.trains(method, order, seed) if method.make else ()
         states: list[str | None] = [None, *(t.key for t in trains)] if trains else [None] * (len(concepts) + 1)
-        looks = (*self._cells(method, concepts, states, seed), *self._others(method, concepts, states, seed))
+        cells = (*self._cells(method, concepts, states, seed), *self._others(method, concepts, states, seed))
         held = [(c,) for c in concepts] + [pair for pair, _ in self._pairs(concepts)]
         reals = tuple(self._real(who) for who in held if len(who) == 1 or all(c.toybox is not None for c in who))
         ceilings = tuple(self._measure(r.key, r.subjects, real=True) for r in reals)
         classified = tuple(self._classify(method, concepts, i, state) for i, state in enumerate(states))
         asked = "dc_accuracy" in self.profile.metrics and self.protocol != "end"
         return RunPlan(
-            self._record(method, concepts, seed), trains, looks, reals, ceilings, classified if asked else ()
+            self._record(method, concepts, seed), trains, cells, reals, ceilings, classified if asked else ()
         )
 
     def trains(self, method: Choice, order: tuple[int, ...], seed: int) -> tuple[Train, ...]:
@@ -80,7 +80,9 @@ class Planner:
             parent = key
         return tuple(trains)
 
-    def _cells(self, method: Choice, concepts: list[Concept], states: list[str | None], seed: int) -> Iterator[Look]:
+    def _cells(
+        self, method: Choice, concepts: list[Concept], states: list[str | None], seed: int
+    ) -> Iterator[PlannedCell]:
         """The matrix: every concept after every task that the protocol asks for, and glimpses of the rest below."""
         last, learned = len(concepts), dict[int, str]()
         for i, state in enumerate(states):
@@ -91,21 +93,23 @@ class Planner:
                 draw = self._draw(method, concept, i, state, seed, measured)
                 learned |= {j: draw.key} if i == j else {}
                 before = learned.get(j) if i > j and state else None
-                yield Look(i, j, draw, self._measure(draw.key, (concept,), before=before) if measured else None)
+                yield PlannedCell(i, j, draw, self._measure(draw.key, (concept,), before=before) if measured else None)
 
-    def _others(self, method: Choice, concepts: list[Concept], states: list[str | None], seed: int) -> Iterator[Look]:
+    def _others(
+        self, method: Choice, concepts: list[Concept], states: list[str | None], seed: int
+    ) -> Iterator[PlannedCell]:
         """The prior, against the base model's pictures of the same prompts and noises, and pairs of concepts."""
         if self.protocol == "end":
             return
-        reference = self._look(method, (), 0, None, seed).key
+        reference = self._draw_others(method, (), 0, None, seed).key
         for i in (i for i in range(len(states)) if self._measured(i, 0, len(concepts))):
             if self.suite.prompts.prior:
-                draw = self._look(method, (), i, states[i], seed)
-                yield Look(i, 0, draw, self._measure(draw.key, (), before=reference) if i else None)
+                draw = self._draw_others(method, (), i, states[i], seed)
+                yield PlannedCell(i, 0, draw, self._measure(draw.key, (), before=reference) if i else None)
             for pair, j in self._pairs(concepts):
                 if i == 0 or i >= j:
-                    draw = self._look(method, pair, i, states[i], seed)
-                    yield Look(i, j, draw, self._measure(draw.key, pair))
+                    draw = self._draw_others(method, pair, i, states[i], seed)
+                    yield PlannedCell(i, j, draw, self._measure(draw.key, pair))
 
     def _pairs(self, concepts: list[Concept]) -> list[tuple[tuple[Concept, Concept], int]]:
         """Neighbours in the suite's own order, the last with the first, and when both are known in this order."""
@@ -122,10 +126,10 @@ class Planner:
         return j <= i and self.protocol != "end"
 
     def _content(self, concept: Concept) -> str:
-        return self._once(("content", concept.name), lambda: data.content(self.suite, concept))
+        return self._once(("content", concept.name), lambda: content_hash(self.suite, concept))
 
     def _compared(self, concept: Concept) -> str:
-        return self._once(("compared", concept.name), lambda: data.compared(self.suite, concept))
+        return self._once(("compared", concept.name), lambda: reference_hash(self.suite, concept))
 
     @cached_property
     def _budget(self) -> list[Any]:
@@ -164,7 +168,7 @@ class Planner:
 
         return self._once(("draw", state, concept.name, seed, measured), make)
 
-    def _look(self, method: Choice, who: tuple[Concept, ...], i: int, state: str | None, seed: int) -> Draw:
+    def _draw_others(self, method: Choice, who: tuple[Concept, ...], i: int, state: str | None, seed: int) -> Draw:
         """Pictures of a pair of concepts, or of none."""
         prompts = self.suite.prompts.pairs if who else self.suite.prompts.prior
         names, count = tuple((c.name, c.noun) for c in who), self.suite.evaluation.per_prompt

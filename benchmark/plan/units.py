@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from ..protocol import Method
 from ..records.result import Run
-from ..suite.concepts import called
+from ..suite.concepts import label_of
 from ..suite.spec import Concept
 
 
@@ -78,7 +78,7 @@ class Draw:
     def title(self) -> str:
         """The unit in a few words."""
         who = self.method.name if self.method else "base"
-        return f"{who}: draw {called(self.subjects)} after task {self.number}"
+        return f"{who}: draw {label_of(self.subjects)} after task {self.number}"
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Real:
     @property
     def title(self) -> str:
         """The unit in a few words."""
-        return f"real pictures of {called(self.subjects)}"
+        return f"real pictures of {label_of(self.subjects)}"
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Measure:
     @property
     def title(self) -> str:
         """The unit in a few words."""
-        return f"score {called(self.subjects)}"
+        return f"score {label_of(self.subjects)}"
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def kind_of(unit: Unit) -> Kind:
 
 
 @dataclass(frozen=True)
-class Look:
+class PlannedCell:
     """Pictures of ``subjects`` after ``i`` tasks; ``j`` is the place of the later one in the order, 0 for the prior.
 
     ``measure`` is None for a glimpse, which is shown and not measured.
@@ -168,7 +168,7 @@ class RunPlan:
 
     run: Run
     trains: tuple[Train, ...]
-    looks: tuple[Look, ...]
+    cells: tuple[PlannedCell, ...]
     reals: tuple[Real, ...]
     ceilings: tuple[Measure, ...]
     classified: tuple[Classify, ...]
@@ -184,8 +184,8 @@ class RunPlan:
             yield from self.reals
             yield from self.ceilings
         yield from (t for t in self.trains if t.number == i)
-        for look in (x for x in self.looks if x.i == i):
-            yield from (u for u in (look.draw, look.measure) if u is not None)
+        for cell in (x for x in self.cells if x.i == i):
+            yield from (u for u in (cell.draw, cell.measure) if u is not None)
         yield from self.classified[i : i + 1]
 
 

@@ -21,8 +21,7 @@ from ..records.stamp import MADE_ON
 from ..scoring.classifier import PICTURES, classify, confusion
 from ..scoring.scorer import Scorer, StoredImages
 from ..storage.store import Store, stored_bytes
-from ..suite import concepts as data
-from ..suite.concepts import called
+from ..suite.concepts import held_out_pictures, label_of, learning, subject_of, training_pictures, unseen_pictures
 from ..suite.spec import Suite
 from .checkpoint import Checkpoints
 from .phases import Phases
@@ -65,7 +64,7 @@ class Runner:
             case Draw():
                 return self._draw(unit, folder, watch)
             case Real():
-                real = data.held_out_pictures(self.suite, unit.subjects)
+                real = held_out_pictures(self.suite, unit.subjects)
                 assert real is not None  # else it is not planned
                 write_pictures(folder, real)
                 return {}
@@ -78,8 +77,8 @@ class Runner:
         suite, phases = self.suite, Phases(self.backbone.device, watch)
         task = Task(
             number=unit.number,
-            subject=data.subject(unit.concept),
-            pictures=data.training_pictures(suite, unit.concept),
+            subject=subject_of(unit.concept),
+            pictures=training_pictures(suite, unit.concept),
             prompt=suite.prompts.train,
             steps=suite.training.steps,
             batch=suite.training.batch,
@@ -87,7 +86,7 @@ class Runner:
             scratch=Checkpoints(self.store.scratch(unit.key), phases),
         )
         method = self._method(unit.method.make, unit.seed, unit.parent)
-        with data.learning(unit.concept):
+        with learning(unit.concept):
             figures = method.learn(task, phases)
             phases.close("rest")
             seconds, peak = sum(phases.seconds.values()), max(phases.peak_bytes.values())
@@ -112,7 +111,7 @@ class Runner:
         return method
 
     def _draw(self, unit: Draw, folder: Path, watch: Watch) -> dict[str, Any]:
-        who, name = tuple(map(data.subject, unit.subjects)), called(unit.subjects)
+        who, name = tuple(map(subject_of, unit.subjects)), label_of(unit.subjects)
         cells = [(p, k) for p in range(len(unit.prompts)) for k in range(unit.per_prompt)]
         prompts = [Prompt(unit.prompts[p], who) for p, _ in cells]
         seeds = [int(digest([unit.seed, name, unit.prompts[p], k]), 16) % 2**31 for p, k in cells]
@@ -147,9 +146,9 @@ class Runner:
         model: Any = self._method(unit.method.make, 0, unit.state) if unit.state and unit.method else self.backbone
         table = []
         if isinstance(model, Explaining):
-            held = [data.unseen_pictures(self.suite, c)[:PICTURES] for c in unit.concepts]
+            held = [unseen_pictures(self.suite, c)[:PICTURES] for c in unit.concepts]
             truth = [k for k, pictures in enumerate(held) for _ in pictures]
-            prompts = [Prompt(self.suite.prompts.train, (data.subject(c),)) for c in unit.concepts]
+            prompts = [Prompt(self.suite.prompts.train, (subject_of(c),)) for c in unit.concepts]
             watch(Tick("classify", 0, len(truth)))
             found = classify(model.explain, np.concatenate(held), prompts) if truth else np.array([], np.int64)
             table = confusion(truth, found, len(held)).tolist()

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..models.aligners import Aligner
 from ..protocol import Features, Pictures, Prompt
-from ..suite import concepts as data
+from ..suite.concepts import lookalike_pictures, pair_pictures, reference_pictures, subject_of, training_pictures
 from ..suite.spec import Concept, Suite
 from .metrics import Cell, CellKind, rows
 from .profiles import Profile
@@ -71,8 +71,8 @@ class Scorer:
             drawn=drawn,
             real=real,
             rivals=rivals,
-            each=tuple(features.real(data.reference_pictures(self.suite, c)) for c in who),
-            training=features.real(data.training_pictures(self.suite, who[0])) if len(who) == 1 else None,
+            each=tuple(features.real(reference_pictures(self.suite, c)) for c in who),
+            training=features.real(training_pictures(self.suite, who[0])) if len(who) == 1 else None,
             before=None if before is None else features.drawn(before.pictures),
             embedded=embedded,
             texts=texts,
@@ -85,9 +85,9 @@ class Scorer:
         """Real pictures of the same subjects, and those of their look-alikes."""
         if not who:
             return None, ()
-        real = data.reference_pictures(self.suite, who[0]) if len(who) == 1 else data.pair_pictures(self.suite, who)
+        real = reference_pictures(self.suite, who[0]) if len(who) == 1 else pair_pictures(self.suite, who)
         return None if real is None else features.real(real), tuple(
-            map(features.real, data.lookalike_pictures(self.suite, who))
+            map(features.real, lookalike_pictures(self.suite, who))
         )
 
     def _aligned(self, who: tuple[Concept, ...], seen: StoredImages) -> tuple[Features | None, Features | None]:
@@ -95,7 +95,7 @@ class Scorer:
         if self.aligner is None or seen.prompts is None:
             return None, None
         extractor, aligner = self.aligner
-        subjects = tuple(data.subject(c) for c in who)
+        subjects = tuple(subject_of(c) for c in who)
         texts = [Prompt(t, subjects).render(lambda s: s.noun) for t in self.suite.prompts.evaluation]
         return aligner.image(self.features[extractor].drawn(seen.pictures)), aligner.text(texts)[seen.prompts]
 

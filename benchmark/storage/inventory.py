@@ -22,7 +22,7 @@ check that was cut off an hour ago."""
 
 
 @dataclass(frozen=True)
-class Stock:
+class Inventory:
     """Folders below a store by what they are. ``under_way`` is locked by a living process, ``left_over`` by none."""
 
     units: list[Path]
@@ -36,9 +36,9 @@ class Stock:
         return {"left over": self.left_over, "damaged": self.damaged, "checkpoints": self.checkpoints}
 
 
-def take_stock(store: Path) -> Stock:
+def take_inventory(store: Path) -> Inventory:
     """Sort the folders of a store; no file of a finished unit is opened."""
-    stock = Stock([], [], [], [], [])
+    stock = Inventory([], [], [], [], [])
     if not store.is_dir():
         return stock
     with os.scandir(store) as entries:

@@ -26,7 +26,7 @@ _LOOKALIKE = 900_000  # seeds of distractors; no concept of a suite may reach th
 _learned: ContextVar[str | None] = ContextVar("learned", default=None)
 
 
-def subject(concept: Concept) -> Subject:
+def subject_of(concept: Concept) -> Subject:
     """The concept as prompts speak of it."""
     return Subject(concept.name, concept.noun)
 
@@ -95,15 +95,15 @@ def unseen_pictures(suite: Suite, concept: Concept) -> Pictures:
     return _drawn((_identity(concept),), suite.evaluation.references, _HELD_OUT)
 
 
-def content(suite: Suite, concept: Concept) -> str:
+def content_hash(suite: Suite, concept: Concept) -> str:
     """The content hash of a concept: its noun and the bytes it is learned from."""
     pictures = training_pictures(suite, concept)
     return digest([concept.name, concept.noun, picture_hash(pictures)])
 
 
-def compared(suite: Suite, concept: Concept) -> str:
+def reference_hash(suite: Suite, concept: Concept) -> str:
     """The content hash of all that is learned from a concept and that it is compared with."""
-    learned = content(suite, concept)
+    learned = content_hash(suite, concept)
     return learned if concept.folder is None else digest([learned, picture_hash(_folder(suite, concept))])
 
 
@@ -169,6 +169,6 @@ def _pictures_in(folder: Path) -> list[Path]:
     return sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES and not f.name.startswith("."))
 
 
-def called(subjects: tuple[Concept, ...]) -> str:
+def label_of(subjects: tuple[Concept, ...]) -> str:
     """What pictures show, in a word: a concept, a pair of them, or none that is ever personalised."""
     return "+".join(c.name for c in subjects) or "prior"
