@@ -1,4 +1,4 @@
-"""Short hashes of anything: plain data, pictures, files."""
+"""Hashes of plain data, of pictures and of files."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from .protocol import Pictures
 
 
 def digest(value: Any) -> str:
-    """A short hash (16 hexadecimal digits) of anything that JSON can say."""
+    """A short SHA-256 (16 hexadecimal digits) of JSON data; other values are hashed as their ``str``."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def picture_hash(pictures: Pictures) -> str:
-    """A hash (16 hexadecimal digits) of the shape and the bytes of pictures."""
+    """A short SHA-256 (16 hexadecimal digits) of the shape and bytes of pictures (n, height, width, 3)."""
     return hashlib.sha256(f"{pictures.shape} ".encode() + pictures.tobytes()).hexdigest()[:16]
 
 
 def sha256(file: Path) -> str:
-    """The checksum of a file."""
+    """The SHA-256 of a file (64 hexadecimal digits); raises OSError where it cannot be read."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

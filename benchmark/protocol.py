@@ -1,4 +1,7 @@
-"""What a method is to the benchmark: four verbs and the values they exchange. Imports nothing of ours."""
+"""The interface between the benchmark and a method: learn, generate, save, load, and the values they exchange.
+
+This module imports nothing else of cpbench, so a plug-in can depend on it alone.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 Pictures = NDArray[np.uint8]
-"""Pictures, uint8, shape (n, height, width, 3)."""
+"""RGB pictures, uint8 in [0, 255], (n, height, width, 3)."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A concept as a prompt speaks of it: its own name and its class noun."""
+    """A concept as it appears in a prompt: its own name (``mallow``) and its class noun (``cat``)."""
 
     name: str
     noun: str
@@ -24,29 +27,29 @@ class Subject:
 
 @dataclass(frozen=True)
 class Prompt:
-    """A sentence with one ``{}`` for each of its subjects, in order."""
+    """A prompt template with one ``{}`` per subject, in order."""
 
     text: str
     subjects: tuple[Subject, ...]
 
     def render(self, phrase: Callable[[Subject], str]) -> str:
-        """The sentence in which ``phrase`` names each subject."""
+        """The prompt as text: each ``{}`` becomes ``phrase(subject)``."""
         return self.text.format(*(phrase(s) for s in self.subjects))
 
 
 class Scratch(Protocol):
-    """Where a method may keep checkpoints of a task under way: they outlive its process, and end with the task."""
+    """Checkpoints inside a task. They survive the process and are deleted when the task is finished."""
 
     def due(self) -> bool:
-        """Whether it is time for the next checkpoint."""
+        """Whether enough time has passed since the last checkpoint to write another."""
         ...
 
     def save(self, phase: str, tensors: Mapping[str, Any]) -> None:
-        """Keep tensors (torch) in the place of those saved for this phase before."""
+        """Save torch tensors by name; they replace what was saved for this phase before."""
         ...
 
     def load(self, phase: str) -> Mapping[str, Any] | None:
-        """What was last saved for this phase, on the CPU; None where nothing was."""
+        """The tensors last saved for this phase, on the CPU; None if there are none."""
         ...
 
 
@@ -54,8 +57,9 @@ class Scratch(Protocol):
 class Task:
     """One concept to learn: its pictures (n, size, size, 3), the training prompt, the budget and the seed.
 
-    ``number`` counts from 1. ``seed`` follows from everything that came before, never from execution order.
-    A method that uses ``scratch`` must come to the same bits as one that was never interrupted.
+    ``number`` counts from 1. ``steps`` is the number of updates, ``batch`` the pictures per update. ``seed`` depends
+    on the run's seed and the concepts learned so far, not on the order of execution. A method that resumes from
+    ``scratch`` must end with the same bits as one that was never interrupted.
     """
 
     number: int
@@ -70,7 +74,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Tick:
-    """Progress inside a unit: the phase, the step of how many, and the loss where there is one."""
+    """Progress inside a unit of work: the phase, ``step`` of ``steps``, and the loss if there is one."""
 
     phase: str
     step: int
@@ -79,51 +83,53 @@ class Tick:
 
 
 Watch = Callable[[Tick], None]
+"""A progress callback."""
 
 
 def unwatched(_: Tick) -> None:
-    """A watcher that looks away."""
+    """A progress callback that does nothing."""
 
 
 class Method(Protocol):
-    """A way to learn concepts one after another. Between tasks it is saved and loaded afresh.
+    """A method that learns concepts one after another.
 
-    Whatever it needs later it must write in :meth:`save`: the bytes there are its storage cost.
+    Between two tasks the benchmark saves the method, builds a new object and loads it. What :meth:`save` does not
+    write is lost; the bytes that it writes are reported as the method's storage cost.
     """
 
     def learn(self, task: Task, watch: Watch) -> dict[str, float]:
-        """Learn one concept from its pictures; returns figures worth logging (name to value)."""
+        """Learn one concept from its pictures; returns figures to log, by name."""
         ...
 
     def generate(self, prompts: Sequence[Prompt], seeds: Sequence[int]) -> Pictures:
-        """Draw one picture for each pair of prompt and seed; a prompt has one subject, two, or none."""
+        """Draw one picture per pair of prompt and seed, (n, size, size, 3); a prompt has zero, one or two subjects."""
         ...
 
     def save(self, folder: Path) -> None:
-        """Write everything that later tasks and prompts need into an empty folder."""
+        """Write everything that later tasks and prompts need into ``folder``, which is empty."""
         ...
 
     def load(self, folder: Path) -> None:
-        """Become what was saved in ``folder``."""
+        """Restore the state that :meth:`save` wrote into ``folder``."""
         ...
 
     def trainable(self) -> int:
-        """The number of parameters that learning a task may change."""
+        """The number of parameters that are trained per task."""
         ...
 
 
 @runtime_checkable
 class Inspectable(Protocol):
-    """A method that can tell more about itself; the benchmark asks after each task, outside the measured time."""
+    """A method with further figures to log. The benchmark calls it after each task, outside the measured time."""
 
     def inspect(self, task: Task, watch: Watch) -> dict[str, float]:
-        """Figures about the state after a task (name to value); changes nothing."""
+        """Figures about the state after a task, by name. Must not change the method."""
         ...
 
 
 @dataclass(frozen=True)
 class Question:
-    """How well a prompt explains a picture: its index, the prompt, the timestep t, and the seed of the noise ε."""
+    """One evaluation of a diffusion classifier: the picture's index, the prompt, the timestep t, the seed of ε."""
 
     picture: int
     prompt: Prompt
@@ -133,11 +139,12 @@ class Question:
 
 @runtime_checkable
 class Explaining(Protocol):
-    """A diffusion model that can tell its own noise error, and so classify pictures (arXiv 2303.16203)."""
+    """A diffusion model that reports its noise-prediction error and so can classify pictures (arXiv 2303.16203)."""
 
     def explain(self, pictures: Pictures, questions: Sequence[Question]) -> NDArray[np.float64]:
-        """Mean (ε − ε_θ(x_t, prompt))² of each question, (len(questions),), under the weights of its subject."""
+        """Mean (ε − ε_θ(x_t, prompt))² per question, (len(questions),), with the weights of the prompt's subject."""
         ...
 
 
 Features = NDArray[np.float64]
+"""Features of an extractor, float64, (n, d): one row per picture."""
