@@ -106,14 +106,14 @@ def test_a_folder_without_held_out_pictures_has_no_accuracy_and_the_others_have(
 
 
 def test_a_folder_of_one_picture_is_refused_before_anything_is_done(tmp_path):
-    with pytest.raises(BadInput, match="'rex': rex holds 1 picture; give at least 2"):
+    with pytest.raises(BadInput, match=r"'rex': rex .*1 picture.* at least 2"):
         check_suite(with_folder(tmp_path, 1))
 
 
 @pytest.mark.parametrize("prompt", ["a {} in {place}", "a {0}", "a {{}}", "a {} }", "a {!r}"])
 def test_a_prompt_with_another_brace_is_refused(tmp_path, prompt):
     prompts = TINY["prompts"] | {"evaluation": [prompt]}
-    with pytest.raises(BadInput, match="exactly once, and no other brace"):
+    with pytest.raises(BadInput, match=r"exactly once and no other brace"):
         load_suite(str(write_suite(tmp_path, prompts=prompts)))
 
 

@@ -689,27 +689,27 @@ def claims(width, height):
     return png([bytes(3)], width, height, 8, 2)
 
 
-@refused("none of PNG, JPEG, WEBP, BMP, GIF, TIFF")
+@refused("not one of PNG, JPEG, WEBP, BMP, GIF, TIFF")
 def an_empty_file():
     return b""
 
 
-@refused("none of PNG")
+@refused("not one of PNG")
 def a_text_named_png():
     return b"my cat, asleep\n" * 100
 
 
-@refused("none of PNG", ".jpg")
+@refused("not one of PNG", ".jpg")
 def a_web_page_named_jpg():
     return b"<!DOCTYPE html><html><body>404 Not Found</body></html>"
 
 
-@refused("none of PNG")
+@refused("not one of PNG")
 def postscript_named_png_never_reaches_ghostscript():
     return b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n%%EndComments\nshowpage\n"
 
 
-@refused("none of PNG")
+@refused("not one of PNG")
 def a_zip_named_png():
     return b"PK\3\4" + bytes(100)
 
@@ -732,28 +732,28 @@ def a_png_of_which_one_bit_has_changed():
     return bytes(data)
 
 
-@refused(f"more pixels than memory is kept for, {LARGEST:,}")
+@refused(f"more than {LARGEST:,} pixels")
 def a_png_that_claims_400_million_pixels():
     return claims(20000, 20000)
 
 
-@refused("more pixels than")
+@refused("pixels")
 def a_png_of_a_size_at_which_pillow_only_warns():
     return claims(9500, 9500)
 
 
-@refused("more pixels than", ".jpg")
+@refused("pixels", ".jpg")
 def a_jpeg_that_claims_400_million_pixels():
     data = saved(scene(), "JPEG")
     return data.replace(struct.pack(">HH", SIDE, SIDE), struct.pack(">HH", 20000, 20000), 1)
 
 
-@refused("more pixels than", ".gif")
+@refused("pixels", ".gif")
 def a_gif_that_claims_120_million_pixels():
     return gif(np.zeros((4, 4)), palette(), (12000, 10000), (0, 0), transparent=0)
 
 
-@refused("more pixels than")
+@refused("pixels")
 def a_real_bomb_of_a_few_kilobytes():
     packed = zlib.compressobj(9)
     row = bytes(1 + 20000 // 8)
@@ -761,24 +761,24 @@ def a_real_bomb_of_a_few_kilobytes():
     return png([], 20000, 20000, 1, 0).split(b"IDAT")[0][:-4] + chunk(b"IDAT", body) + chunk(b"IEND", b"")
 
 
-@refused("what is white", ".tif")
+@refused("no defined white", ".tif")
 def a_tiff_of_numbers_beyond_one():
     return saved(ramp(40).astype(np.float32), "TIFF")
 
 
-@refused("what is white", ".tif")
+@refused("no defined white", ".tif")
 def a_tiff_of_numbers_of_which_one_is_none():
     values = (ramp() / 255).astype(np.float32)
     values[3, 4] = np.nan
     return saved(values, "TIFF")
 
 
-@refused("what is white", ".tif")
+@refused("no defined white", ".tif")
 def a_tiff_of_integers_of_32_bits():
     return saved(ramp(70000).astype(np.int32), "TIFF")
 
 
-@refused("what is white", ".tif")
+@refused("no defined white", ".tif")
 def a_tiff_of_signed_bytes():
     return tiff(ramp(120).astype(np.int8).tobytes(), (8,), 1, t339=2)
 
@@ -789,7 +789,7 @@ def a_colour_png_of_sixteen_bits_with_a_transparent_colour():
     return png(wide_rows(wide.reshape(SIDE, -1)), SIDE, SIDE, 16, 2, chunk(b"tRNS", bytes(6)))
 
 
-@refused("leaves a part of the picture open", ".gif")
+@refused("does not cover the whole picture", ".gif")
 def a_gif_whose_frame_begins_inside_an_opaque_screen():
     return gif(ramp(254)[:40, :30], palette(), (SIDE, SIDE), (5, 8))
 
@@ -825,7 +825,7 @@ def test_a_folder_named_as_a_picture_is_refused(tmp_path):
     assert "a folder, a pipe" in refusal(tmp_path / "a.png")
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(120)  # reading a pipe would never end
 def test_a_pipe_named_as_a_picture_is_refused_without_waiting(tmp_path):
     os.mkfifo(tmp_path / "a.png")
     assert "a folder, a pipe" in refusal(tmp_path / "a.png")
@@ -858,7 +858,7 @@ def test_no_damage_brings_down_the_reader(tmp_path, form):
 MEASURED = """
 import sys
 from pathlib import Path
-from cpbench.benchmark.pictures import read_picture
+from cpbench.benchmark.suite.images import read_picture
 
 def peak():
     return next(int(row.split()[1]) for row in open("/proc/self/status") if row.startswith("VmHWM")) / 1024
@@ -934,7 +934,7 @@ OTHER = ["._a.png", ".DS_Store", ".png", ".hidden.jpg", "Thumbs.db", "a.svg", "a
 def test_a_file_that_is_hidden_or_of_another_kind_is_ignored(tmp_path, name):
     folder_suite(tmp_path)
     (tmp_path / "rex" / name).write_bytes(b"\0\5\x16\7 no picture")
-    with pytest.raises(BadInput, match="holds no pictures"):
+    with pytest.raises(BadInput, match="no pictures"):
         pictures(tmp_path)
     (tmp_path / "rex" / "a.png").write_bytes(plain(7))
     assert len(pictures(tmp_path)) == 1
@@ -954,14 +954,14 @@ def test_a_link_out_of_the_folder_of_the_spec_is_refused_whether_or_not_it_leads
     folder_suite(inner)
     (tmp_path / "b.png").write_bytes(plain(7))
     (inner / "rex" / "a.png").symlink_to(tmp_path / target)
-    assert "leads out of the folder of the spec" in refusal(inner / "rex" / "a.png", lambda: pictures(inner))
+    assert "link out of the folder" in refusal(inner / "rex" / "a.png", lambda: pictures(inner))
 
 
 @pytest.mark.parametrize("target", ["a.png", "nowhere.png"], ids=["to_itself", "to_nothing"])
 def test_a_link_that_leads(tmp_path, target):
     folder_suite(tmp_path)
     (tmp_path / "rex" / "a.png").symlink_to(target)
-    assert "a link that leads nowhere" in refusal(tmp_path / "rex" / "a.png", lambda: pictures(tmp_path))
+    assert "a broken link" in refusal(tmp_path / "rex" / "a.png", lambda: pictures(tmp_path))
 
 
 def test_a_concept_whose_folder_is_a_link_to_itself_holds_no_pictures(tmp_path):
@@ -969,7 +969,7 @@ def test_a_concept_whose_folder_is_a_link_to_itself_holds_no_pictures(tmp_path):
     (tmp_path / "rex").rmdir()
     (tmp_path / "rex").symlink_to("rex")
     suite = load_suite(str(tmp_path / "tiny.yaml"))
-    with pytest.raises(BadInput, match="holds no pictures"):
+    with pytest.raises(BadInput, match="no pictures"):
         reference_pictures(suite, suite.concepts[0])
 
 

@@ -1,5 +1,6 @@
 """Suites: what is accepted, what is refused, and how orders are drawn."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -30,21 +31,21 @@ def test_a_suite_with_a_missing_field_is_refused_with_its_name(tmp_path):
 
 def test_a_prompt_without_the_placeholder_is_refused_with_the_prompt(tmp_path):
     prompts = {"train": "photo of a cat", "evaluation": ["photo of a {}"]}
-    with pytest.raises(BadInput, match="'photo of a cat' must hold the placeholder"):
+    with pytest.raises(BadInput, match=r"'photo of a cat' .*\{\} exactly once"):
         load_suite(str(write_suite(tmp_path, prompts=prompts)))
 
 
 @pytest.mark.parametrize("folder", ["/etc", "../elsewhere", "a/../../b"])
 def test_a_folder_outside_the_spec_is_refused(tmp_path, folder):
     concepts = [{"name": "rex", "noun": "dog", "folder": folder}]
-    with pytest.raises(BadInput, match="inside the folder of the spec"):
+    with pytest.raises(BadInput, match=rf"folder '{re.escape(folder)}' must be a relative path"):
         load_suite(str(write_suite(tmp_path, concepts=concepts)))
 
 
 def test_a_link_that_leads_out_of_the_folder_is_refused(tmp_path):
     (tmp_path / "rex").symlink_to("/etc")
     suite = load_suite(str(write_suite(tmp_path, concepts=[{"name": "rex", "noun": "dog", "folder": "rex"}])))
-    with pytest.raises(BadInput, match="leads out"):
+    with pytest.raises(BadInput, match=r"rex.*link.*put a copy in its place"):
         check_suite(suite)
 
 
@@ -55,14 +56,14 @@ def folder_suite(tmp_path: Path):
 
 def test_an_empty_concept_folder_is_refused(tmp_path):
     suite = folder_suite(tmp_path)
-    with pytest.raises(BadInput, match="holds no pictures"):
+    with pytest.raises(BadInput, match=r"'rex'.*no pictures.*\.png"):
         check_suite(suite)
 
 
 def test_an_unreadable_picture_is_refused_with_its_name(tmp_path):
     suite = folder_suite(tmp_path)
     (tmp_path / "rex" / "a.png").write_text("no picture")
-    with pytest.raises(BadInput, match=r"a\.png: not a readable picture"):
+    with pytest.raises(BadInput, match=r"a\.png: .*picture.*replace or remove"):
         check_suite(suite)
 
 

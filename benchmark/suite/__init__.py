@@ -1,1 +1,1 @@
-"""What is taught: suites, their concepts, and the pictures of these."""
+"""Suites: the concepts that are taught, and their pictures."""

@@ -1,4 +1,4 @@
-"""Pictures of a concept: to learn from, to compare with, and those of its look-alikes."""
+"""The pictures of a concept: for training, for reference, held out, and of its look-alikes."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from .spec import Concept, Suite
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 _TRAIN, _REFERENCE, _HELD_OUT = 1, 2, 3  # disjoint streams of the renderer
 Subjects = tuple[Concept, ...]
-_LEAST = 2  # pictures that a distance between distributions can be told from
-_LOOKALIKE = 900_000  # seeds of distractors; no concept of a suite may reach them
+_FEWEST = 2  # pictures per folder: a distance between distributions needs two
+_LOOKALIKE = 900_000  # seeds of look-alikes start here; concepts of a suite stay below
 _learned: ContextVar[str | None] = ContextVar("learned", default=None)
 
 
 def subject_of(concept: Concept) -> Subject:
-    """The concept as prompts speak of it."""
+    """The concept as prompts name it."""
     return Subject(concept.name, concept.noun)
 
 
 @contextmanager
 def learning(concept: Concept) -> Iterator[None]:
-    """While a concept is learned, nobody gets pictures of another from here."""
+    """Inside this block, asking for pictures of any other concept raises BadInput."""
     before = _learned.set(concept.name)
     try:
         yield
@@ -42,121 +42,131 @@ def learning(concept: Concept) -> Iterator[None]:
 
 
 def training_pictures(suite: Suite, concept: Concept) -> Pictures:
-    """The pictures to learn from, (n, size, size, 3); raises BadInput for a folder that cannot be used."""
+    """The training pictures, uint8 (n, size, size, 3): renderings, or the first n of the folder.
+
+    Raises BadInput if the folder cannot be used.
+    """
     if concept.folder is not None:
         return _folder(suite, concept)[: suite.training.pictures]
-    return _drawn((_identity(concept),), suite.training.pictures, _TRAIN)
+    return _rendered((toybox_source(concept),), suite.training.pictures, _TRAIN)
 
 
 def reference_pictures(suite: Suite, concept: Concept) -> Pictures:
-    """Real pictures to compare with: fresh renderings, or all pictures of the folder."""
+    """The real pictures that drawn ones are compared with: other renderings, or all pictures of the folder."""
     if concept.folder is not None:
         return _folder(suite, concept)
-    return _drawn((_identity(concept),), suite.evaluation.references, _REFERENCE)
+    return _rendered((toybox_source(concept),), suite.evaluation.references, _REFERENCE)
 
 
 def pair_pictures(suite: Suite, who: Subjects) -> Pictures | None:
-    """Real pictures of two concepts side by side; None for folders, which have none."""
+    """Real pictures of two concepts side by side; None if either comes from a folder."""
     if any(c.toybox is None for c in who):
         return None
-    return _drawn(tuple(map(_identity, who)), suite.evaluation.references, _REFERENCE)
+    return _rendered(tuple(map(toybox_source, who)), suite.evaluation.references, _REFERENCE)
 
 
 def lookalike_pictures(suite: Suite, who: Subjects) -> list[Pictures]:
-    """References of other individuals of the same class, one array each; empty for folders.
+    """Reference pictures of other individuals of the same class, one array per look-alike; empty for folders.
 
-    Of a pair, one of the two is replaced in turn.
+    For a pair, look-alikes replace the first and the second concept in turn.
     """
     if any(c.toybox is None for c in who):
         return []
-    cast = [_identity(c) for c in who]
+    sources = [toybox_source(c) for c in who]
     seeds = range(_LOOKALIKE, _LOOKALIKE + suite.evaluation.distractors)
     others = [
-        tuple((n, seed) if k == at % len(cast) else (n, own) for k, (n, own) in enumerate(cast))
+        tuple((n, seed) if k == at % len(sources) else (n, own) for k, (n, own) in enumerate(sources))
         for at, seed in enumerate(seeds)
     ]
-    return [_drawn(other, suite.evaluation.references, _REFERENCE) for other in others]
+    return [_rendered(other, suite.evaluation.references, _REFERENCE) for other in others]
 
 
 def held_out_pictures(suite: Suite, who: Subjects) -> Pictures | None:
-    """Real pictures for ceilings, in neither of the other two sets; a folder has no others than its own.
+    """Real pictures for ceilings: in neither the training nor the reference set, but for a folder, which has one set.
 
-    None for a pair of which one is a folder.
+    None for a pair if either concept comes from a folder.
     """
     if all(c.toybox is not None for c in who):
-        return _drawn(tuple(map(_identity, who)), suite.evaluation.references, _HELD_OUT)
+        return _rendered(tuple(map(toybox_source, who)), suite.evaluation.references, _HELD_OUT)
     return _folder(suite, who[0]) if len(who) == 1 else None
 
 
 def unseen_pictures(suite: Suite, concept: Concept) -> Pictures:
-    """Real pictures that nothing was learned from: fresh renderings, or the rest of the folder, which may be empty."""
+    """Real pictures that are not in the training set: other renderings, or the rest of the folder, perhaps none."""
     if concept.folder is not None:
         return _folder(suite, concept)[suite.training.pictures :]
-    return _drawn((_identity(concept),), suite.evaluation.references, _HELD_OUT)
+    return _rendered((toybox_source(concept),), suite.evaluation.references, _HELD_OUT)
 
 
 def content_hash(suite: Suite, concept: Concept) -> str:
-    """The content hash of a concept: its noun and the bytes it is learned from."""
+    """A hash of a concept's name, noun and training pictures."""
     pictures = training_pictures(suite, concept)
     return digest([concept.name, concept.noun, picture_hash(pictures)])
 
 
 def reference_hash(suite: Suite, concept: Concept) -> str:
-    """The content hash of all that is learned from a concept and that it is compared with."""
+    """A hash of a concept's name, noun, training and reference pictures."""
     learned = content_hash(suite, concept)
     return learned if concept.folder is None else digest([learned, picture_hash(_folder(suite, concept))])
 
 
 def check_suite(suite: Suite) -> None:
-    """Raise BadInput for the first concept whose pictures cannot be used."""
+    """Raise BadInput for the first concept whose class or pictures cannot be used."""
     for concept in suite.concepts:
         if concept.toybox is not None and concept.noun not in CLASSES:
             raise BadInput(
-                f"concept '{concept.name}': the toybox world has no '{concept.noun}'; it has {', '.join(CLASSES)}."
+                f"concept '{concept.name}': the toybox world has no '{concept.noun}'; choose from {', '.join(CLASSES)}."
             )
         if concept.folder is None:
             training_pictures(suite, concept)
-        elif (n := len(_folder(suite, concept))) < _LEAST:
-            raise BadInput(f"concept '{concept.name}': {concept.folder} holds {n} picture; give at least {_LEAST}.")
+        elif (n := len(_folder(suite, concept))) < _FEWEST:
+            raise BadInput(f"concept '{concept.name}': {concept.folder} has {n} picture; add some, at least {_FEWEST}.")
 
 
-def _refuse_to_learners_of_another(concept: Concept) -> None:
+def _check_own_task(concept: Concept) -> None:
     learned = _learned.get()
     if learned not in (None, concept.name):
         raise BadInput(
-            f"pictures of '{concept.name}' were asked for while '{learned}' is learned: a method sees those of its own "
-            "task; what it needs later it must keep in its state, and say so (keeps_pictures)."
+            f"a method asked for pictures of '{concept.name}' while it was learning '{learned}'. It may use the "
+            "pictures of its own task only; to use them later, save them in its state and set keeps_pictures = True."
         )
 
 
-def _identity(concept: Concept) -> tuple[str, int]:
+def toybox_source(concept: Concept) -> tuple[str, int]:
+    """The class and the seed of a toybox concept; raises BadInput while another concept is learned."""
     assert concept.toybox is not None
-    _refuse_to_learners_of_another(concept)
+    _check_own_task(concept)
     return concept.noun, concept.toybox
 
 
 @lru_cache(maxsize=1024)
-def _drawn(cast: tuple[tuple[str, int], ...], n: int, stream: int) -> Pictures:
-    """Renderings of one individual or of two together, told by class and seed."""
-    seed = sum(own * 1_000_003**k for k, (_, own) in enumerate(cast))
-    pictures = np.stack(portraits([unusual_individual(*one) for one in cast], n, seed * 10 + stream))
+def _rendered(sources: tuple[tuple[str, int], ...], n: int, stream: int) -> Pictures:
+    """Renderings of one individual, or of two together, each given by class and seed."""
+    seed = sum(own * 1_000_003**k for k, (_, own) in enumerate(sources))
+    pictures = np.stack(portraits([unusual_individual(*one) for one in sources], n, seed * 10 + stream))
     pictures.setflags(write=False)
     return pictures
 
 
 def _folder(suite: Suite, concept: Concept) -> Pictures:
-    _refuse_to_learners_of_another(concept)
+    _check_own_task(concept)
     folder = suite.root / str(concept.folder)
     if not _inside(folder, suite.root):
-        raise BadInput(f"concept '{concept.name}': folder {folder} leads out of the folder of the spec.")
+        raise BadInput(
+            f"concept '{concept.name}': {folder} is a link out of the folder of the YAML file; put a copy in its place."
+        )
     try:
         files = _pictures_in(folder) if folder.is_dir() else []
     except OSError as error:
-        raise BadInput(f"concept '{concept.name}': {folder} cannot be listed ({error.strerror}); allow it.") from None
+        raise BadInput(
+            f"concept '{concept.name}': {folder} cannot be listed ({error.strerror}); make it readable."
+        ) from None
     if not files:
-        raise BadInput(f"concept '{concept.name}': {folder} holds no pictures ({', '.join(sorted(SUFFIXES))}).")
-    if astray := [file for file in files if not _inside(file, suite.root)]:
-        raise BadInput(f"{shown(astray[0])}: leads out of the folder of the spec; put a copy in its place.")
+        raise BadInput(
+            f"concept '{concept.name}': {folder} contains no pictures; add some ({', '.join(sorted(SUFFIXES))})."
+        )
+    if outside := [file for file in files if not _inside(file, suite.root)]:
+        raise BadInput(f"{shown(outside[0])}: a link out of the folder of the YAML file; put a copy in its place.")
     return np.stack([read_picture(file, suite.sampling.size) for file in files])
 
 
@@ -165,10 +175,10 @@ def _inside(path: Path, root: Path) -> bool:
 
 
 def _pictures_in(folder: Path) -> list[Path]:
-    """What looks like a picture, by name; hidden files are the system's (`._cat.png` of macOS)."""
+    """Files with the suffix of a picture, by name; hidden ones belong to the system (``._cat.png`` on macOS)."""
     return sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES and not f.name.startswith("."))
 
 
 def label_of(subjects: tuple[Concept, ...]) -> str:
-    """What pictures show, in a word: a concept, a pair of them, or none that is ever personalised."""
+    """A short name of the subjects of a picture: ``mallow``, ``mallow+rumble``, or ``prior`` for none."""
     return "+".join(c.name for c in subjects) or "prior"

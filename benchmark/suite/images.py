@@ -1,4 +1,4 @@
-"""Reading pictures of users: each is read right or refused, with its name, in one sentence."""
+"""Reads picture files. A file that cannot be read correctly raises BadInput with its name and the reason."""
 
 from __future__ import annotations
 
@@ -12,76 +12,76 @@ from PIL import Image, ImageCms, ImageFile, ImageOps, TiffImagePlugin, Unidentif
 from ..errors import BadInput
 from ..protocol import Pictures
 
-LARGEST = 89_000_000  # pixels of a picture; Pillow warns of an attack on the memory a little above
-_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")  # others would be decoded by Ghostscript, or not at all
+LARGEST = 89_000_000  # pixels per picture; Pillow warns of a decompression bomb a little above
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")  # Pillow would hand others to Ghostscript
 
 
 def shown(file: Path) -> str:
-    """The name of a file in one printable line, whatever its bytes."""
+    """The name of a file in one printable line, whatever bytes it has."""
     return str(file) if str(file).isprintable() else ascii(str(file))
 
 
 def read_picture(file: Path, size: int) -> Pictures:
-    """One picture, upright, RGB on white, cut to its central square and resized: uint8 (size, size, 3).
+    """Read one picture: turned upright, on white, cropped to its central square, resized; uint8 (size, size, 3).
 
-    Of several frames or pages, the first. Raises BadInput for a file that is damaged or can be read in two ways.
+    Reads the first frame or page. Raises BadInput if the file is damaged or ambiguous.
     """
     try:
-        with warnings.catch_warnings(action="ignore"):  # they are about metadata; damaged pixels raise
+        with warnings.catch_warnings(action="ignore"):  # they concern metadata; damaged pixels raise
             return np.asarray(_decoded(file, size))
-    except Exception as error:  # on damaged files Pillow raises nearly anything
+    except Exception as error:  # Pillow raises many types for damaged files
         raise BadInput(f"{shown(file)}: not a readable picture ({_reason(error)}); replace or remove it.") from None
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
-        return f"damaged, or none of {', '.join(_FORMATS)}"
+        return f"damaged, or not one of {', '.join(_FORMATS)}"
     if isinstance(error, Image.DecompressionBombError | MemoryError):
-        return f"more pixels than memory is kept for, {LARGEST:,}"
+        return f"more than {LARGEST:,} pixels"
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return " ".join(text.split()) or type(error).__name__
 
 
 def _decoded(file: Path, size: int) -> Image.Image:
-    if not file.is_file():  # to open a pipe is to wait for ever
-        raise ValueError("a folder, a pipe, or a link that leads nowhere")
+    if not file.is_file():  # opening a pipe would block
+        raise ValueError("a folder, a pipe, or a broken link")
     with Image.open(file, formats=_FORMATS) as image:
         if image.width * image.height > LARGEST:
             raise Image.DecompressionBombError
-        image.verify()  # loading compares no checksum of a PNG
+        image.verify()  # loading a PNG does not check its checksums
     with Image.open(file, formats=_FORMATS) as image:
-        image.draft(None, (4 * size, 4 * size))  # a large JPEG is decoded at a fraction of its size
+        image.draft(None, (4 * size, 4 * size))  # decodes a large JPEG at a fraction of its size
         _check_layout(image)
         image.load()
         square = ImageOps.fit(_plain(image), (size, size), Image.Resampling.BICUBIC)
-    return _on_white(square if image.format == "TIFF" else _upright(square))  # Pillow turns a TIFF while loading
+    return _on_white(square if image.format == "TIFF" else _upright(square))  # Pillow rotates a TIFF when it loads it
 
 
 def _check_layout(image: ImageFile.ImageFile) -> None:
-    """Correct or refuse what Pillow decodes wrongly; before loading, after which the layout is forgotten."""
+    """Correct or refuse what Pillow decodes wrongly. Called before loading, which discards the layout."""
     key = image.info.get("transparency")
     _, extents, _, layout = image.tile[0] if image.tile else (None,) * 4
     if key is not None and layout in ("L;2", "L;4"):
-        image.info["transparency"] = key * (85 if layout == "L;2" else 17)  # as Pillow stretches the pixels
+        image.info["transparency"] = key * (85 if layout == "L;2" else 17)  # Pillow scales the pixels to 8 bits
     if key is not None and layout == "RGB;16B":
         raise ValueError("a transparent colour of 16 bits; save it with an alpha channel")
     if key is None and image.format == "GIF" and extents != (0, 0, *image.size):
-        raise ValueError("its first frame leaves a part of the picture open; save that frame alone")
+        raise ValueError("its first frame does not cover the whole picture; save that frame alone")
     if image.mode == "I" or 2 in _tag(image, TiffImagePlugin.SAMPLEFORMAT, 1):
-        raise ValueError("signed or 32-bit integers do not say what is white; save it with 8 or 16 bits")
+        raise ValueError("signed or 32-bit integers have no defined white; save it with 8 or 16 bits")
 
 
 def _tag(image: ImageFile.ImageFile, tag: int, default: int) -> tuple[int, ...]:
-    """The values of a tag of a TIFF, or the default."""
+    """The values of a TIFF tag, or the default."""
     value = getattr(image, "tag_v2", {}).get(tag, default)
     return value if isinstance(value, tuple) else (value,)
 
 
 def _plain(image: ImageFile.ImageFile) -> Image.Image:
-    """The loaded picture with 8 bits a sample and without a palette, so that it can be resized."""
+    """The loaded picture with 8 bits per sample and no palette, so that it can be resized."""
     if image.mode == "F" or image.mode.startswith("I;16"):
         return _grey(image)
-    if image.mode == "La":  # Pillow has no other way out of premultiplied grey
+    if image.mode == "La":  # premultiplied grey: Pillow converts it to nothing else
         return image.convert("LA")
     if image.mode in ("1", "P", "PA") or "transparency" in image.info:
         return image.convert("RGBA" if image.has_transparency_data else "RGB")
@@ -89,13 +89,13 @@ def _plain(image: ImageFile.ImageFile) -> Image.Image:
 
 
 def _grey(image: ImageFile.ImageFile) -> Image.Image:
-    """A channel of more than 8 bits, scaled; Pillow would cut it off at 255."""
+    """A channel of more than 8 bits, scaled to 8; Pillow would clip it at 255."""
     values = np.asarray(image)
     grey = values.astype(np.float32)
     if image.mode != "F":
         grey /= 4095 if _tag(image, TiffImagePlugin.BITSPERSAMPLE, 16) == (12,) else 65535
-    if not (grey.min() >= 0 and grey.max() <= 1):  # which NaN is not either
-        raise ValueError("floating-point values outside 0 to 1 do not say what is white; save it with 8 or 16 bits")
+    if not (grey.min() >= 0 and grey.max() <= 1):  # also true for NaN
+        raise ValueError("floating-point values outside 0 to 1 have no defined white; save it with 8 or 16 bits")
     if _tag(image, TiffImagePlugin.PHOTOMETRIC_INTERPRETATION, 1) == (0,):
         np.subtract(1, grey, out=grey)
     plain = Image.fromarray(np.rint(grey * 255).astype(np.uint8))
@@ -108,7 +108,7 @@ def _grey(image: ImageFile.ImageFile) -> Image.Image:
 def _upright(image: Image.Image) -> Image.Image:
     try:
         return ImageOps.exif_transpose(image)
-    except Exception:  # a damaged EXIF block; every viewer shows such a picture as it is stored
+    except Exception:  # a damaged EXIF block: viewers show such a picture as stored
         return image
 
 
@@ -118,9 +118,9 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 
 def _in_srgb(image: Image.Image) -> Image.Image:
-    """The colours that the ICC profile says; a profile that is damaged or of other channels is ignored."""
+    """The colours according to the ICC profile; one that is damaged or for other channels is ignored."""
     mode = {"LA": "L", "RGBA": "RGB", "YCbCr": "RGB"}.get(image.mode, image.mode)
-    exact = ImageCms.Flags.NOOPTIMIZE  # else the dark half of a grey profile is a few straight lines
+    exact = ImageCms.Flags.NOOPTIMIZE  # otherwise the dark half of a grey profile is interpolated coarsely
     try:
         profile = ImageCms.ImageCmsProfile(BytesIO(image.info["icc_profile"]))
         into = ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), mode, "RGB", flags=exact)

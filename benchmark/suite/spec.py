@@ -1,6 +1,6 @@
-"""Suites: which concepts are taught, how long, and how the result is looked at.
+"""Suites: which concepts are taught, with which budget, and how the result is evaluated.
 
-A suite is a YAML file in ``datasets_spec/`` or anywhere; it is data, checked here once and frozen.
+A suite is a YAML file, in ``datasets_spec/`` or anywhere else. It is validated once, when it is loaded.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ class _Frozen(BaseModel):
 
 
 class Concept(_Frozen):
-    """One thing to learn: its name, its class noun, and where its pictures come from.
+    """One concept to learn: its name, its class noun, and the source of its pictures.
 
-    ``toybox``: the seed of an individual of the embedded world. ``folder``: pictures, relative to the spec.
+    The source is either ``toybox``, the seed of an individual of the embedded world, or ``folder``, a folder of
+    pictures relative to the YAML file.
     """
 
     name: str
@@ -39,28 +40,29 @@ class Concept(_Frozen):
     @classmethod
     def _plain_name(cls, name: str) -> str:
         if not re.fullmatch(r"[a-z][a-z0-9-]*", name):
-            raise ValueError(f"concept name '{name}' must be lower-case letters, digits and '-'")
+            raise ValueError(f"concept name '{name}' must start with a lower-case letter, then a-z, 0-9 and '-' only")
         return name
 
     @field_validator("folder")
     @classmethod
     def _inside(cls, folder: str | None) -> str | None:
         if folder is not None and (Path(folder).is_absolute() or ".." in Path(folder).parts):
-            raise ValueError(f"folder '{folder}' must lie inside the folder of the spec")
+            raise ValueError(f"folder '{folder}' must be a relative path inside the folder of the YAML file")
         return folder
 
     @model_validator(mode="after")
     def _one_source(self) -> Concept:
         if (self.toybox is None) == (self.folder is None):
-            raise ValueError(f"concept '{self.name}' needs exactly one source: toybox or folder")
+            raise ValueError(f"concept '{self.name}' needs exactly one source: give either toybox or folder")
         return self
 
 
 class Prompts(_Frozen):
-    """Templates with one ``{}`` where the concept goes: one to train with, several to look with.
+    """Prompt templates: one ``{}`` per concept.
 
-    ``pairs`` have two, for two concepts in one picture; ``prior`` have none: they are about things that are never
-    personalised, and tell what learning did to the rest of the model.
+    ``train`` is the prompt of the training pictures, ``evaluation`` those of the measured ones. ``pairs`` have two
+    placeholders, for two concepts in one picture. ``prior`` have none: they describe things that are never
+    personalised, and measure how learning changes the rest of the model.
     """
 
     train: str
@@ -73,22 +75,22 @@ class Prompts(_Frozen):
         for n, words, prompts in (
             (1, "exactly once", (self.train, *self.evaluation)),
             (2, "exactly twice", self.pairs),
-            (0, "nowhere", self.prior),
+            (0, "zero times", self.prior),
         ):
             for prompt in prompts:
                 if _placeholders_in(prompt) != n:
-                    raise ValueError(f"prompt '{prompt}' must hold the placeholder {{}} {words}, and no other brace")
+                    raise ValueError(f"prompt '{prompt}' must contain the placeholder {{}} {words} and no other brace")
         return self
 
 
 def _placeholders_in(prompt: str) -> int:
-    """How many ``{}`` a prompt has; -1 where it has other braces."""
+    """The number of ``{}`` in a prompt; -1 if it has other braces."""
     plain = prompt.replace(PLACEHOLDER, "")
     return -1 if "{" in plain or "}" in plain else prompt.count(PLACEHOLDER)
 
 
 class Training(_Frozen):
-    """The budget that every method gets: updates a task, and pictures an update."""
+    """The budget of every method: updates per task, pictures per update, and training pictures per concept."""
 
     steps: Count
     batch: Count
@@ -96,7 +98,7 @@ class Training(_Frozen):
 
 
 class Sampling(_Frozen):
-    """How pictures are drawn: the same for every method."""
+    """How pictures are sampled, the same for every method; ``size`` is their side in pixels."""
 
     sampler: Literal["ddim", "dpm++"]
     steps: Count
@@ -108,9 +110,8 @@ class Sampling(_Frozen):
 class Evaluation(_Frozen):
     """What a cell of the matrix is measured on.
 
-    ``per_prompt`` pictures a prompt, against ``references`` real ones; ``distractors`` other individuals of the
-    class for identity (embedded world only). ``profile`` is the one that the suite is scored under unless another is
-    asked for.
+    ``per_prompt`` pictures per prompt are compared with ``references`` real ones. ``distractors`` is the number of
+    look-alikes for the identity metric (toybox concepts only). ``profile`` is the default scoring profile.
     """
 
     per_prompt: Count
@@ -138,27 +139,30 @@ class Suite(_Frozen):
     def _distinct(self) -> Suite:
         names = [c.name for c in self.concepts]
         if len(set(names)) < len(names):
-            raise ValueError("concept names must differ from one another")
+            raise ValueError(f"concept names must be unique, got {', '.join(names)}")
         return self
 
     @property
     def hash(self) -> str:
-        """Identity of everything in the suite but its title; 16 hexadecimal digits."""
+        """A hash of all fields but ``title`` and ``root`` (16 hexadecimal digits)."""
         return digest(self.model_dump(exclude={"title"}))
 
 
 def spec_folder() -> Path:
-    """The folder of the suites that ship with cpbench."""
+    """The folder of the YAML files that ship with cpbench."""
     return Path(str(files("cpbench.datasets_spec")))
 
 
 def suite_names() -> list[str]:
-    """Names of the suites that ship with cpbench."""
+    """The names of the suites that ship with cpbench, sorted."""
     return sorted(path.stem for path in spec_folder().glob("*.yaml"))
 
 
 def load_suite(name: str) -> Suite:
-    """Load a shipped suite by name, or any suite by the path of its YAML file; raises BadInput."""
+    """Load a shipped suite by name, or any suite by the path of its YAML file.
+
+    Raises BadInput if there is no such suite, or if the file is not a valid one.
+    """
     path = Path(name) if name.endswith((".yaml", ".yml")) else spec_folder() / f"{name}.yaml"
     if not path.is_file():
         raise unknown("suite", name, suite_names())
@@ -168,4 +172,5 @@ def load_suite(name: str) -> Suite:
     except ValidationError as error:
         raise BadInput(f"{path}: {explain(error)}") from None
     except (yaml.YAMLError, UnicodeDecodeError, TypeError) as error:
-        raise BadInput(f"{path}: not a suite in YAML ({' '.join(str(error).split())}).") from None
+        reason = " ".join(str(error).split())
+        raise BadInput(f"{path} is not a suite in YAML ({reason}); correct it.") from None
