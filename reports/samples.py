@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from .analysis.board import Pictures
+from .analysis.board import FindPictures
 from .analysis.entry import Entry
 
 MOST = 128
@@ -33,7 +33,7 @@ class Sprite:
     columns: int
 
 
-def sheet_of(entry: Entry, pictures: Pictures) -> Image.Image | None:
+def sheet_of(entry: Entry, pictures: FindPictures) -> Image.Image | None:
     """The sample sheet of one run; None where its pictures are gone, or where nothing was learned."""
     rows = sheet_rows(entry, pictures)
     if rows is None:
@@ -41,7 +41,7 @@ def sheet_of(entry: Entry, pictures: Pictures) -> Image.Image | None:
     return sample_sheet(f"{entry.run.method} on {entry.run.suite}, seed {entry.run.seed}", rows)
 
 
-def sprite_of(entry: Entry, pictures: Pictures) -> Sprite | None:
+def sprite_of(entry: Entry, pictures: FindPictures) -> Sprite | None:
     """All pictures of one run in one; None where they are gone, or where nothing was learned."""
     rows = sheet_rows(entry, pictures)
     return None if rows is None else _sprite(rows)
@@ -65,7 +65,7 @@ def _rimmed(picture: Image.Image) -> Image.Image:
     return Image.fromarray(np.pad(np.asarray(picture), ((_RIM, _RIM), (_RIM, _RIM), (0, 0)), mode="edge"))
 
 
-def sheet_rows(entry: Entry, pictures: Pictures) -> list[SheetRow] | None:
+def sheet_rows(entry: Entry, pictures: FindPictures) -> list[SheetRow] | None:
     """A row a concept; None where pictures are gone, or where nothing was learned."""
     if not entry.cost:
         return None
@@ -73,7 +73,7 @@ def sheet_rows(entry: Entry, pictures: Pictures) -> list[SheetRow] | None:
     return rows if all(row.real and any(row.after) for row in rows) else None
 
 
-def _row(entry: Entry, name: str, j: int, pictures: Pictures) -> SheetRow:
+def _row(entry: Entry, name: str, j: int, pictures: FindPictures) -> SheetRow:
     def files(key: str) -> list[Path]:
         return pictures(entry.units[key]) if key in entry.units else []
 

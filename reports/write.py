@@ -11,7 +11,7 @@ from pathlib import Path
 from ..benchmark.errors import BadInput, unknown
 from ..benchmark.records.result import Result, read_result
 from .analysis import summaries
-from .analysis.board import Board, Methods, Pictures, boards, first_run
+from .analysis.board import Board, FindPictures, Methods, boards, first_run
 from .analysis.entry import Entry, entries
 from .files import settle, slugs_of
 from .plots.figures import FIGURES, NEEDS
@@ -73,7 +73,7 @@ def _uncollected() -> Iterator[None]:
 
 
 def write_report(
-    report: Report, out: Path, methods: Methods, pictures: Pictures, only: str | None = None
+    report: Report, out: Path, methods: Methods, pictures: FindPictures, only: str | None = None
 ) -> Iterator[Path]:
     """Write all parts, or one of :data:`PARTS`, or one kind of plot; raises BadInput for any other.
 
@@ -92,7 +92,7 @@ def write_report(
 
 
 def _parts(
-    report: Report, out: Path, methods: Methods, pictures: Pictures, only: str | None
+    report: Report, out: Path, methods: Methods, pictures: FindPictures, only: str | None
 ) -> Iterator[tuple[str, Iterator[Path]]]:
     """What is asked for, each with what writes it; raises BadInput where one kind of plot has nothing to show."""
     if only in (None, "tables"):
@@ -134,7 +134,7 @@ def _plots(report: Report, out: Path, kind: str, *, alone: bool) -> Iterator[Pat
         raise BadInput(f"{report.folder} holds no runs that '{kind}' could show{NEEDS.get(kind, '')}.")
 
 
-def _samples(report: Report, out: Path, pictures: Pictures) -> Iterator[Path]:
+def _samples(report: Report, out: Path, pictures: FindPictures) -> Iterator[Path]:
     """One sheet of pictures a method, where they are still there."""
     for name, board in _named(report.boards):
         slugs = slugs_of(board.runs)

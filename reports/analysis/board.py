@@ -206,5 +206,5 @@ Methods = Mapping[str, About]
 UNKNOWN = About("", (), "", "")
 
 
-Pictures = Callable[[str], list[Path]]
+FindPictures = Callable[[str], list[Path]]
 """The PNG files of a unit by its key; empty where the store no longer has it."""

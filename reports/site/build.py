@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ...benchmark.hashing import digest
 from ...benchmark.records.result import Result
-from ..analysis.board import Board, Methods, Pictures, first_run
+from ..analysis.board import Board, FindPictures, Methods, first_run
 from ..analysis.entry import Entry
 from ..analysis.summaries import summaries
 from ..files import slug_of, slugs_of
@@ -32,7 +32,7 @@ def build(
     failed: Sequence[str],
     reported: Sequence[Reported],
     methods: Methods,
-    pictures: Pictures,
+    pictures: FindPictures,
     read: Callable[[Entry], tuple[Path, Result]],
     out: Path,
 ) -> Iterator[Path]:
@@ -89,7 +89,7 @@ def _board_pages(
     env: Environment,
     shared: Mapping[str, Any],
     methods: Methods,
-    pictures: Pictures,
+    pictures: FindPictures,
     read: Callable[[Entry], tuple[Path, Result]],
     out: Path,
 ) -> Iterator[Path]:

@@ -8,7 +8,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from ..analysis.board import Pictures, first_run
+from ..analysis.board import FindPictures, first_run
 from ..analysis.entry import Entry
 from ..samples import sprite_of
 from .cells import BoardPage
@@ -37,7 +37,7 @@ class Take:
         return f"Order {' → '.join(self.order)}, seed {self.seed}."
 
 
-def film_of(entry: Entry, pictures: Pictures, out: Path) -> Film | None:
+def film_of(entry: Entry, pictures: FindPictures, out: Path) -> Film | None:
     """All pictures of a run as one file, and where in it each concept is; None where they are gone."""
     path = out / "pictures" / f"{entry.run.id}.webp"
     sprite = sprite_of(entry, pictures)
