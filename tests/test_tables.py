@@ -1,6 +1,7 @@
 """Leaderboards of synthetic records whose numbers are known by hand."""
 
 import csv
+import dataclasses
 import io
 import math
 
@@ -8,12 +9,13 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from cpbench.reports.analysis.board import boards, by_method
+from cpbench.reports.analysis.board import HEADLINES, boards, by_method
 from cpbench.reports.analysis.entry import ceiling, entry_of, floor, matrix
 from cpbench.reports.analysis.stats import estimate
-from cpbench.reports.tables.columns import columns, counts, to_csv, winners
+from cpbench.reports.tables.columns import columns, counted, counts, duration, meanings, size, to_csv, winners
 from cpbench.reports.tables.markdown import escape, to_markdown
 from cpbench.reports.tables.terminal import matrix_table, to_terminal
+from cpbench.reports.tables.terms import GLOSSARY, TERMS
 from synthetic import FORGETS, KEEPS, NAN, ORDER, entry, record
 
 
@@ -122,7 +124,7 @@ def test_one_run_has_no_interval():
     assert estimate([0.5]).interval is None
     values = line(boards([entry()]), "clora").values
     assert values["average"].interval is None
-    assert "interval" in shown(boards([entry()]))
+    assert "no interval" in counts(boards([entry()])[0])
 
 
 def test_an_interval_holds_the_mean_and_is_the_same_every_time():
@@ -155,8 +157,28 @@ def test_markdown_prints_units_directions_and_the_best_in_bold():
 
 def test_the_note_says_what_the_numbers_are():
     text = to_markdown(boards([entry(), entry(seed=1)]))
-    for part in ("tiny-3 (version 2", "backbone tiny", "tasks 3", "2 each", "orgetting:", "for these task orders"):
+    for part in ("tiny-3 (version 2", "backbone tiny", "tasks 3", "2 runs per method", "forgetting", "task orders"):
         assert part in text
+
+
+def test_one_run_is_no_plural():
+    assert "1 run per method" in counts(boards([entry()])[0])
+    assert [counted(n, "row") for n in (0, 1, 2)] == ["0 rows", "1 row", "2 rows"]
+
+
+def test_a_time_and_a_size_have_their_unit():
+    times = {0.02: "0.020 s", 13.6: "13.6 s", 59.97: "1 min 0 s", 320: "5 min 20 s", 7500: "2 h 5 min"}
+    assert {s: duration(s) for s in times} == times
+    assert [size(v) for v in (3_700, 420_000, 2_900_000, 12.5e9)] == ["3.7 kB", "0.42 MB", "2.90 MB", "12.50 GB"]
+
+
+def test_every_column_and_headline_has_a_meaning_in_the_notes_and_the_glossary():
+    keys = [*(c.key for c in columns("identity")), *HEADLINES, "rank", "floor", "ceiling", "upper-bound", "interval"]
+    assert all(TERMS[key].text for key in keys)
+    assert len(TERMS) == sum(map(len, GLOSSARY.values())), "no key is used twice"
+    (board,) = several()
+    told = dict(meanings(board, columns(board.headline)))
+    assert all(TERMS[c.key].text in told.values() for c in columns(board.headline))
 
 
 def test_csv_holds_unrounded_values_and_the_number_of_runs():
@@ -194,10 +216,35 @@ def test_a_narrow_terminal_shows_whole_columns_and_names_the_others(width):
     text = shown(found, width)
     assert "…" not in text
     assert all(len(row) <= width for row in text.splitlines())
-    left_out = text.partition("No room here for:")[2]
-    heading = text.partition("─")[0]
-    for name in ("average", "text", "KID×10³", "stored", "trainable"):
-        assert (name in heading) != (name in left_out)
+    heading, left_out = text.partition("─")[0], text.partition("not shown:")[2].partition("Widen")[0]
+    names = [c.title.split()[0] for c in columns("identity")]
+    shown_ones = [name for name in names if name in heading]
+    assert all((name in heading) != (name in left_out) for name in names)
+    assert shown_ones == names or f"{len(names) - len(shown_ones)} of {len(names)} columns" in text
+
+
+def test_forgetting_is_in_sight_at_80_columns():
+    heading = shown(several(), 80).partition("─")[0]
+    assert all(name in heading for name in ("method", "rank", "average", "plasticity", "forgetting"))
+
+
+def matrix_shown(width, order=ORDER):
+    console = Console(width=width, file=io.StringIO())
+    console.print(matrix_table(dataclasses.replace(entry(), run=entry().run.model_copy(update={"order": order}))))
+    return console.file.getvalue()
+
+
+def test_a_matrix_that_is_too_wide_counts_and_names_the_concepts_it_leaves_out():
+    assert "not shown" not in matrix_shown(60)
+    text = matrix_shown(60, ["mallow", "a-long-name-of-a-thing", "another-long-name-of-a-thing"])
+    assert "…" not in text and all(len(row) <= 60 for row in text.splitlines())
+    assert "2 of 3 concepts are not shown: a-long-name-of-a-thing, another" in " ".join(text.split())
+
+
+def test_a_run_without_cost_shows_its_matrix_alone():
+    console = Console(width=100, file=io.StringIO())
+    console.print(matrix_table(entry("base", KEEPS)))
+    assert "cost" not in console.file.getvalue()
 
 
 def several(bounds=("joint",)):
@@ -237,7 +284,7 @@ def test_ranks_and_who_is_surely_behind_the_first_are_in_every_form():
     found = several()
     text = to_markdown(found)
     assert "| method | rank | average" in text and "| clora | 1–2 |" in text and "| lora | 3† |" in text
-    assert "†: the first is surely (95 %) better" in text
+    assert next(x for x in text.splitlines() if x.startswith("- **†**")).count("95 %") == 1
     assert "3†" in shown(found)
     ranked = {x["method"]: x for x in rows_of(to_csv(found)) if x["column"] == "rank"}
     assert [ranked["dsc"][k] for k in ("low", "high", "runs")] == ["1", "2", "3"]
@@ -253,9 +300,9 @@ def test_without_intervals_there_are_no_ranks():
 
 def test_runs_are_counted_once_where_all_methods_have_as_many():
     (board,) = several()
-    assert "3 each;" in counts(board)
+    assert "3 runs per method" in counts(board)
     (uneven,) = boards([entry(seed=k) for k in range(4)] + [entry("dsc", seed=k) for k in range(3)])
-    assert "clora 4, dsc 3;" in counts(uneven)
+    assert "clora 4, dsc 3" in counts(uneven)
 
 
 def test_an_interval_of_a_share_ends_where_shares_end_and_runs_without_spread_show_none():

@@ -1,4 +1,4 @@
-"""The columns of leaderboards and what is said in their cells, in whatever form; and all of it as CSV."""
+"""The columns of leaderboards, the texts of their cells and notes in whatever form, and leaderboards as CSV."""
 
 from __future__ import annotations
 
@@ -11,20 +11,35 @@ from dataclasses import dataclass
 from ..analysis.board import UPPER, Board, Line, copying
 from ..analysis.stats import LEAST, Estimate
 from ..analysis.units import PERCENT
+from .terms import PROTOCOLS, TERMS
 
 BEHIND = "†"
-"""Marks the rank of a method that is surely worse than the first."""
+"""Marks the rank of a method that is significantly worse than the first."""
 SAME, DIGITS = 1e-9, 9  # values that differ less are equal: sums in another order move the last bits
 
 
 def size(value: float) -> str:
-    """Bytes as kB or MB."""
+    """Bytes as kB, MB or GB."""
+    if value >= 1e9:
+        return f"{value / 1e9:.2f} GB"
     return f"{value / 1e6:.2f} MB" if value >= 1e5 else f"{value / 1e3:.1f} kB"
+
+
+def duration(seconds: float) -> str:
+    """A time as a reader says it: 0.020 s, 13.6 s, 5 min 20 s, 2 h 5 min."""
+    if round(seconds, 1) < 60:
+        return f"{seconds:.3f} s" if seconds < 1 else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its key, its title with unit and direction, how it is printed, which is best, what is possible."""
+    """One column: its key, its title with unit and direction, how it is printed, which is best, what is possible.
+
+    Its key is also that of its meaning in :data:`.terms.TERMS`.
+    """
 
     key: str
     title: str
@@ -54,18 +69,19 @@ def columns(main: str) -> tuple[Column, ...]:
     )
 
 
-def cell(column: Column, estimate: Estimate | None) -> str:
-    """A value with its interval; a dash where there is none."""
+def cell(column: Column, estimate: Estimate | None, *, brief: bool = False) -> str:
+    """A value with its interval, or where ``brief`` with half its width; a dash where there is none."""
     if estimate is None or math.isnan(estimate.value):
         return "–"
     shown = column.show(estimate.value)
     if estimate.interval is None or column.best is None:
         return shown
-    return f"{shown} {bracket(column, estimate.interval)}"
+    low, high = estimate.interval
+    return f"{shown} ±{column.show((high - low) / 2)}" if brief else f"{shown} {bracket(column, estimate.interval)}"
 
 
 def bracket(column: Column, interval: tuple[float, float]) -> str:
-    """An interval as far as values are possible; runs that do not differ at all have none to speak of."""
+    """An interval, cut to possible values; "(no spread)" where all runs have the same value."""
     low, high = interval
     if high - low < SAME:
         return "(no spread)"
@@ -74,7 +90,7 @@ def bracket(column: Column, interval: tuple[float, float]) -> str:
 
 
 def place(board: Board, line: Line) -> str:
-    """The places that paired differences leave to a method, and a sign where the first is surely better."""
+    """The places that paired differences leave to a method; :data:`BEHIND` where the first is significantly better."""
     rank = board.ranks.get(line.method)
     if rank is None:
         return "–"
@@ -91,7 +107,7 @@ class Winners:
 
 
 def winners(column: Column, board: Board) -> Winners:
-    """Who is best and second among those that compete; nobody where fewer than two have a value."""
+    """The best and the second-best among methods that compete; none where fewer than two have a value."""
     found = {x.method: x.values[column.key].value for x in board.lines if x.competes}
     values = {name: round(value, DIGITS) for name, value in found.items() if not math.isnan(value)}
     if column.best is None or len(values) < 2:
@@ -101,9 +117,11 @@ def winners(column: Column, board: Board) -> Winners:
     return Winners(first, second)
 
 
-def note(board: Board) -> str:
-    """What the numbers of a board are, in a few sentences."""
-    return f"{shared(board)}. {counts(board)} {legend(board)}"
+def note(board: Board, used: Sequence[Column] | None = None, *, brief: bool = False) -> str:
+    """What the numbers of a board are, in a few sentences; of all columns, or of those ``used``."""
+    used = columns(board.headline) if used is None else used
+    parts = (f"Conditions: {shared(board)}.", counts(board, brief=brief), copies(board), legend(board, used))
+    return " ".join(part for part in parts if part)
 
 
 def shared(board: Board) -> str:
@@ -111,49 +129,69 @@ def shared(board: Board) -> str:
     return "; ".join(f"{key} {value}" for key, value in board.conditions.items())
 
 
-def counts(board: Board) -> str:
+def counted(n: int, noun: str) -> str:
+    """A number with its noun: 1 run, 2 runs."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def counts(board: Board, *, brief: bool = False) -> str:
     """How many runs there are of each method, and what their intervals are."""
+    sign, interval = "±: half of the" if brief else "Brackets: the", TERMS["interval"]
     runs = {line.method: line.values["average"].n for line in board.lines if line.method in board.runs}
     same, least = len(set(runs.values())) == 1, min(runs.values())
-    told = f"{least} each" if same else ", ".join(f"{name} {n}" for name, n in runs.items())
-    few = " Fewer than three runs have no interval." if least < LEAST else ""
-    return (
-        f"Runs (orders times seeds): {told}; brackets are 95 % intervals for these task orders (Student's; over seeds "
-        f"within orders where each order has several).{few}"
-    )
+    each = f"{counted(least, 'run')} per method" if same else f"Runs per method: {', '.join(map(_times, runs.items()))}"
+    intervals = f"{sign} {interval.name}, {_lower(interval.text)}" if max(runs.values()) >= LEAST else ""
+    few = f"Methods with fewer than {LEAST} runs have no interval." if least < LEAST else ""
+    return " ".join(part for part in (f"{each} (task orders × seeds).", intervals, few) if part)
 
 
-def legend(board: Board) -> str:
-    """What the columns of a board are."""
-    near = copying(board)
-    copies = f" Nearer to the real pictures than real ones are, so perhaps copies: {', '.join(near)}." if near else ""
-    places = (
-        f" Rank: the places by average that paired differences leave open; {BEHIND}: the first is surely (95 %) better."
-        if board.ranks
-        else ""
-    )
-    bounds = " Upper bounds see what others may not, and do not compete." if UPPER in _kinds(board) else ""
-    return (
-        f"Average: {board.headline} of all concepts after the last task; plasticity: of each right after its own task; "
-        f"forgetting: mean over all concepts but the last of (right after its task - at the end); "
-        f"text: cosine of pictures and prompts.{places}{bounds}{copies}"
-    )
+def _times(item: tuple[str, int]) -> str:
+    return f"{item[0]} {item[1]}"
 
 
-def _kinds(board: Board) -> set[str]:
-    return {line.bound for line in board.lines}
+def copies(board: Board) -> str:
+    """Which methods may copy training pictures; empty where none does."""
+    near = ", ".join(copying(board))
+    return near and f"Closer to the real pictures than other real pictures are, so perhaps copies: {near}."
+
+
+def legend(board: Board, used: Sequence[Column]) -> str:
+    """What the rows and the ``used`` columns of a board are."""
+    return " ".join(f"{name[0].upper()}{name[1:]}: {_lower(text)}" for name, text in meanings(board, used))
+
+
+def meanings(board: Board, used: Sequence[Column]) -> list[tuple[str, str]]:
+    """Names and meanings of all that a board shows: its score, the ``used`` columns, ranks and bounds."""
+    found = [_meaning(key) for key in (board.headline, *(c.key for c in used))]
+    if board.ranks:
+        found += [_meaning("rank"), (BEHIND, "The first method is better with 95 % confidence.")]
+    found += [_meaning("floor"), _meaning("ceiling")]
+    if UPPER in {line.bound for line in board.lines}:
+        found.append(_meaning("upper-bound"))
+    if (protocol := board.conditions["protocol"]) in PROTOCOLS:
+        found.append((f"protocol {protocol}", f"Measures {PROTOCOLS[protocol]}."))
+    return found
+
+
+def _meaning(key: str) -> tuple[str, str]:
+    return TERMS[key].name, TERMS[key].text
+
+
+def _lower(text: str) -> str:
+    """A sentence as it goes on after a colon."""
+    return text[0].lower() + text[1:]
 
 
 def split(boards: Sequence[Board]) -> str | None:
-    """Why there are several boards."""
+    """Why there are several boards; None where there is one."""
     if len(boards) < 2:
         return None
     keys = [k for k in boards[0].conditions if len({b.conditions[k] for b in boards}) > 1]
-    return f"{len(boards)} tables, because these differ and cannot be compared: {', '.join(keys)}."
+    return f"{len(boards)} tables, because runs that differ in these cannot be compared: {', '.join(keys)}."
 
 
 def to_csv(boards: Sequence[Board]) -> str:
-    """The boards as CSV: one row a method and column, unrounded; a rank has the best and worst place left open."""
+    """The boards as CSV, unrounded: one row per method and column; of a rank, its best and worst possible place."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([*boards[0].conditions, "headline", "method", "bound", "column", "value", "low", "high", "runs"])

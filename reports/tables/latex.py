@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..analysis.board import Board, Line
-from .columns import BEHIND, Column, Winners, cell, columns, counts, legend, place, shared, winners
+from .columns import BEHIND, Column, Winners, cell, columns, copies, counted, counts, legend, place, shared, winners
 
 _ESCAPES = {"\\": r"\textbackslash{}", **{c: f"\\{c}" for c in "&%$#_{}"}, "~": r"\textasciitilde{}"}
 _ESCAPES |= {"^": r"\textasciicircum{}", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "×10³": r"$\times 10^3$", "–": "--"}
-_ESCAPES |= {BEHIND: r"$^\dagger$", "±": r"$\pm$"}
+_ESCAPES |= {BEHIND: r"$^\dagger$", "±": r"$\pm$", "×": r"$\times$", "“": "``", "”": "''", "−": "$-$", "Δ": r"$\Delta$"}
 
 SHOWN = ("average", "plasticity", "forgetting")
-"""The columns that fit a page with their intervals; the CSV has all."""
+"""The columns that fit a page with their intervals; the CSV has all of them."""
 
 
 def to_latex(boards: Sequence[Board]) -> str:
-    """The boards as LaTeX tables; they need the package booktabs."""
+    """The boards as LaTeX tables, which need the package booktabs."""
     return "\n".join(_table(board) for board in boards)
 
 
 def escape(text: str) -> str:
-    """Text with the characters that mean something to LaTeX made harmless, and arrows and dashes in its own way."""
+    """Text without characters that LaTeX would interpret; arrows, dashes and quotes become LaTeX's own."""
     for sign in ("×10³",):
         text = text.replace(sign, "\0")
     return "".join(_ESCAPES.get(c, c) for c in text).replace("\0", _ESCAPES["×10³"])
@@ -34,13 +34,16 @@ def _table(board: Board) -> str:
     rows = [_row(board, line, used, found) for line in board.lines if not line.bound]
     bounds = [_row(board, line, used, found) for line in board.lines if line.bound]
     titles = ["method", *(["rank"] if board.ranks else []), *(c.title for c in used)]
-    title = f"{board.conditions['suite'].split(' (')[0]}, {board.tasks} tasks"
+    title = f"{board.conditions['suite'].split(' (')[0]}, {counted(board.tasks, 'task')}"
+    rest = f"{counted(len(every) - len(used), 'more column')} in leaderboard.csv."
+    about = (f"{title}.", counts(board), legend(board, used), copies(board), "Best bold, second underlined.", rest)
+    caption = " ".join(part for part in about if part)
     return "\n".join(
         [
             f"% {' '.join(shared(board).split())}",
             r"\begin{table}",
             r"\centering\small\setlength{\tabcolsep}{2.5pt}",
-            rf"\caption{{{escape(f'{title}. {counts(board)} {legend(board)}')} Best bold, second underlined.}}",
+            rf"\caption{{{escape(caption)}}}",
             rf"\begin{{tabular}}{{@{{}}l{'r' * (len(titles) - 1)}@{{}}}}",
             r"\toprule",
             *_head(titles),

@@ -1,4 +1,4 @@
-"""Leaderboards as Markdown; whatever records and papers hold is text in it, and never markup."""
+"""Leaderboards as Markdown; texts from records and papers stay text and never become markup."""
 
 from __future__ import annotations
 
@@ -6,30 +6,34 @@ import re
 from collections.abc import Sequence
 
 from ..analysis.board import Board
-from .columns import cell, columns, note, place, split, winners
+from .columns import cell, columns, copies, counted, counts, meanings, place, shared, split, winners
 
 
 def escape(text: str) -> str:
-    """A text in one line, in which nothing is a sign of Markdown or HTML."""
+    """A text in one line, in which no character is markup of Markdown or HTML."""
     return re.sub(r"([\\`*_\[\]<>|~&$])", r"\\\1", " ".join(text.split()))
 
 
 def row(cells: Sequence[str]) -> str:
-    """One row of a table, of cells that are escaped already."""
+    """One row of a table; its cells are escaped already."""
     return f"| {' | '.join(cells)} |"
 
 
 def to_markdown(boards: Sequence[Board]) -> str:
-    """The boards as Markdown."""
+    """The boards as Markdown, and below them what their rows and columns mean."""
     reason = split(boards)
-    return "\n".join(([escape(reason), ""] if reason else []) + [_board(board) for board in boards])
+    told = dict(item for board in boards for item in meanings(board, columns(board.headline)))
+    items = [f"- **{escape(name)}**: {escape(text)}" for name, text in told.items()]
+    parts = [_board(board) for board in boards] + ["\n".join(["How to read the tables:", "", *items, ""])]
+    return "\n".join(([escape(reason), ""] if reason else []) + parts)
 
 
 def _board(board: Board) -> str:
     used = columns(board.headline)
     best = {c.key: winners(c, board).best for c in used}
     titles = ["method", *(["rank"] if board.ranks else []), *(c.title for c in used)]
-    rows = [f"### {escape(board.conditions['suite'].split(' (')[0])}, {board.tasks} tasks", "", row(titles)]
+    suite = escape(board.conditions["suite"].split(" (")[0])
+    rows = [f"### {suite}, {counted(board.tasks, 'task')}", "", row(titles)]
     rows.append("|---|" + "---:|" * (len(titles) - 1))
     for line in board.lines:
         title = escape(line.title)
@@ -38,4 +42,5 @@ def _board(board: Board) -> str:
             text = cell(c, line.values.get(c.key))
             cells.append(f"**{text}**" if line.method in best[c.key] else text)
         rows.append(row(cells))
-    return "\n".join([*rows, "", escape(note(board)), ""])
+    about = f"Conditions: {shared(board)}.", counts(board), copies(board)
+    return "\n".join([*rows, *(f"\n{escape(text)}" for text in about if text), ""])

@@ -1,4 +1,4 @@
-"""Numbers that papers report: shown in tables of their own, which share no ranking with what is measured."""
+"""Numbers that papers report: shown in tables of their own, without a ranking in common with measured ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .markdown import escape, row
 
 
 class Row(BaseModel):
-    """A method and its numbers, one a column, as they are printed in the paper."""
+    """A method and its numbers, one per column, as they are printed in the paper."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     method: str
@@ -21,7 +21,7 @@ class Row(BaseModel):
 
 
 class Reported(BaseModel):
-    """One table of a paper: where it is, on what it was measured, its columns and rows."""
+    """One table of a paper: its address, what was measured, its columns and rows."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     source: str
@@ -32,7 +32,7 @@ class Reported(BaseModel):
 
 
 def read_reported(results: Path) -> list[Reported]:
-    """The tables of ``results/reported/*.json``, by file name; raises BadInput for one that is none."""
+    """The tables of ``results/reported/*.json``, by file name; raises BadInput for a file that is not a table."""
     return [_read(path) for path in sorted((results / "reported").glob("*.json"))]
 
 
@@ -42,9 +42,9 @@ def _read(path: Path) -> Reported:
     except ValidationError as error:
         raise BadInput(f"{path}: {explain(error)}.") from None
     except (OSError, ValueError) as error:
-        raise BadInput(f"{path}: not a table of reported numbers ({error}).") from None
+        raise BadInput(f"{path}: not a table of reported numbers ({error}); expected JSON.") from None
     if bad := [row.method for row in found.rows if len(row.values) != len(found.columns)]:
-        raise BadInput(f"{path}: the row of {bad[0]} has not one value for each of {len(found.columns)} columns.")
+        raise BadInput(f"{path}: the row of {bad[0]} needs {len(found.columns)} values, one per column.")
     return found
 
 
@@ -56,7 +56,7 @@ def to_markdown(tables: list[Reported]) -> str:
         "",
         "### Reported in papers",
         "",
-        "On models and pictures of their own; no ranking is shared with the above.",
+        "Measured by others, on other models and pictures: not comparable with the tables above.",
     ]
     for t in tables:
         link = quote(t.link, safe=":/?#@!$&'+,;=%~")

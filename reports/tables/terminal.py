@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
-from rich.console import Group
+from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -14,50 +15,65 @@ from ...benchmark.records import continual
 from ...benchmark.records.continual import Matrix
 from ..analysis.board import Board, Line, headline
 from ..analysis.entry import Entry, matrix
-from .columns import Column, Winners, cell, columns, note, place, size, split, winners
+from .columns import Column, Winners, cell, columns, counted, duration, note, place, size, split, winners
 
 
 def to_terminal(boards: Sequence[Board], width: int) -> Group:
-    """The boards for a terminal of ``width`` characters; columns that do not fit are named below."""
+    """The boards for a terminal of ``width`` characters.
+
+    Where not all columns fit with their intervals, these become half-widths (±), and columns that still do not fit are
+    counted and named below.
+    """
     parts: list[Table | Text] = []
     for board in boards:
         every = columns(board.headline)
-        used = _fitting(board, every, width)
-        parts += [_table(board, used), Text(note(board), style="dim")]
-        if lost := [c.title for c in every if c not in used]:
-            parts.append(Text(f"No room here for: {', '.join(lost)}; 'cpbench report' has them.", style="yellow"))
+        brief = len(_fitting(board, every, width, brief=False)) < len(every)
+        used = _fitting(board, every, width, brief=brief)
+        parts.append(_table(board, used, brief=brief))
+        if lost := [c.title.partition(" ")[0] for c in every if c not in used]:
+            parts.append(_left_out(lost, len(every), "column", "cpbench report"))
+        parts.append(Text(note(board, used, brief=brief), style="dim"))
     if reason := split(boards):
         parts.append(Text(reason, style="yellow"))
     return Group(*parts)
 
 
-def _fitting(board: Board, every: Sequence[Column], width: int) -> list[Column]:
-    """The first columns, as many as fit beside the names of the methods and their ranks."""
+def _left_out(lost: Sequence[str], total: int, noun: str, command: str) -> Text:
+    """How many of a table's columns are not shown, which, and which command shows them."""
+    verb = "is" if len(lost) == 1 else "are"
+    told = f"{len(lost)} of {counted(total, noun)} {verb} not shown: {', '.join(lost)}."
+    return Text(f"{told} Widen the terminal, or use '{command}'.", style="yellow")
+
+
+def _fitting(board: Board, every: Sequence[Column], width: int, *, brief: bool) -> list[Column]:
+    """The first columns: as many as fit beside the names of the methods and their ranks."""
     room, used = width - 5 - max(len(line.title) for line in board.lines), []
     if board.ranks:
         room -= 3 + max(len("rank"), *(len(place(board, line)) for line in board.lines))
     for column in every:
-        words = [*column.title.split(), *(cell(column, line.values.get(column.key)) for line in board.lines)]
-        room -= 3 + max(map(len, words))  # padding and the space between columns
+        cells = (cell(column, line.values.get(column.key), brief=brief) for line in board.lines)
+        room -= 3 + max(map(len, [*column.title.split(" ", 1), *cells]))  # padding and the space between columns
         if room < 0:
             break
         used.append(column)
     return used
 
 
-def _table(board: Board, used: Sequence[Column]) -> Table:
-    """One board: the best bold, the second underlined, what does not compete dim."""
-    title = f"{board.conditions['suite'].split(' (')[0]}, {board.tasks} tasks, {board.headline}"
+def _table(board: Board, used: Sequence[Column], *, brief: bool) -> Table:
+    """One board: best values bold, second-best underlined, rows that do not compete dim."""
+    title = f"{board.conditions['suite'].split(' (')[0]}, {counted(board.tasks, 'task')}, {board.headline}"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
     table.add_column("method", no_wrap=True)
     if board.ranks:
         table.add_column("rank", justify="right", no_wrap=True)
     for column in used:
-        table.add_column(column.title, justify="right", min_width=max(map(len, column.title.split())))
+        head = column.title.replace(" ", "\n", 1)
+        table.add_column(head, justify="right", min_width=max(map(len, head.split("\n"))))
     found = {c.key: winners(c, board) for c in used}
     for line in board.lines:
         texts = [place(board, line)] if board.ranks else []
-        marked = [Text(cell(c, line.values.get(c.key)), _style(line, found[c.key]), no_wrap=True) for c in used]
+        shown = [(c, cell(c, line.values.get(c.key), brief=brief)) for c in used]
+        marked = [Text(text, _style(line, found[c.key]), no_wrap=True) for c, text in shown]
         table.add_row(line.title, *texts, *marked, style="dim" if line.bound else None)
     return table
 
@@ -66,25 +82,45 @@ def _style(line: Line, found: Winners) -> str:
     return "bold" if line.method in found.best else "underline" if line.method in found.second else ""
 
 
+@dataclass(frozen=True)
+class MatrixTable:
+    """The matrix of one run in as many columns as the console has room for; the others are counted and named."""
+
+    result: Entry
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Fit the columns to the width of ``options``."""
+        main, order = headline([self.result]), self.result.run.order
+        after = max(len("after"), len("base"), *map(len, order))
+        fitting, room = 0, options.max_width - after - 4
+        while fitting < len(order) and (room := room - max(5, len(order[fitting])) - 3) >= 0:
+            fitting += 1
+        yield self._table(main, fitting)
+        if fitting < len(order):
+            yield _left_out(order[fitting:], len(order), "concept", f"cpbench show {self.result.run.id[:8]} --json")
+
+    def _table(self, main: str, fitting: int) -> Table:
+        order = self.result.run.order
+        table = Table(title=f"{main} of each concept (column) after each task (row)", title_justify="left")
+        table.add_column("after", no_wrap=True)
+        for name in order[:fitting]:
+            table.add_column(name, justify="right", no_wrap=True)
+        for i, row in enumerate(matrix(self.result, main)):
+            shown = ["·" if np.isnan(v) else f"{v:.3f}" for v in row[:fitting]]
+            table.add_row("base" if i == 0 else order[i - 1], *shown)
+        return table
+
+
 def matrix_table(result: Entry) -> Group:
     """The matrix of one run, and what each task cost, for a terminal."""
-    main = headline([result])
-    r = matrix(result, main)
-    table = Table(title=f"{main}: row = after task, column = concept", title_justify="left")
-    table.add_column("after")
-    for name in result.run.order:
-        table.add_column(name, justify="right")
-    for i, row in enumerate(r):
-        shown = ["·" if np.isnan(v) else f"{v:.3f}" for v in row]
-        table.add_row("base" if i == 0 else result.run.order[i - 1], *shown)
-    costs = Table(title="cost", title_justify="left")
-    for title in ("task", "train s", "peak MB", "stored", "trainable", "s/picture"):
-        costs.add_column(title, justify="right")
+    costs = Table(title="cost of each task", title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for title in ("task", "training", "peak memory", "stored", "trainable", "per picture"):
+        costs.add_column(title, justify="right", min_width=max(map(len, title.split())))
     for c in result.cost:
-        peak = f"{c.peak_memory_bytes / 1e6:.0f}"
-        stored, trainable = size(c.stored_bytes), f"{c.trainable_parameters:,}"
-        costs.add_row(str(c.task), f"{c.train_seconds:.1f}", peak, stored, trainable, f"{c.seconds_per_picture:.3f}")
-    return Group(table, costs)
+        sizes = size(c.peak_memory_bytes), size(c.stored_bytes)
+        times = duration(c.train_seconds), duration(c.seconds_per_picture)
+        costs.add_row(str(c.task), times[0], *sizes, f"{c.trainable_parameters:,}", times[1])
+    return Group(MatrixTable(result), *([costs] if result.cost else []))
 
 
 def difference_table(a: Entry, b: Entry) -> Table:

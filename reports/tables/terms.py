@@ -1,0 +1,247 @@
+"""What the words of tables and pages mean: the one source of notes, tooltips and the glossary page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Term:
+    """A word as pages link to it (``key``), as it is written (``name``), and what it means in one or two sentences.
+
+    ``more`` is for readers of the glossary only.
+    """
+
+    key: str
+    name: str
+    text: str
+    more: str = ""
+
+
+def _terms(*rows: tuple[str, ...]) -> tuple[Term, ...]:
+    return tuple(Term(*row) for row in rows)
+
+
+_TAUGHT = _terms(
+    ("concept", "concept", "One thing that the model learns from a few pictures, such as one particular cat."),
+    ("class-noun", "class noun", "The ordinary word for what a concept is: “cat” for one particular cat."),
+    ("token", "token", "A new word that stands for a concept in prompts. Its embedding is trained."),
+    (
+        "task",
+        "task",
+        "Training on one concept. Tasks follow one another, and the pictures of earlier tasks are no longer there.",
+    ),
+    (
+        "suite",
+        "suite",
+        "A set of concepts with their pictures and prompts, and the rules for training and measuring. toybox-6 has "
+        "6 concepts.",
+    ),
+    ("order", "order", "The sequence in which the concepts of a suite are taught."),
+    (
+        "seed",
+        "seed",
+        "The number that all random draws of a run follow from. Runs of the same order and seed see the same "
+        "pictures, noise and diffusion times, whatever their method.",
+    ),
+    ("run", "run", "One method, trained on one order of tasks with one seed."),
+    ("backbone", "backbone", "The pretrained text-to-image model that every method starts from."),
+    ("prior", "prior", "What the model generates for prompts about things that it was never taught."),
+)
+
+_METHODS = _terms(
+    ("method", "method", "One adapter, together with any number of consolidations."),
+    ("adapter", "adapter", "The part of a method that holds its trainable weights."),
+    ("consolidation", "consolidation", "The part of a method that protects earlier concepts."),
+    ("floor", "floor", "The base model before any task: the score of a method that learns nothing."),
+    ("ceiling", "ceiling", "Held-out real pictures, scored in place of generated ones: the best score to expect."),
+    (
+        "upper-bound",
+        "upper bound",
+        "A method that uses what a continual method may not have, such as pictures of earlier tasks. It has no rank.",
+    ),
+)
+
+_PARTS = _terms(
+    ("tokens", "tokens", "Trains the token of each concept, and no other weights (TI, Textual Inversion)."),
+    ("kv", "kv", "Trains all keys and values of cross-attention (Custom Diffusion)."),
+    ("lora", "lora", "Adds a trainable low-rank matrix to keys and values of cross-attention (LoRA)."),
+    ("vera", "vera", "Trains two scaling vectors over frozen random low-rank matrices (VeRA)."),
+    ("clora", "clora", "Adds a penalty on changing weights that earlier tasks have changed (C-LoRA)."),
+    ("dsc", "dsc", "Distils earlier adapters into the current one after each task (DSC; LwF without its scores)."),
+    ("ewc", "ewc", "Adds a quadratic penalty that holds weights important to earlier tasks (EWC, EWC-DC)."),
+    ("merge", "merge", "Learns each concept from the base model, then merges all changes into one."),
+    ("olora", "olora", "Keeps the directions of later tasks orthogonal to those of earlier ones (O-LoRA)."),
+    ("ziplora", "ziplora", "Merges the changes of all concepts with learned coefficients (ZipLoRA)."),
+    ("replay", "replay", "Keeps pictures of earlier concepts and mixes them into later training."),
+    ("independent", "independent", "Keeps one adapter per concept; the right one is chosen for each prompt."),
+)
+
+PROTOCOLS = {
+    "final": "all concepts before any task and after the last task, and each concept right after its own task",
+    "full": "all concepts before any task and after every task",
+}
+"""When concepts are measured, by protocol."""
+
+_MEASURED = _terms(
+    (
+        "protocol",
+        "protocol",
+        "When concepts are measured.",
+        f"“final”: {PROTOCOLS['final']}. “full”: {PROTOCOLS['full']}.",
+    ),
+    (
+        "profile",
+        "profile",
+        "A named way to score pictures: the extractors and the formulas. Scores of different profiles cannot be "
+        "compared.",
+    ),
+    (
+        "extractor",
+        "extractor",
+        "A pretrained network that turns pictures into feature vectors, which metrics then compare.",
+    ),
+    ("cell", "cell", "The score of one concept (column) after one task (row): one entry of a run's matrix."),
+    (
+        "identity",
+        "identity",
+        "The share of generated pictures that are closer to the real pictures of their concept than to look-alikes "
+        "of the same class.",
+    ),
+    (
+        "image_align",
+        "image_align",
+        "The mean cosine similarity of generated and real pictures (CLIP-I or DINO-I, by extractor).",
+    ),
+    (
+        "text_align",
+        "text",
+        "The cosine similarity of generated pictures and their prompts, with the class noun in place of the token.",
+        "Its metric is text_align (CLIP-T).",
+    ),
+    ("mmd", "MMD", "The distance between generated and real pictures: maximum mean discrepancy, quadratic kernel."),
+    ("kid", "KID", "The same distance with a cubic kernel: kernel inception distance."),
+    (
+        "drift",
+        "drift",
+        "How far the pictures of a concept have moved since it was learned, or those of the prior since the start "
+        "(drift_mmd, drift_kid, drift_fid).",
+    ),
+    ("diversity", "diversity", "1 − cosine similarity among the pictures of one prompt."),
+    (
+        "copying",
+        "copying",
+        "The share of generated pictures that are closer to a training picture than 95 % of real pictures are.",
+    ),
+    ("multi_concept", "multi_concept", "The share of pictures of two concepts in which both are recognised."),
+    (
+        "multi_align",
+        "multi_align",
+        "The cosine similarity of pictures of two concepts to the concept that is shown less well.",
+    ),
+    (
+        "dc_accuracy",
+        "dc_accuracy",
+        "The share of held-out real pictures that the model itself classifies correctly (diffusion classifier).",
+    ),
+)
+
+_SUMMARIES = _terms(
+    ("average", "average", "The mean score of all concepts after the last task."),
+    ("plasticity", "plasticity", "The mean score of each concept right after its own task: how well it is learned."),
+    (
+        "forgetting",
+        "forgetting",
+        "How much the score of a concept drops from right after its own task to the end: the mean over all concepts "
+        "but the last one.",
+        "“forgetting last” is this number; “max” starts from the best score before the end; "
+        "“clipped” counts a gain as 0; “all” includes the last concept.",
+    ),
+    (
+        "intransigence",
+        "intransigence",
+        "How much worse a concept is learned than by “independent”, which has no past to protect.",
+    ),
+    ("backward-transfer", "backward transfer", "Minus “forgetting last”: positive where later tasks helped."),
+    (
+        "forward-transfer",
+        "forward transfer",
+        "How much earlier tasks raise the score of a concept before its own task. Needs the protocol “full”.",
+    ),
+    (
+        "interval",
+        "95 % interval",
+        "The confidence interval of the mean over runs (Student's t); it holds for the task orders that were run.",
+        "Where every order has several seeds, it follows from the spread of seeds within each order. Means over fewer "
+        "than 3 runs have none.",
+    ),
+    (
+        "rank",
+        "rank",
+        "The place of a method by average. Its rank interval contains the places that paired differences do not rule "
+        "out (95 % confidence).",
+        "Differences are taken in pairs: between runs of the same order and seed.",
+    ),
+    (
+        "pareto",
+        "Pareto front",
+        "The methods that no other method beats: none is at least as good in both directions and better in one.",
+    ),
+    ("fisher", "Fisher information", "How sensitive the loss is to each weight. EWC holds sensitive weights."),
+    ("change", "mean |ΔW|", "The mean absolute change of a layer's weights."),
+)
+
+_COST = _terms(
+    ("train_seconds", "s/task", "The mean training time of one task, in seconds."),
+    ("stored_bytes", "stored", "The size of what a method keeps after the last task."),
+    ("trainable", "trainable", "The number of parameters that are trained in the last task."),
+    ("peak", "peak memory", "The most memory that training a task needed."),
+)
+
+_STORED = _terms(
+    (
+        "record",
+        "record",
+        "The JSON file of one run below results/: its scores, its costs and everything that decides its numbers.",
+    ),
+    ("store", "store", "The folder with what runs can reuse: trained states, generated pictures and scores."),
+    ("unit", "unit", "One piece of work in the store, such as training one task or drawing one concept."),
+)
+
+_ABBREVIATIONS = _terms(
+    ("abbr-ti", "TI", "Textual Inversion."),
+    ("abbr-lora", "LoRA", "Low-rank adaptation."),
+    ("abbr-clora", "C-LoRA", "Continual LoRA."),
+    ("abbr-olora", "O-LoRA", "Orthogonal LoRA."),
+    ("abbr-vera", "VeRA", "Vector-based random matrix adaptation."),
+    ("abbr-ewc", "EWC", "Elastic weight consolidation."),
+    ("abbr-dc", "DC", "Diffusion classifier: class scores computed from the errors of the denoising network."),
+    ("abbr-dsc", "DSC", "Diffusion scores consolidation."),
+    ("abbr-lwf", "LwF", "Learning without forgetting."),
+    (
+        "abbr-clip",
+        "CLIP-I, CLIP-T",
+        "Cosine similarity of CLIP features: of two pictures (I), or a picture and a text (T).",
+    ),
+    ("abbr-dino", "DINO-I", "Cosine similarity of DINO features of two pictures."),
+    ("abbr-fid", "FID", "Fréchet inception distance."),
+    ("abbr-lpips", "LPIPS", "Learned perceptual image patch similarity."),
+)
+
+GLOSSARY: dict[str, tuple[Term, ...]] = {
+    "What is taught": _TAUGHT,
+    "Methods": _METHODS,
+    "Parts of methods": _PARTS,
+    "What is measured": _MEASURED,
+    "Numbers of a method": _SUMMARIES,
+    "Cost": _COST,
+    "What is stored": _STORED,
+    "Abbreviations": _ABBREVIATIONS,
+}
+"""All terms, by the heading under which the glossary lists them; keys are unique."""
+
+TERMS = {term.key: term for terms in GLOSSARY.values() for term in terms}
+"""The same terms by key."""
+
+PARTS = {term.key: term for term in _PARTS}
+"""Adapters and consolidations by the names that methods list them under."""
