@@ -9,6 +9,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...benchmark.errors import BadInput, explain
+from .columns import counted
 from .markdown import escape, row
 
 
@@ -44,7 +45,7 @@ def _read(path: Path) -> Reported:
     except (OSError, ValueError) as error:
         raise BadInput(f"{path}: not a table of reported numbers ({error}); expected JSON.") from None
     if bad := [row.method for row in found.rows if len(row.values) != len(found.columns)]:
-        raise BadInput(f"{path}: the row of {bad[0]} needs {len(found.columns)} values, one per column.")
+        raise BadInput(f"{path}: the row of {bad[0]} needs {counted(len(found.columns), 'value')}, one per column.")
     return found
 
 
