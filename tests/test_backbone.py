@@ -26,7 +26,7 @@ def test_a_token_is_read_wherever_it_stands_in_a_prompt(backbone):
 
 def test_the_same_token_twice_is_refused(backbone):
     backbone.add_token("<mallow>", torch.ones(32))
-    with pytest.raises(BadInput, match="already taken"):
+    with pytest.raises(BadInput, match="'<mallow>' is already"):
         backbone.add_token("<mallow>", torch.ones(32))
 
 
@@ -60,7 +60,7 @@ def test_an_override_replaces_weights_for_one_call_only(backbone):
 
 
 def test_an_override_under_gradients_is_refused_with_a_sentence(backbone):
-    with pytest.raises(RuntimeError, match=r"only under torch\.no_grad"):
+    with pytest.raises(RuntimeError, match=r"torch\.no_grad\(\)"):
         backbone.eps(torch.randn(1, 4, 8, 8), torch.tensor([500]), ["a cat"], {})
 
 
@@ -74,7 +74,7 @@ def test_a_picture_depends_on_its_prompt_and_seed_and_not_on_its_batch(backbone)
 
 
 def test_a_prompt_too_long_for_the_text_encoder_is_refused_not_cut(backbone):
-    with pytest.raises(BadInput, match="longer than the 32 tokens"):
+    with pytest.raises(BadInput, match=r"longer than 32 tokens"):
         backbone.embed(["a cat " * 40])
 
 

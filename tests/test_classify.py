@@ -88,7 +88,7 @@ def test_the_error_is_that_of_the_noise_by_hand(pristine):
     pictures_ = task(1, "cat", "mallow").pictures
     subject = Subject("mallow", "cat")
     (found,) = pristine.explain(pictures_, [Question(1, Prompt("photo of a {}", (subject,)), 300, 5)])
-    noise = pristine._noise(5)[None]
+    noise = pristine.initial_noise(5)[None]
     t = torch.tensor([300])
     with torch.no_grad():
         noisy = pristine.add_noise(pristine.encode(pictures_[1:2]), noise, t)

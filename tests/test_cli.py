@@ -135,7 +135,7 @@ def refusals(suite_file, tmp_path):
         "unknown executor": (run_arguments(suite_file, out, "--executor", "slurm"), "local or ray"),
         "address without ray": (run_arguments(suite_file, out, "--address", "auto"), "say --executor ray"),
         "no seeds": (run_arguments(suite_file, out, "--seeds", 0), "at least 1"),
-        "unknown device": (run_arguments(suite_file, out, "--device", "tpu"), "not available here"),
+        "unknown device": (run_arguments(suite_file, out, "--device", "tpu"), "not available"),
         "unknown dtype": (run_arguments(suite_file, out, "--dtype", "int8"), "choose one of"),
         "unknown option": (run_arguments(suite_file, out, "--set", "lora.rnk=3"), "its options"),
         "setting without value": (run_arguments(suite_file, out, "--set", "lora.rank"), "section.option=value"),
@@ -182,7 +182,7 @@ def test_weights_with_a_wrong_checksum_are_refused_with_the_file(capsys, tmp_pat
     monkeypatch.setattr(weights, "weights_folder", lambda: tmp_path / "weights")
     status, _, err = outcome_of(capsys, "run", "--methods", "lora", "--suite", "toybox-2", "--out", tmp_path / "out")
     assert status == 2
-    assert "unet.safetensors has a wrong checksum" in err
+    assert "unet.safetensors" in err and "checksum" in err
 
 
 @pytest.mark.parametrize("what", ["methods", "suites", "backbones", "metrics"])

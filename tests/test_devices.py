@@ -97,5 +97,5 @@ def test_scores_are_counted_for_a_device_without_float64(pristine, monkeypatch):
 
 
 def test_float16_is_refused_with_what_to_take_instead():
-    with pytest.raises(BadInput, match="choose bfloat16"):
+    with pytest.raises(BadInput, match=r"--dtype float16: .*bfloat16"):
         pick_dtype("float16")

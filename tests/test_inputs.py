@@ -124,7 +124,8 @@ def test_trap_12_a_prompt_that_would_be_cut_off_is_refused_before_anything_is_do
     prompts = TINY["prompts"] | {kind: text if kind == "train" else [text]}
     suite = write_suite(tmp_path, prompts=prompts)
     assert status_of("run", "--methods", "lora", "--suite", suite, "--out", tmp_path / "out") == 2
-    assert "is longer than the" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "very very" in err and "longer than 32 tokens" in err
     assert not list((tmp_path / "home" / "units").glob("*/unit.json"))
 
 

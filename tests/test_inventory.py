@@ -150,11 +150,11 @@ def test_disk_bytes_are_those_of_du(store, tmp_path):
 def test_the_doctor_names_a_damaged_unit_and_says_what_is_under_way(messy, capsys, monkeypatch):
     (messy.folder / "good" / "a.txt").write_text("hellp")
     assert [f for f in faults(take_inventory(messy.folder).units, lambda: None).values()] == [
-        "a.txt has a wrong checksum"
+        "a.txt does not match its checksum"
     ]
     assert status_of("doctor", "--json") == 1
     rows = {row["what"]: row for row in json.loads(capsys.readouterr().out)}
-    assert not rows["checksums"]["good"] and "good: a.txt has a wrong checksum" in rows["checksums"]["found"]
+    assert not rows["checksums"]["good"] and "good: a.txt does not match its checksum" in rows["checksums"]["found"]
     assert "learn mallow (process" in rows["under way"]["found"]
     assert "gc" in rows["left over"]["found"] and "1 tasks" in rows["interrupted"]["found"]
     assert status_of("doctor", "--quick", "--json") == 0

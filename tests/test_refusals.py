@@ -102,9 +102,9 @@ SDXL = {
 @pytest.mark.parametrize(
     ("unet", "reason"),
     [
-        (SDXL, "asks for more than text: text_time"),
-        ({"cross_attention_dim": 48}, "reads text states of width 48, its text encoder gives 32"),
-        ({"in_channels": 9}, "reads 9 channels, its autoencoder gives 4"),
+        (SDXL, "UNet needs more input than text: text_time"),
+        ({"cross_attention_dim": 48}, "width 48, .* 32"),
+        ({"in_channels": 9}, "9 channels, .* 4"),
     ],
 )
 def test_a_model_of_another_kind_is_refused_with_the_reason(unet, reason, pristine, tmp_path):
@@ -144,5 +144,5 @@ def test_models_with_the_same_weights_and_another_noise_or_scale_are_not_the_sam
 def test_times_are_drawn_from_all_steps_that_the_model_was_trained_with(pristine):
     made = learner("lora", pristine)
     made.backbone.scheduler = DDPMScheduler(num_train_timesteps=50, **SCHEDULE)
-    t = made._draw(made._sources(CAT, ()), 500, torch.Generator().manual_seed(0)).t
+    t = drawn(made, CAT, n=500).t
     assert t.min() == 0 and t.max() == 49

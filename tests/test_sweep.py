@@ -238,7 +238,7 @@ def test_a_damaged_input_that_only_a_later_unit_reads_is_done_again_within_the_s
     content[-1] ^= 1
     state.write_bytes(bytes(content))
     assert status_of(*arguments) == 0
-    assert "is damaged (state/adapter.safetensors has a wrong checksum)" in capsys.readouterr().out
+    assert "is damaged (state/adapter.safetensors does not match its checksum)" in capsys.readouterr().out
     whole = told(tmp_path / "out")
     assert status_of(*arguments[:-1], tmp_path / "again", "--lengths", "1,2") == 0
     assert told(tmp_path / "again") == whole

@@ -75,7 +75,7 @@ def test_a_damaged_file_is_refused_with_its_name(copied):
     content = bytearray(file.read_bytes())
     content[-1] ^= 1
     file.write_bytes(content)
-    with pytest.raises(Damaged, match=r"clip\.safetensors has a wrong checksum"):
+    with pytest.raises(Damaged, match=r"clip\.safetensors does not match its checksum"):
         read_clip(copied)
 
 

@@ -1,1 +1,1 @@
-"""Backbones, feature extractors and text aligners: everything that is loaded with weights."""
+"""Backbones, feature extractors and text aligners: everything with pretrained weights."""

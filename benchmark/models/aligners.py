@@ -1,4 +1,4 @@
-"""Aligners: pictures and sentences in one space, so that a picture can be compared with its prompt."""
+"""Aligners: they embed pictures and texts in one space, so that a picture can be compared with its prompt."""
 
 from __future__ import annotations
 
@@ -15,34 +15,37 @@ from .extractors import CLIPS, load_clip
 
 @dataclass(frozen=True)
 class ClipText:
-    """The text side of a CLIP, beside features that are its embeddings already."""
+    """The text encoder of a CLIP; its picture embeddings are the features of the extractor of the same name."""
 
     network: Any
     tokenize: Any
     device: torch.device
 
     def image(self, features: Features) -> Features:
-        """The embeddings themselves."""
+        """The features (n, e) themselves: they are embeddings already."""
         return features
 
     @torch.no_grad()
     def text(self, texts: list[str]) -> Features:
-        """Embeddings (n, e) of sentences; raises BadInput for one that open_clip would silently cut off."""
+        """Embeddings (n, e) of texts; raises BadInput for a text that open_clip would truncate silently."""
         room = self.tokenize.context_length - 2  # start and end
         for text in texts:
             if len(self.tokenize.encode(text)) > room:
-                raise BadInput(f"the text '{text}' is longer than the {room} tokens that CLIP can read.")
+                raise BadInput(f"the text '{text}' is longer than the {room} tokens that CLIP can read; shorten it.")
         embedded: Features = self.network.encode_text(self.tokenize(texts).to(self.device)).cpu().double().numpy()
         return embedded
 
 
 def reads(aligner: str) -> str:
-    """The extractor whose features an aligner takes."""
+    """The name of the extractor whose features an aligner takes."""
     return "effnet-lite0" if aligner == "toybox-clip" else aligner
 
 
 def load_aligner(name: str, device: torch.device) -> tuple[Aligner, str]:
-    """An aligner of pictures and sentences by name, and its key; raises BadInput for an unknown one."""
+    """Load an aligner by name; returns it and its key, a hash of the weights.
+
+    Raises BadInput for an unknown name, or with a command to run if the weights are missing.
+    """
     if name == "toybox-clip":
         from ..toybox.clip import read_clip
 
@@ -58,12 +61,12 @@ def load_aligner(name: str, device: torch.device) -> tuple[Aligner, str]:
 
 
 class Aligner(Protocol):
-    """Pictures (by their features) and sentences in one space."""
+    """Embeds pictures, given by their features, and texts in one space."""
 
     def image(self, features: Features) -> Features:
         """Embeddings (n, e) of features (n, d)."""
         ...
 
     def text(self, texts: list[str]) -> Features:
-        """Embeddings (n, e) of sentences."""
+        """Embeddings (n, e) of texts."""
         ...

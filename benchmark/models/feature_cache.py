@@ -1,4 +1,4 @@
-"""The cache of features: whatever an extractor computed once is never computed again."""
+"""A cache of features on disk, so that an extractor processes the same pictures once."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from ..protocol import Features, Pictures
 
 @dataclass(frozen=True)
 class FeatureCache:
-    """Features on disk by the hash of the pictures and ``key``, that of ``extract``: computed once, ever."""
+    """Features on disk, found by the hash of the pictures and by ``key``, which identifies ``extract``."""
 
     folder: Path
     extract: Callable[[Pictures], Features]
     key: str
 
     def __call__(self, pictures: Pictures) -> Features:
-        """Features of pictures (n, h, w, 3), from the cache where they are there."""
+        """Features (n, d) of pictures (n, h, w, 3), from the cache if it has them."""
         file = self.folder / f"{digest([picture_hash(pictures), self.key])}.safetensors"
         with suppress(OSError, SafetensorError), safe_open(file, "numpy") as stored:
             kept: Features = stored.get_tensor("features")
             if (stored.metadata() or {}).get("sha256") == _sum(kept):
                 return kept
-        # Not there, cut short, or changed on the disk: then it is computed.
+        # The file is missing, truncated or changed.
         features = self.extract(pictures)
         self.folder.mkdir(parents=True, exist_ok=True)
-        # A name of its own: two processes may compute the same features at once, and the last rename wins.
+        # A unique name: two processes may compute the same features at once, and the last rename wins.
         with tempfile.NamedTemporaryFile(dir=self.folder, suffix=".partial", delete=False) as partial:
             partial.write(save({"features": features}, {"sha256": _sum(features)}))
         Path(partial.name).replace(file)

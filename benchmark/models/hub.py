@@ -1,4 +1,4 @@
-"""Weights of public models that are already on this machine. Nothing is fetched here: the user is told how to."""
+"""Weights of public models in the local caches. Nothing is downloaded: an error has the command to run instead."""
 
 from __future__ import annotations
 
@@ -16,41 +16,41 @@ from ..hashing import sha256
 
 
 def hub_files(who: str, repository: str, *names: str) -> list[Path]:
-    """Files of a Hugging Face repository in the local cache; raises BadInput with the command that fetches them."""
+    """Files of a Hugging Face repository in the local cache; raises BadInput with the command to fetch missing ones."""
     try:
         return [Path(hf_hub_download(repository, name, local_files_only=True)) for name in names]
     except LocalEntryNotFoundError:
         raise BadInput(
-            f"{who} needs weights that are not on this machine; fetch them once with "
+            f"{who} needs weights that are not on this machine; fetch them with "
             f"'hf download {repository} {' '.join(names)}'."
         ) from None
 
 
 def torch_file(who: str, name: str, url: str) -> Path:
-    """A file of torch's hub cache whose name ends with the first digits of its sha256, as torch writes it.
+    """A file in the cache of torch.hub, whose name ends with the first digits of its SHA-256.
 
-    Raises BadInput with the command that fetches it, and Damaged where it does not match.
+    Raises BadInput with the command to fetch a missing file, and Damaged if it does not match its name.
     """
     file = Path(torch.hub.get_dir()) / "checkpoints" / name
     if not file.is_file():
         raise BadInput(
-            f"{who} needs weights that are not on this machine; fetch them once with "
+            f"{who} needs weights that are not on this machine; fetch them with "
             f"'curl -L --create-dirs -o {file} {url}'."
         )
     if not sha256(file).startswith(file.stem.rpartition("-")[2]):
-        raise Damaged(f"{file} has a wrong checksum; remove it and fetch it again.")
+        raise Damaged(f"{file} does not match its checksum; remove it and fetch it again.")
     return file
 
 
 def load_into(network: nn.Module, file: Path) -> None:
-    """Fill a network from a safetensors file; raises Damaged where its tensors are not those of the network."""
+    """Load a safetensors file into a network; raises Damaged if its tensors are not those of the network."""
     fill(network, load_file(file), file)
 
 
 def fill(network: nn.Module, tensors: Mapping[str, Tensor], file: Path) -> None:
-    """Fill a network; raises Damaged, with the name of the file, where its tensors are not those of the network."""
+    """Load the tensors of ``file`` into a network; raises Damaged if they are not those of the network."""
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:160]
-        raise Damaged(f"{file} holds other weights than expected ({reason}…); remove it and fetch it again.") from None
+        raise Damaged(f"{file} has unexpected weights ({reason}…); remove it and fetch it again.") from None

@@ -1,4 +1,4 @@
-"""Diversity by LPIPS (Zhang et al., 2018), through torchmetrics, with AlexNet weights that are on this machine."""
+"""Diversity by LPIPS (Zhang et al., 2018) from torchmetrics, with AlexNet weights from the local cache."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ ALEXNET = "alexnet-owt-7be5be79.pth"
 
 
 def lpips_diversity(pictures: Pictures, groups: ArrayLike) -> Features:
-    """Mean LPIPS of each picture (m, h, w, 3) and the others of its group (m,); (m,). NaN for one that is alone.
+    """Mean LPIPS distance of each picture (m, h, w, 3) to the others of its group, (m,); NaN for a group of one.
 
-    Raises BadInput, with what to do, where AlexNet's weights are missing.
+    ``groups`` (m,) are labels. Raises BadInput with a command to run if AlexNet's weights are missing, and Damaged if
+    they do not match.
     """
-    of, network = np.asarray(groups), _network()
+    of, network = np.asarray(groups), lpips_network()
     x = torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
     first, second = (torch.tensor(k) for k in np.nonzero(np.triu(of[:, None] == of, 1)))
     total, pairs = np.zeros(len(of)), np.zeros(len(of))
@@ -38,8 +39,8 @@ def lpips_diversity(pictures: Pictures, groups: ArrayLike) -> Features:
 
 
 @cache
-def _network() -> Any:
-    """The LPIPS network of torchmetrics; its AlexNet is read by the restricted unpickler, after its checksum."""
+def lpips_network() -> Any:
+    """The LPIPS network of torchmetrics. The checksum of AlexNet is verified, and the restricted unpickler reads it."""
     from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 
     torch_file("LPIPS", ALEXNET, f"https://download.pytorch.org/models/{ALEXNET}")
@@ -49,7 +50,7 @@ def _network() -> Any:
 
 @contextmanager
 def _weights_only() -> Iterator[None]:
-    """Make every torch.load inside refuse anything but tensors."""
+    """Inside this block, torch.load accepts tensors only."""
     name = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
     before = os.environ.get(name)
     os.environ[name] = "1"

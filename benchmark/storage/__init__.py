@@ -1,1 +1,1 @@
-"""The store of finished units on disk."""
+"""The store of finished units on disk, and what is in it."""

@@ -1,4 +1,4 @@
-"""What lies in a store: finished units, work under way, what dead processes left, and what nothing names any more."""
+"""What is in a store: finished units, work under way, leftovers of dead processes, and units that no record uses."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ from ..records.result import iterate_results
 from .store import RECORD, RUN, disk_bytes, fault_of
 
 _STALE_SECONDS = 3600.0
-"""No picture takes an hour to look at: a half-written file of features that old is left over, and so is the store of a
-check that was cut off an hour ago."""
+"""A partial file of features that has not changed for so long is a leftover, and so is the store of a check: writing
+features takes seconds."""
 
 
 @dataclass(frozen=True)
 class Inventory:
-    """Folders below a store by what they are. ``under_way`` is locked by a living process, ``left_over`` by none."""
+    """The folders of a store by state. ``under_way`` are locked by a running process, ``left_over`` by none.
+
+    ``checkpoints`` belong to tasks that were interrupted, ``damaged`` are units that were set aside.
+    """
 
     units: list[Path]
     under_way: list[Path]
@@ -32,12 +35,12 @@ class Inventory:
     damaged: list[Path]
 
     def named(self) -> dict[str, list[Path]]:
-        """The parts that cleaning up is about, by their names."""
+        """The folders that ``cpbench gc`` can remove, by state."""
         return {"left over": self.left_over, "damaged": self.damaged, "checkpoints": self.checkpoints}
 
 
 def take_inventory(store: Path) -> Inventory:
-    """Sort the folders of a store; no file of a finished unit is opened."""
+    """Sort the folders of a store by state, without opening any file of a finished unit."""
     stock = Inventory([], [], [], [], [])
     if not store.is_dir():
         return stock
@@ -57,19 +60,19 @@ def take_inventory(store: Path) -> Inventory:
         else:
             stock.left_over.append(path)
     stock.left_over.extend(filter(_old, (store.parent / "features").glob("*.partial")))
-    for folder in (store.parent / "checks").glob("*"):  # those that end remove their own
+    for folder in (store.parent / "checks").glob("*"):  # a check that ends removes its own
         if _old(folder) and _old(folder / "units") and not runs(folder / "units"):
             stock.left_over.append(folder)
     return stock
 
 
 def _old(path: Path) -> bool:
-    """Whether nothing was put there for an hour; also where it is not there."""
+    """Whether a path has not changed for an hour, or does not exist."""
     return not path.exists() or time.time() - path.stat().st_mtime > _STALE_SECONDS
 
 
 def locked(store: Path, key: str) -> bool:
-    """Whether a living process holds the lock of a unit."""
+    """Whether a running process holds the lock of a unit."""
     try:
         with FileLock(store / ".locks" / key, timeout=0):
             return False
@@ -78,7 +81,7 @@ def locked(store: Path, key: str) -> bool:
 
 
 def runs(store: Path) -> list[str]:
-    """Which processes have a run under way, between two units as well; files of dead ones are removed."""
+    """The processes that have a run under way in a store, one phrase each; lock files of dead ones are removed."""
     found = []
     for file in sorted((store / ".locks").glob(f"{RUN}*")):
         try:
@@ -91,7 +94,7 @@ def runs(store: Path) -> list[str]:
 
 
 def read_record(unit: Path) -> dict[str, Any]:
-    """The ``unit.json`` of a unit; empty where it cannot be read."""
+    """The ``unit.json`` of a unit; empty if it cannot be read."""
     try:
         content: dict[str, Any] = json.loads((unit / RECORD).read_text())
     except (OSError, ValueError):
@@ -99,18 +102,18 @@ def read_record(unit: Path) -> dict[str, Any]:
     return content
 
 
-def faults(units: Iterable[Path], tell: Callable[[], None]) -> dict[Path, str]:
-    """What is wrong with units, all checksums compared; ``tell`` is called after each."""
+def faults(units: Iterable[Path], on_unit: Callable[[], None]) -> dict[Path, str]:
+    """Damaged units and what is wrong with each, after comparing all checksums; ``on_unit`` is called after each."""
     found = {}
     for unit in units:
         if fault := fault_of(unit):
             found[unit] = fault
-        tell()
+        on_unit()
     return found
 
 
 def unused(units: Iterable[Path], results: Path) -> list[Path]:
-    """Units that no record below ``results`` is made of: neither named by one, nor scored from what is named."""
+    """Units that no record below ``results`` uses: neither listed in one, nor scores of units that are listed."""
     used = {key for _, record in iterate_results(results) for key in record.units.values()}
 
     def needed(unit: Path) -> bool:
@@ -122,12 +125,12 @@ def unused(units: Iterable[Path], results: Path) -> list[Path]:
 
 
 def remove(path: Path, store: Path) -> int:
-    """Remove a folder or file of a store; the bytes that became free, 0 where another process took it meanwhile."""
+    """Remove a folder or file of a store; returns the bytes freed, 0 if another process locked it meanwhile."""
     key, _, kind = path.name.partition(".")
     try:
         with FileLock(store / ".locks" / key, timeout=0):
             freed = disk_bytes(path)
-            if not kind:  # first out of its place: half a unit must never be found
+            if not kind:  # rename first, so that no process finds half a unit under the key
                 path = path.replace(path.with_name(f"{key}.partial"))
             if path.is_dir():
                 shutil.rmtree(path)

@@ -1,14 +1,13 @@
-"""Units on disk: each is whole or absent, and checked whenever it is read.
+"""Units on disk: each is whole or absent, and verified whenever it is read.
 
-Below the folder of a store lie, for a unit with key k: ``k/`` (finished), ``k.partial/`` (under way, or left by a
-process that died), ``k.scratch/`` (checkpoints of what is under way), ``k.damaged-0/`` (set aside), ``.locks/k``, and
-``.locks/run …`` of each run.
+For a unit with key k, a store has ``k/`` (finished), ``k.partial/`` (under way, or left by a process that died),
+``k.scratch/`` (checkpoints of work under way), ``k.damaged-0/`` (set aside) and ``.locks/k``. Each run under way has
+``.locks/run …``.
 """
 
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import shutil
@@ -25,33 +24,39 @@ import platformdirs
 from filelock import FileLock, Timeout
 
 from ..errors import BadInput, Busy, Lost
-from ..hashing import digest
+from ..hashing import digest, sha256
 
 RECORD, OWNER, RUN = "unit.json", "owner.json", "run "
-_OWN = "digest"  # of the rest of unit.json
+_OWN = "digest"  # the field of unit.json with the hash of all others
 
 
 def home() -> Path:
-    """The folder of units and caches: ``$CPBENCH_HOME``, else the platform's cache folder; made when missing."""
+    """The folder of units and caches: ``$CPBENCH_HOME``, or the platform's cache folder. Created if missing.
+
+    Raises BadInput if it cannot be written.
+    """
     folder = Path(os.environ.get("CPBENCH_HOME") or platformdirs.user_cache_dir("cpbench"))
-    return writable(folder, "set CPBENCH_HOME to a folder that can")
+    return writable(folder, "set CPBENCH_HOME to a folder that you can write")
 
 
 def writable(folder: Path, remedy: str = "choose another with --out") -> Path:
-    """The folder, made when missing; raises BadInput, with the remedy, where nothing can be written."""
+    """The folder, created if missing; raises BadInput with the remedy if it cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):  # a name of its own: another run may probe the folder just now
+        with tempfile.TemporaryFile(dir=folder):  # a unique name: another run may test the folder at the same time
             pass
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise
-        raise BadInput(f"{folder} cannot be written ({error.strerror}); {remedy}.") from None
+        raise BadInput(f"{folder} is not writable ({error.strerror}); {remedy}.") from None
     return folder
 
 
 class Store:
-    """The units below ``folder``, each in a folder named by its key with a ``unit.json`` beside its files."""
+    """The units below ``folder``, each in a folder named by its key, with a ``unit.json`` beside its files.
+
+    ``warn`` is called with a sentence for every damaged unit that is found.
+    """
 
     def __init__(self, folder: Path, warn: Callable[[str], None]) -> None:
         self.folder, self.warn, self.locks = folder, warn, folder / ".locks"
@@ -59,56 +64,56 @@ class Store:
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """Let others know that a run is under way, also between two of its units (:func:`.inventory.runs`)."""
+        """Mark that a run is under way, also between two of its units (:func:`.inventory.runs` lists them)."""
         name = f"{RUN}{socket.gethostname()} {os.getpid()} {uuid.uuid4().hex}"
         with FileLock(self.locks / name):
             try:
                 yield
             finally:
-                (self.locks / name).unlink(missing_ok=True)  # of a process that dies it stays, unlocked
+                (self.locks / name).unlink(missing_ok=True)  # if the process dies, the file stays without a lock
 
     def keys(self) -> set[str]:
-        """Keys of all finished units; their files are not looked at."""
+        """The keys of all finished units; their files are not verified."""
         with os.scandir(self.folder) as entries:
             return {entry.name for entry in entries if "." not in entry.name}
 
     def find(self, key: str) -> Path | None:
-        """The folder of a finished unit, checked; a damaged one is set aside, with its name said."""
+        """The folder of a finished unit, verified, or None. A damaged unit is set aside with a warning."""
         folder = self.folder / key
         if not folder.is_dir():
             return None
         if fault := fault_of(folder):
             aside = self.folder / f"{key}.damaged-{len(list(self.folder.glob(f'{key}.damaged-*')))}"
-            with suppress(FileNotFoundError):  # another process may have found it at the same time
+            with suppress(FileNotFoundError):  # another process may have set it aside at the same time
                 folder.replace(aside)
-            self.warn(f"unit {key} is damaged ({fault}); set aside as {aside.name}, and done again.")
+            self.warn(f"unit {key} is damaged ({fault}); it is set aside as {aside.name} and computed again.")
             return None
         return folder
 
     def read(self, key: str) -> Path:
-        """The folder of a unit that others need; raises Lost where it is not there, or not any more."""
+        """The folder of a unit that another unit needs; raises Lost if it is missing or damaged."""
         folder = self.find(key)
         if folder is None:
-            raise Lost(f"unit {key} is not there any more; run the same command again.")
+            raise Lost(f"unit {key} is missing from {self.folder}; run the same command again.")
         return folder
 
     def meta(self, key: str) -> dict[str, Any]:
-        """The ``unit.json`` of a finished unit."""
+        """The ``unit.json`` of a finished unit; raises Lost if the unit is missing or damaged."""
         content: dict[str, Any] = self.read_json(key, "unit.json")
         return content
 
     def read_json(self, key: str, name: str) -> Any:
-        """The content of a JSON file of a finished unit."""
+        """The content of a JSON file of a finished unit; raises Lost if the unit is missing or damaged."""
         return json.loads((self.read(key) / name).read_text())
 
     def put(
         self, key: str, inputs: dict[str, Any], write: Callable[[Path], dict[str, Any]], *, wait: bool = True
     ) -> Path:
-        """Do a unit unless it is there: ``write`` fills a folder and returns what it measured.
+        """Compute a unit unless it is in the store: ``write`` fills a folder and returns what it measured.
 
-        Written beside its place, synced and renamed: killed at any instant, nothing half-done is left under the key.
-        One process a unit: the system frees the lock of a process that died, and the others wait for a living one, or
-        get Busy without ``wait``.
+        The folder is written under another name, synced and renamed, so that a process killed at any instant leaves
+        nothing incomplete under the key. Each unit has one lock, which the system releases if its process dies. If
+        another process holds it, this call waits, or raises Busy without ``wait``.
         """
         try:
             with FileLock(self.locks / key, timeout=-1 if wait else 0):
@@ -129,7 +134,7 @@ class Store:
             raise
         seconds = time.perf_counter() - start
         (partial / OWNER).unlink()
-        files = {str(f.relative_to(partial)): _sha256(f) for f in sorted(partial.rglob("*")) if f.is_file()}
+        files = {str(f.relative_to(partial)): sha256(f) for f in sorted(partial.rglob("*")) if f.is_file()}
         meta = {"key": key, "inputs": inputs, "seconds": seconds, "measured": measured, "sha256": files}
         as_read = json.loads(json.dumps(meta))
         (partial / RECORD).write_text(json.dumps(as_read | {_OWN: digest(as_read)}, indent=1))
@@ -140,12 +145,12 @@ class Store:
         return self.folder / key
 
     def scratch(self, key: str) -> Path:
-        """The folder for checkpoints of a unit under way; it goes when the unit is finished."""
+        """The folder for checkpoints of a unit under way; it is removed when the unit is finished."""
         return self.folder / f"{key}.scratch"
 
 
 def owner(partial: Path) -> str:
-    """Who does a unit that is under way, as far as it is known."""
+    """Which process computes a unit under way, and what it does; the folder's name if that is unknown."""
     try:
         who = json.loads((partial / OWNER).read_text())
         return f"{who['what']} (process {who['pid']} on {who['host']})"
@@ -153,30 +158,26 @@ def owner(partial: Path) -> str:
         return partial.name
 
 
-def _sha256(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
-
-
 def fault_of(folder: Path) -> str | None:
-    """What is wrong with a unit's files, or None."""
+    """What is wrong with the files of a unit; None if nothing is."""
     try:
         meta = json.loads((folder / RECORD).read_text())
         recorded: dict[str, str] = meta["sha256"]
-        own = meta.pop(_OWN, None)  # units of before have none
+        own = meta.pop(_OWN, None)  # units of older versions have none
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return "unit.json cannot be read"
     if own is not None and own != digest(meta):
-        return "unit.json has a wrong checksum"
-    for name, sha256 in recorded.items():
+        return "unit.json does not match its checksum"
+    for name, checksum in recorded.items():
         if not (folder / name).is_file():
             return f"{name} is missing"
-        if _sha256(folder / name) != sha256:
-            return f"{name} has a wrong checksum"
+        if sha256(folder / name) != checksum:
+            return f"{name} does not match its checksum"
     return None
 
 
 def _sync(folder: Path) -> None:
-    """Flush the files and the folder itself to the disk before the rename makes them count."""
+    """Flush the files and the folder itself to disk, before the rename makes the unit visible."""
     for path in (*folder.rglob("*"), folder):
         if path.is_file() or path.is_dir():
             _flush(path)
@@ -189,15 +190,15 @@ def _flush(path: Path) -> None:
 
 
 def stored_bytes(folder: Path) -> int:
-    """Bytes of the content of all files below a folder: what a method has to keep, on any file system."""
+    """The sum of the sizes of all files below a folder, in bytes, the same on every file system."""
     return sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
 
 
 def disk_bytes(folder: Path) -> int:
-    """Bytes that a folder takes on this disk, as ``du`` counts them: whole blocks, folders too, hard links once."""
+    """The bytes that a folder occupies on disk, as ``du`` counts them: whole blocks, folders, hard links once."""
     seen: dict[tuple[int, int], int] = {}
     for path in (folder, *folder.rglob("*")):
-        with suppress(FileNotFoundError):  # another process may be at work
+        with suppress(FileNotFoundError):  # another process may remove files
             stat = path.lstat()
             seen[stat.st_dev, stat.st_ino] = getattr(stat, "st_blocks", -(-stat.st_size // 512)) * 512
     return sum(seen.values())
