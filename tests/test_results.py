@@ -1,4 +1,4 @@
-"""What is committed in results/: records that load, their schema, and the leaderboard that the README shows."""
+"""What is committed in results/: records that load, their schema, and the leaderboards of docs/ and README."""
 
 import json
 import subprocess
@@ -9,9 +9,10 @@ import pytest
 from cpbench.benchmark.errors import BadInput
 from cpbench.benchmark.records.result import Result, json_schema, read_result, write_result
 from cpbench.benchmark.suite.spec import load_suite
-from cpbench.methods.catalogue import CATALOGUE, UPPER_BOUNDS
+from cpbench.methods.catalogue import UPPER_BOUNDS
 from cpbench.reports.analysis.board import boards
 from cpbench.reports.analysis.entry import entries_of
+from cpbench.reports.tables.columns import cell, columns, place
 from cpbench.reports.tables.markdown import to_markdown
 from synthetic import record
 
@@ -61,12 +62,30 @@ def test_committed_records_are_of_the_shipped_suites_and_weights(committed):
         assert result.run.weights == weights, path
 
 
-def test_the_readme_shows_the_leaderboard_of_the_committed_records(committed):
-    shown = to_markdown(boards(entries_of(r for _, r in committed if r.run.suite == "toybox-6"), UPPER_BOUNDS))
-    assert shown.strip() in (ROOT / "README.md").read_text()
+def test_the_committed_leaderboard_is_that_of_the_committed_records(committed):
+    shown = to_markdown(boards(entries_of(r for _, r in committed), UPPER_BOUNDS))
+    assert shown.strip() in (ROOT / "docs" / "leaderboard" / "leaderboard.md").read_text()
 
 
-def test_the_readme_lists_every_method_with_its_sentence():
-    text = (ROOT / "README.md").read_text()
-    for row in CATALOGUE.values():
-        assert f"`{row.name}`" in text and row.sentence in text, row.name
+EXCERPT = ("average", "plasticity", "forgetting")
+"""The columns that the README shows of the best methods, of plain fine-tuning, and of the bounds."""
+
+
+def excerpt(committed):
+    """The rows of toybox-6 that the README shows: the five best, plain fine-tuning, an upper bound, floor, ceiling."""
+    (board,) = boards(entries_of(r for _, r in committed if r.run.suite == "toybox-6"), UPPER_BOUNDS)
+    shown = [c for c in columns(board.headline) if c.key in EXCERPT]
+    best = [line for line in board.lines if line.competes][:5]
+    others = [x for x in board.lines if x.method in ("lora", "independent") or x.bound in ("floor", "ceiling")]
+    rows = ["method", "rank", *(c.title for c in shown)], ["---", *["---:"] * 4], *(_row(board, x, shown) for x in best)
+    return "\n".join(f"| {' | '.join(row)} |" for row in [*rows, *(_row(board, x, shown) for x in others)])
+
+
+def _row(board, line, shown):
+    title = f"*{line.title}*" if line.bound else f"`{line.title}`"
+    return [title, place(board, line), *(cell(c, line.values.get(c.key)) for c in shown)]
+
+
+def test_the_readme_shows_the_best_methods_of_the_committed_records(committed):
+    table = excerpt(committed)
+    assert table in (ROOT / "README.md").read_text(), f"put this table into README.md:\n{table}"

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# A template: a Ray cluster inside a Slurm allocation, and a sweep on it. Change the lines marked with <-, then
+# A template for a Slurm job that starts a Ray cluster on its nodes and runs a sweep on it. Change the lines marked with
+# <-, then submit it:
 #   sbatch docs/cluster/slurm.sh --methods dsc,clora --orders 5 --seeds 3
-# When the time of the allocation is nearly over, the run stops at a unit (exit status 75) and the job is queued again;
-# it continues where it was. Units must lie on a file system that all nodes share.
+# Shortly before the time limit of the job, the run stops after a unit (exit status 75), and the job puts itself back in
+# the queue. It then continues where it stopped. Units must be stored on a file system that all nodes share.
 #SBATCH --job-name=cpbench
 #SBATCH --nodes=2               # <-
 #SBATCH --ntasks-per-node=1
@@ -12,11 +13,11 @@
 #SBATCH --requeue
 set -euo pipefail
 export CPBENCH_HOME=${CPBENCH_HOME:-$HOME/cpbench} # <- on the shared file system
-results=${RESULTS:-$SLURM_SUBMIT_DIR/results}      # <- likewise
-hours=11.5                                         # <- a little less than --time
-# source "$HOME/venv/bin/activate"                 # <- where cpbench[ray] is installed
+results=${RESULTS:-$SLURM_SUBMIT_DIR/results}      # <- also shared
+hours=11.5                                         # <- slightly less than --time
+# source "$HOME/venv/bin/activate"                 # <- the environment with cpbench[ray]
 
-export RAY_AUTH_MODE=token RAY_AUTH_TOKEN # other users of these nodes may not use the cluster
+export RAY_AUTH_MODE=token RAY_AUTH_TOKEN # keeps other users of these nodes out of the cluster
 RAY_AUTH_TOKEN=$(python -c 'import secrets; print(secrets.token_hex(32))')
 
 head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
@@ -28,7 +29,7 @@ for ((tries = 0; tries < 60; tries++)); do
   sleep 2
 done
 if ((tries == 60)); then
-  echo "no Ray head answers at $address after some minutes; see the output of 'ray start' above." >&2
+  echo "no Ray head node answered at $address; see the output of 'ray start' above, then submit the job again." >&2
   exit 1
 fi
 if ((SLURM_JOB_NUM_NODES > 1)); then
