@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from ..errors import BadInput, FailedRun
-from ..run.progress import quiet_libraries
+from .options import Json, Settings
 
 
-def conformance(name: str, settings: list[str], as_json: bool) -> None:
-    """Check the contract of a method on the tiny model."""
-    import tempfile
+def conformance(
+    name: Annotated[str, typer.Argument(help="A method, of the catalogue or of another package.")],
+    settings: Settings = None,
+    as_json: Json = False,
+) -> None:
+    """Check that a method keeps the contract: saved, reloaded, repeatable, and changing nothing that it may not.
 
-    from ...methods.registry import choose
-    from ..checks.conformance import CHECKS, ContractChecks, examine
-    from .console import parse_settings
+    Example: cpbench conformance dsc
+    """
+    import json
 
-    (chosen,) = choose(name, parse_settings(settings))
-    if chosen.make is None:
-        raise BadInput(f"method '{name}' never learns: there is nothing to check.")
-    rows = []
-    with tempfile.TemporaryDirectory() as folder, quiet_libraries():
-        contract = ContractChecks(chosen.make, Path(folder))
-        for check in CHECKS:
-            fault = examine(check, contract)
-            rows.append({"check": str(check.__doc__).strip(), "good": fault is None, "fault": fault})
+    from rich.console import Console
+
+    from ..errors import FailedRun
+    from ..verbs.conformance import conformance as verb
+    from .console import interruptible, parse_settings
+
+    rows, console = [], Console()
+    with interruptible():
+        for row in verb(name, parse_settings(settings or ())):
+            rows.append(row)
             if not as_json:
-                mark = "[green]ok[/]" if fault is None else "[red]no[/]"
-                Console().print(mark, rows[-1]["check"], f"[red]{fault}[/]" if fault else "")
+                mark = "[green]ok[/]" if row.fault is None else "[red]no[/]"
+                console.print(mark, row.check, f"[red]{row.fault}[/]" if row.fault else "")
     if as_json:
-        typer.echo(json.dumps(rows, indent=1))
-    if not all(row["good"] for row in rows):
+        found = [{"check": row.check, "good": row.fault is None, "fault": row.fault} for row in rows]
+        typer.echo(json.dumps(found, indent=1))
+    if any(row.fault is not None for row in rows):
         raise FailedRun(f"method '{name}' breaks the contract; see the lines marked 'no'.")

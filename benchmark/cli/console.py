@@ -1,16 +1,18 @@
-"""What the commands do, once their arguments are read."""
+"""What commands share beside their options: how they are stopped, and what they print at the end."""
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
+from rich.table import Table
 
-from ..errors import BadInput, FailedRun, Interrupted
+from ..errors import BadInput, FailedRun, Interrupted, TimeOver
 from ..records.result import Result, read_result
+from ..run.progress import View, plan_table, watching
 from ..run.signals import answered, stopper
 
 
@@ -40,31 +42,53 @@ def interruptible() -> Iterator[None]:
         ) from None
 
 
-def warner(console: Console) -> Callable[[str], None]:
-    """What prints a warning in one line, however narrow the terminal."""
-    return lambda text: console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
+@contextmanager
+def recording(out: Path, *, quiet: bool) -> Iterator[View]:
+    """Watch a verb that makes records, and print their leaderboard at its end, also where some runs failed."""
+    console, problem = Console(), None
+    with interruptible(), watching(console, quiet=quiet) as view:
+        try:
+            yield view
+        except (FailedRun, TimeOver) as error:
+            problem = error
+    if view.recorded or problem is None:
+        print_leaderboard(console, view.recorded, out)
+    if problem is not None:
+        raise problem
 
 
-def tell_results(console: Console, paths: Sequence[Path], out: Path) -> None:
-    """Print the leaderboard of some records; raises FailedRun where some of them failed."""
-    results = [read_result(path) for path in paths]
-    leaderboard(console, [r for r in results if r.status == "ok"])
-    console.print(
-        f"{len(paths)} records in {out}; 'cpbench report --results {out}' makes tables and plots.",
-        highlight=False,
-        soft_wrap=True,
-    )
-    if failed := [r for r in results if r.status == "error"]:
-        raise FailedRun(f"{len(failed)} of {len(results)} runs failed; the first: {failed[0].error}")
+@contextmanager
+def planning() -> Iterator[View]:
+    """Watch a verb that only plans, and print the plan by kind of unit at its end."""
+    console = Console()
+    with interruptible(), watching(console, quiet=True) as view:
+        yield view
+    if view.plan is not None:
+        console.print(plan_table(view.plan.found))
 
 
-def leaderboard(console: Console, results: list[Result]) -> None:
-    """Print the leaderboard of some records."""
+def table(*columns: str, right: Sequence[str] = ()) -> Table:
+    """An empty table without lines; the columns named in ``right`` hold numbers."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    return made
+
+
+def print_leaderboard(console: Console, paths: Sequence[Path], out: Path) -> None:
+    """Print the leaderboard of some records, and where they are."""
     from ...methods.catalogue import UPPER_BOUNDS
     from ...reports.analysis.board import boards
     from ...reports.analysis.entry import entries_of
     from ...reports.tables.terminal import to_terminal
+    from ..run.forecast import counted
 
+    done: list[Result] = [r for r in map(read_result, paths) if r.status == "ok"]
     wide = console if console.is_terminal else Console(width=160)  # a file does not wrap
-    if results:
-        wide.print(to_terminal(boards(entries_of(results), UPPER_BOUNDS), wide.width))
+    if done:
+        wide.print(to_terminal(boards(entries_of(done), UPPER_BOUNDS), wide.width))
+    console.print(
+        f"{counted(len(paths), 'record')} in {out}; 'cpbench report --results {out}' makes tables and plots.",
+        highlight=False,
+        soft_wrap=True,
+    )

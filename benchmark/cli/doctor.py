@@ -1,102 +1,49 @@
-"""What is installed, which devices there are, and what will work."""
+"""``cpbench doctor``."""
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
 
-from rich.filesize import decimal
+import typer
 
-from ..errors import CpbenchError
-from ..storage.inventory import faults, read_record, take_inventory
-from ..storage.store import owner
-
-_PACKAGES = ("torch", "torchvision", "diffusers", "transformers", "peft", "open_clip_torch", "timm", "torchmetrics")
+from .options import Json
 
 
-@dataclass(frozen=True)
-class Check:
-    """One thing looked at: what, what was found, and whether it is good."""
+def doctor(
+    quick: Annotated[bool, typer.Option("--quick", help="Do not compare the checksums of all units.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show what is installed, which devices there are, what will work, and what in the store is stale or damaged.
 
-    what: str
-    found: str
-    good: bool
+    Example: cpbench doctor
+    """
+    import json
 
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.table import Table
 
-def _try(what: str, look: Callable[[], str]) -> Check:
-    try:
-        return Check(what, look(), True)
-    except (CpbenchError, ImportError, OSError, RuntimeError, PackageNotFoundError) as error:
-        return Check(what, str(error), False)
-
-
-def _device() -> str:
-    import torch
-
-    if torch.cuda.is_available():
-        free, total = torch.cuda.mem_get_info()
-        return f"cuda: {torch.cuda.get_device_name()}, {free / 1e9:.1f} of {total / 1e9:.1f} GB free"
-    if torch.backends.mps.is_available():
-        return "mps"
-    return f"cpu: {torch.get_num_threads()} of {os.cpu_count()} cores"
-
-
-def _home() -> str:
-    from ..storage.store import disk_bytes, home
-
-    folder = home()
-    units = len(take_inventory(folder / "units").units)
-    space = f"{decimal(disk_bytes(folder))}, {decimal(shutil.disk_usage(folder).free)} free"
-    return f"{folder}: {units} units, {space}"
-
-
-def store_checks(on_event: Callable[[], None], *, quick: bool) -> Iterator[Check]:
-    """What in the store is locked, stale, left over or damaged; ``tell`` is called after each unit."""
-    from ..plan.planner import REVISION
+    from ..errors import FailedRun
+    from ..run.quiet import quiet_libraries
+    from ..storage.inventory import take_inventory
     from ..storage.store import home
+    from ..verbs.doctor import checks, store_checks
 
-    stock = take_inventory(home() / "units")
-    if stock.under_way:
-        yield Check("under way", "; ".join(map(owner, stock.under_way)), True)
-    if stock.checkpoints:
-        yield Check("interrupted", f"{len(stock.checkpoints)} tasks with checkpoints; the same command resumes.", True)
-    if lost := len(stock.left_over) + len(stock.damaged):
-        yield Check("left over", f"{lost} of dead processes or set aside as damaged; 'cpbench gc' removes them.", True)
-    if quick:
-        return
-    old = [u for u in stock.units if read_record(u).get("inputs", {}).get("revision", REVISION) < REVISION]
-    if old:
-        yield Check("stale", f"{len(old)} units of an older cpbench; 'cpbench gc --unused results' removes them.", True)
-    bad = faults(stock.units, on_event)
-    named = "; ".join(f"{unit.name}: {fault}" for unit, fault in list(bad.items())[:5])
-    more = f" and {len(bad) - 5} more" if len(bad) > 5 else ""
-    told = f"{named}{more}; done again when needed" if bad else f"{len(stock.units)} units whole"
-    yield Check("checksums", told, not bad)
-
-
-def _toybox() -> str:
-    from ..toybox.weights import read_manifest, read_parts, weights_folder
-
-    read_parts()
-    return f"weights whole, {read_manifest(weights_folder())['sha256']['unet'][:12]}"
-
-
-def _extractor() -> str:
-    import torch
-
-    from ..models.aligners import load_aligner
-    from ..models.extractors import load_extractor
-
-    cpu = torch.device("cpu")
-    seen, told = load_extractor("effnet-lite0", cpu).key, load_aligner("toybox-clip", cpu)[1]
-    return f"effnet-lite0 {seen[:8]}, toybox-clip {told[:8]}"
-
-
-def checks() -> list[Check]:
-    """All checks, the cheap ones first."""
-    rows = [_try(package, lambda p=package: version(p)) for package in _PACKAGES]  # type: ignore[misc]
-    looks = {"device": _device, "store": _home, "toybox model": _toybox, "features": _extractor}
-    return rows + [_try(what, look) for what, look in looks.items()]
+    console = Console()
+    columns = (TextColumn("comparing checksums"), BarColumn(), MofNCompleteColumn())
+    bar = Progress(*columns, console=console, transient=True)
+    with quiet_libraries():
+        rows = checks()
+    if all(row.good for row in rows if row.what == "store"):
+        with bar:
+            seen = bar.add_task("", total=len(take_inventory(home() / "units").units), visible=not quick)
+            rows += store_checks(lambda: bar.advance(seen), quick=quick)
+    if as_json:
+        typer.echo(json.dumps([vars(row) for row in rows], indent=1))
+    else:
+        table = Table(box=None, pad_edge=False, show_header=False)
+        for row in rows:
+            table.add_row("[green]ok[/]" if row.good else "[red]no[/]", row.what, row.found)
+        console.print(table)
+    if not all(row.good for row in rows):
+        raise FailedRun("something will not work; see the lines marked 'no'.")

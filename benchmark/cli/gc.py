@@ -1,36 +1,56 @@
-"""``cpbench gc``: frees the disk of what nothing needs."""
+"""``cpbench gc``."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from rich.console import Console
-from rich.filesize import decimal
-from rich.progress import track
-from rich.table import Table
+import typer
 
-from ..errors import BadInput
-from ..records.result import iterate_results
-from ..storage.inventory import Inventory, remove, runs, take_inventory, unused
-from ..storage.store import disk_bytes, home, owner
-from .console import interruptible
+if TYPE_CHECKING:
+    from ..storage.inventory import Inventory
 
 
-@interruptible()
-def collect(results: Path | None, checkpoints: bool, dry_run: bool) -> None:
-    """Remove what dead processes left and what is damaged; more where it is asked for. Nothing that is under way."""
+def gc(
+    unused: Annotated[
+        Path | None, typer.Option(help="Also remove units that no record of this folder is made of, e.g. results.")
+    ] = None,
+    checkpoints: Annotated[
+        bool, typer.Option("--checkpoints", help="Also remove checkpoints of tasks that were interrupted.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be removed.")] = False,
+) -> None:
+    """Free the disk of what dead processes left and of damaged units, and of more where asked for.
+
+    Nothing that is under way is removed.
+
+    Example: cpbench gc --unused results --dry-run
+    """
+    from .console import interruptible
+
+    with interruptible():
+        _collect(unused, checkpoints, dry_run)
+
+
+def _collect(results: Path | None, checkpoints: bool, dry_run: bool) -> None:
+    from rich.console import Console
+    from rich.filesize import decimal
+    from rich.progress import track
+
+    from ..storage.inventory import remove, take_inventory
+    from ..storage.store import disk_bytes, home
+    from .console import table
+
     console, folder = Console(), home()
     stock = take_inventory(folder / "units")
     parts = {name: paths for name, paths in stock.named().items() if name != "checkpoints" or checkpoints}
     if results is not None:
-        parts["used by no record"] = _unused(stock, results)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("what", "number", "on disk"):
-        table.add_column(column, justify="left" if column == "what" else "right")
+        parts["used by no record"] = unused_units(stock, results)
+    rows = table("what", "number", "on disk", right=("number", "on disk"))
     sizes = {name: [disk_bytes(path) for path in paths] for name, paths in parts.items()}
     for name, paths in parts.items():
-        table.add_row(name, str(len(paths)), decimal(sum(sizes[name])))
-    console.print(table)
+        rows.add_row(name, str(len(paths)), decimal(sum(sizes[name])))
+    console.print(rows)
     every = [path for paths in parts.values() for path in paths]
     if dry_run:
         console.print(f"{decimal(sum(map(sum, sizes.values())))} in {folder} would be freed.", highlight=False)
@@ -39,8 +59,13 @@ def collect(results: Path | None, checkpoints: bool, dry_run: bool) -> None:
     console.print(f"{decimal(freed)} in {folder} freed; {decimal(disk_bytes(folder))} are left.", highlight=False)
 
 
-def _unused(stock: Inventory, results: Path) -> list[Path]:
+def unused_units(stock: Inventory, results: Path) -> list[Path]:
     """Units that no record names; raises BadInput during a run, and for a folder without records: all would go."""
+    from ..errors import BadInput
+    from ..records.result import iterate_results
+    from ..storage.inventory import runs, unused
+    from ..storage.store import home, owner
+
     if busy := [*map(owner, stock.under_way), *runs(home() / "units")]:
         raise BadInput(
             f"--unused {results}: {busy[0]} is under way in this store, and no record names yet what "

@@ -3,31 +3,41 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+import typer
 
-from .console import interruptible
+from .options import Quiet
 
 
-@interruptible()
-def pretrain(out: Path | None, updates: int | None, quiet: bool) -> None:
-    """Build the toybox model, with a bar a stage."""
+def pretrain(
+    out: Annotated[Path | None, typer.Option(help="Folder for data, checkpoints and weights.")] = None,
+    updates: Annotated[int | None, typer.Option(help="Updates of the diffusion stage.")] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Build the toybox model from scratch; it takes hours on two cores, and resumes where it stopped.
+
+    Example: cpbench pretrain --out ~/toybox
+    """
     from dataclasses import replace
+
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
     from ..pretrain.recipe import PretrainOptions
     from ..pretrain.recipe import pretrain as stages
     from ..storage.store import home, writable
+    from .console import interruptible
 
     folder = out or home() / "pretrain"
     writable(folder)
-    recipe = replace(PretrainOptions(), rounds=(updates,)) if updates else PretrainOptions()
+    options = replace(PretrainOptions(), rounds=(updates,)) if updates else PretrainOptions()
     columns = (TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, TextColumn("loss {task.fields[loss]:.4f}"), disable=quiet) as bars:
-        tasks: dict[str, Any] = {}
-        for step in stages(recipe, folder):
+    bars = Progress(*columns, TextColumn("loss {task.fields[loss]:.4f}"), disable=quiet)
+    with interruptible(), bars:
+        tasks: dict[str, TaskID] = {}
+        for step in stages(options, folder):
             if step.stage not in tasks:
                 tasks[step.stage] = bars.add_task(step.stage, total=step.updates, loss=0.0)
             bars.update(tasks[step.stage], completed=step.step, loss=step.loss)
-    Console().print(f"weights in {folder / 'weights'}", highlight=False, soft_wrap=True)
+    Console().print(f"The weights are in {folder / 'weights'}.", highlight=False, soft_wrap=True)

@@ -21,6 +21,7 @@ class Costs:
     seconds: Mapping[Kind, float]
     bytes: Mapping[Kind, float]
     measured: int
+    calibrated: bool = False
 
     def time(self, units: Counter[Kind], jobs: int = 1) -> float:
         """Seconds that units will take in ``jobs`` processes."""

@@ -25,7 +25,7 @@ from ..suite.spec import Concept, Suite
 from .units import Choice, Classify, Draw, Measure, PlannedCell, Real, RunPlan, Train
 
 _T = TypeVar("_T")
-REVISION = 3  # raised with every change of code that moves a number: old units are then not found any more
+REVISION = 4  # raised with every change of code that moves a number: old units are then not found any more
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,8 @@ class Planner:
         """How pictures are scored; where real ones pass through the model's autoencoder, it is part of that."""
         codec = self.weights if self.profile.autoencoded else None
         extractors = [dict(self.extractors), self.seen_on or (self.device, self.threads)]
-        return [self.suite.evaluation.model_dump(), asdict(self.profile), extractors, codec]
+        deciding = {name: value for name, value in asdict(self.profile).items() if name != "sentence"}
+        return [self.suite.evaluation.model_dump(), deciding, extractors, codec]
 
     @cached_property
     def _suite_hash(self) -> str:

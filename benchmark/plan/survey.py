@@ -10,7 +10,7 @@ from typing import Any
 
 from .grid import Grid
 from .planner import Planner
-from .units import Choice, Kind, RunPlan, Unit, kind_of
+from .units import Choice, Kind, RunPlan, Unit, gather, kind_of
 
 Order = tuple[int, ...]
 
@@ -30,18 +30,26 @@ class Survey:
 
 
 @dataclass(frozen=True)
-class _Untrained:
-    """Stands for the base model, whatever methods are in the grid."""
+class Untrained:
+    """The base model as a choice of method: it never learns."""
 
     name: str = "base"
     options: Mapping[str, Any] = field(default_factory=dict)
     make: None = None
 
 
+def survey_of(plans: Sequence[RunPlan], there: AbstractSet[str]) -> Survey:
+    """Count the units of a few runs by planning all of them."""
+    wanted = Counter(kind_of(unit) for plan in plans for unit in plan.units())
+    units = gather(plans)
+    found = Counter(kind_of(unit) for key, unit in units.items() if key in there)
+    return Survey(wanted, Counter(map(kind_of, units.values())), found)
+
+
 def survey(
-    grid: Grid, planner: Planner, there: AbstractSet[str], tell: Callable[[int, int], None] = lambda done, of: None
+    grid: Grid, planner: Planner, there: AbstractSet[str], on_seed: Callable[[int, int], None] = lambda done, of: None
 ) -> Survey:
-    """Count the units of a grid; ``there``: keys of all finished units; ``tell`` hears how many seeds are looked at.
+    """Count the units of a grid; ``there``: keys of all finished units; ``on_seed`` hears how many seeds are counted.
 
     Methods that train have all the same units, and share none across methods or seeds: those of one method with one
     seed are counted for all. What is found is looked for along the chains: of a group of runs, only those are planned
@@ -63,7 +71,7 @@ def survey(
             assert group is not None
             found.update(group.found(method, seed, planner, there))
         planner.known.clear()
-        tell(done + 1, len(grid.seeds))
+        on_seed(done + 1, len(grid.seeds))
     return Survey(wanted, distinct, found)
 
 
@@ -89,10 +97,10 @@ class _Base:
     def of(cls, grid: Grid, planner: Planner) -> _Base:
         """The units, from the runs with the first seed."""
         alone = any(m.make is None for m in grid.methods)
-        plans = {order: planner.run(_Untrained(), order, grid.seeds[0]) for order in grid.prefixes}
+        plans = {order: planner.run(Untrained(), order, grid.seeds[0]) for order in grid.prefixes}
         cover = _news(plans, lambda plan: _floors(plan, alone))
         first = {u.key: kind_of(u) for order in cover for u in _floors(plans[order], alone)}
-        other = [planner.run(_Untrained(), order, seed) for order in cover for seed in grid.seeds[1:2]]
+        other = [planner.run(Untrained(), order, seed) for order in cover for seed in grid.seeds[1:2]]
         of_seed = {u.key: kind_of(u) for plan in other for u in _floors(plan, alone) if u.key not in first}
         wanted = Counter(kind_of(u) for plan in plans.values() for u in plan.units())
         beside = Counter(kind_of(u) for plan in plans.values() for u in plan.units_at(0))
@@ -101,7 +109,7 @@ class _Base:
 
     def found(self, seed: int, planner: Planner, there: AbstractSet[str]) -> Counter[Kind]:
         """The units of a seed that are there; those that all seeds share are told with the first."""
-        plans = [planner.run(_Untrained(), order, seed) for order in self.cover]
+        plans = [planner.run(Untrained(), order, seed) for order in self.cover]
         once = {u.key: kind_of(u) for plan in plans for u in _floors(plan, self.alone)}
         told = self.first if seed != self.seed else frozenset[str]()
         return Counter(kind for key, kind in once.items() if key in there and key not in told)

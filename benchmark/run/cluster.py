@@ -21,7 +21,7 @@ from typing import Any
 from ..errors import BadInput, FailedRun
 from ..plan.units import Unit
 from ..protocol import Tick
-from .events import PATIENCE, Awaited, Ended, Event, OnEvent, Started, Ticked
+from .events import PATIENCE, Awaited, Ended, Event, OnEvent, Started, Ticked, UnitEvent
 from .scheduler import Executor, Outcome
 from .session import Recipe
 from .signals import deaf, uninterrupted
@@ -165,7 +165,7 @@ class _News:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         self.queue = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
 
-    def read(self, units: Mapping[str, Unit]) -> list[Event]:
+    def read(self, units: Mapping[str, Unit]) -> list[UnitEvent]:
         """What was told of some units since the last time."""
         import ray
 
@@ -176,7 +176,7 @@ class _News:
         return [_event(units[key], detail) for key, detail in told if key in units]
 
 
-def _plain(event: Event) -> tuple[str, Any]:
+def _plain(event: UnitEvent) -> tuple[str, Any]:
     """An event as plain data: the key of its unit, and nothing for its start, a tick, or for whom it waits."""
     match event:
         case Ticked(unit, tick):
@@ -186,7 +186,7 @@ def _plain(event: Event) -> tuple[str, Any]:
     return event.unit.key, None
 
 
-def _event(unit: Unit, detail: Any) -> Event:
+def _event(unit: Unit, detail: Any) -> UnitEvent:
     """The event that :func:`_plain` told."""
     if detail is None:
         return Started(unit)

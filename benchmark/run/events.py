@@ -1,19 +1,58 @@
-"""What is told while units are done: they start, progress, wait and end."""
+"""What a sweep reports while it runs: it loads, plans, starts units, makes progress, and records runs.
+
+A callback that takes these events is all that a progress display needs.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
+from ..plan.costs import Costs
+from ..plan.survey import Survey
 from ..plan.units import Unit
 from ..protocol import Tick
 
 PATIENCE = 10.0
-"""Seconds after which it is told whom a unit is waited for."""
-
-
+"""Seconds to wait for a unit of another process before saying which process that is."""
 Fate = Literal["done", "failed", "busy", "lost", "refused", "full"]
+
+
+@dataclass(frozen=True)
+class Preparing:
+    """Something takes a while before work begins; ``done`` of ``of`` where it can be counted."""
+
+    what: str
+    done: int = 0
+    of: int = 0
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The work is known: how many runs, which units they need, and what those cost.
+
+    ``parts``: numbers of methods, orders (with lengths) and seeds, where the runs are a grid. ``jobs``: processes that
+    share the work, None on a cluster. ``store``, ``out``: the folders of units and of records (None: none is written).
+    ``batch``: pictures per training update.
+    """
+
+    runs: int
+    parts: tuple[int, int, int] | None
+    found: Survey
+    known: Costs
+    jobs: int | None
+    batch: int
+    store: Path
+    out: Path | None
+
+
+@dataclass(frozen=True)
+class Warned:
+    """Something that a person should read."""
+
+    text: str
 
 
 @dataclass(frozen=True)
@@ -33,7 +72,7 @@ class Ticked:
 
 @dataclass(frozen=True)
 class Ended:
-    """A unit ended, after so many seconds. ``error`` says why, unless it is done.
+    """A unit ended, after so many seconds. ``error`` gives the reason, unless it is done.
 
     ``busy``: another process is doing it; ``lost``: something that it needs is gone or damaged; ``refused`` (bad
     input) and ``full`` (the disk): no other unit can succeed either. ``notes``: what a person should read.
@@ -48,13 +87,24 @@ class Ended:
 
 @dataclass(frozen=True)
 class Awaited:
-    """A unit is under way elsewhere, and has been for a while; ``who`` does it."""
+    """A unit has been under way in another process for a while; ``who`` does it."""
 
     unit: Unit
     who: str
 
 
-Event = Started | Ticked | Ended | Awaited
+@dataclass(frozen=True)
+class Recorded:
+    """The record of a run is at ``path``, written now or unchanged."""
+
+    path: Path
 
 
+UnitEvent = Started | Ticked | Ended | Awaited
+Event = Preparing | Planned | Warned | Recorded | UnitEvent
 OnEvent = Callable[[Event], None]
+OnUnitEvent = Callable[[UnitEvent], None]
+
+
+def ignored(_: Event) -> None:
+    """A callback that ignores all events."""

@@ -1,73 +1,175 @@
-"""What a person sees while a plan runs: one live view on a terminal, plain lines elsewhere."""
+"""What a person sees while runs are made: one live view on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
 import time
-import warnings
-from collections import Counter, defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.filesize import decimal
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TaskID, TextColumn
+from rich.status import Status
+from rich.table import Column, Table
 
-from ..plan.costs import Costs
 from ..plan.survey import Survey
-from ..plan.units import Kind, Unit, kind_of
+from ..plan.units import Unit
 from ..protocol import Tick
-from .events import Ended, Event, OnEvent, Started, Ticked
+from .events import Ended, Event, Planned, Preparing, Recorded, Started, Ticked, Warned
+from .forecast import Forecast, counted, duration
 
 _WORDS = {"Train": "train", "Draw": "draw", "Measure": "score", "Real": "real pictures", "Classify": "classify"}
+_WIDE = 100  # columns of a terminal from which there is room for long bars
 
 
-class Forecast:
-    """Time left of a plan: units to do, each at the mean of those done so far, or before at what is known of it."""
-
-    def __init__(self, left: Counter[Kind], known: Costs, jobs: int = 1) -> None:
-        self.left, self.known, self.jobs = Counter(left), known, jobs
-        self.seen: dict[Kind, list[float]] = defaultdict(list)
-
-    def ended(self, unit: Unit, seconds: float) -> None:
-        """Take note of a unit that ended."""
-        kind = kind_of(unit)
-        self.seen[kind].append(seconds)
-        self.left[kind] = max(0, self.left[kind] - 1)
-
-    def seconds(self) -> float:
-        """Seconds left, the units under way counted whole."""
-        return sum(n * self._mean(kind) for kind, n in self.left.items()) / self.jobs
-
-    def _mean(self, kind: Kind) -> float:
-        seen = self.seen[kind]
-        return sum(seen) / len(seen) if seen else self.known.second(kind)
+def plan_lines(plan: Planned) -> Iterator[str]:
+    """A plan in sentences: how many runs and units, how long they take, and where they are kept."""
+    wanted, distinct, done = (c.total() for c in (plan.found.wanted, plan.found.distinct, plan.found.found))
+    parts = zip(plan.parts, ("method", "order", "seed"), strict=True) if plan.parts else ()
+    grid = " × ".join(counted(n, noun) for n, noun in parts)
+    runs = counted(plan.runs, "run") + (f" ({grid})" if grid else "") + (" needs" if plan.runs == 1 else " need")
+    shared = f", {wanted - distinct:,} of them shared between runs" if wanted > distinct else ""
+    left = f"{done:,} found in the store, {distinct - done:,} to do"
+    yield f"{runs} {counted(wanted, 'unit')} of work{shared}: {left}."
+    if plan.found.left.total():
+        yield _estimate(plan)
+    yield f"Units are kept in {plan.store}" + (f", records go to {plan.out}." if plan.out else ".")
 
 
-class LiveView:
-    """A bar of the plan with the time left, and below it one for each unit under way, with its loss and rate."""
+def _estimate(plan: Planned) -> str:
+    known, left = plan.known, plan.found.left
+    where = "in one process of the cluster at a time" if plan.jobs is None else f"in {_processes(plan.jobs)}"
+    basis = f"estimated from {counted(known.measured, 'unit')} of the store" if known.measured else "a rough guess"
+    if known.calibrated:
+        basis = "estimated from a short measurement on this machine"
+    space = f" and {decimal(int(known.disk(left)))} on disk" if known.measured else ""
+    return f"This takes about {duration(known.time(left, plan.jobs or 1))} {where}{space} ({basis})."
 
-    def __init__(self, forecast: Forecast, batch: int) -> None:
-        self.forecast, self.batch = forecast, batch
-        columns = (TextColumn("{task.description:<44}"), BarColumn(bar_width=24), MofNCompleteColumn())
-        self.bars = Progress(*columns, TimeElapsedColumn(), TextColumn("[dim]{task.fields[told]}"))
-        self.plan = self.bars.add_task("units", total=sum(forecast.left.values()), told="")
+
+def _processes(jobs: int) -> str:
+    return counted(jobs, "process", "processes")
+
+
+def plan_table(found: Survey) -> Table:
+    """A plan by kind of unit and method: what all runs need, what of it is distinct, found, and left to do."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("units", "needed by all runs", "distinct", "found", "to do"):
+        table.add_column(name, justify="left" if name == "units" else "right")
+    for kind in sorted(found.wanted):
+        counts = (found.wanted[kind], found.distinct[kind], found.found[kind], found.left[kind])
+        table.add_row(_WORDS[kind[0]] + (f" {kind[1]}" if kind[1] else ""), *map(str, counts))
+    return table
+
+
+class View:
+    """Shows events on a console, and remembers the records that were written; this one shows the plan alone."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.recorded: list[Path] = []
+        self.plan: Planned | None = None
+
+    def __call__(self, event: Event) -> None:
+        """Show an event."""
+        match event:
+            case Recorded(path):
+                self.recorded.append(path)
+            case Warned(text):
+                self.warn(text)
+            case Planned():
+                self.plan = event
+                for line in plan_lines(event):
+                    self.console.print(line, highlight=False, soft_wrap=True, markup=False)
+
+    def warn(self, text: str) -> None:
+        """Print a warning in one line, however narrow the terminal."""
+        self.console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+
+class PlainView(View):
+    """Prints one line per unit that ended."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self.forecast: Forecast | None = None
+        self.total = self.done = 0
+
+    def __call__(self, event: Event) -> None:
+        """Print a line when a unit ended."""
+        super().__call__(event)
+        if isinstance(event, Planned):
+            self.forecast = Forecast(event.found.left, event.known, event.jobs or 1)
+            self.total, self.done = event.found.left.total(), 0
+        elif isinstance(event, Ended) and self.forecast is not None:
+            self.done += 1
+            self.forecast.ended(event.unit, event.seconds)
+            fate = event.error or f"{event.seconds:.1f} s, about {duration(self.forecast.seconds())} left"
+            self.console.print(f"[{self.done}/{self.total}] {event.unit.title}: {fate}", markup=False, highlight=False)
+
+
+class LiveView(View):
+    """A bar of the plan with counts and the time left, and below it one bar per unit under way."""
+
+    def __init__(self, console: Console, stack: ExitStack) -> None:
+        super().__init__(console)
+        self.stack, self.status = stack, Status("", console=console)
+        self.live: Live | None = None
+        self.forecast: Forecast | None = None
+        self.batch, self.of_plan = 1, TaskID(0)
         self.units: dict[str, TaskID] = {}
         self.begun: dict[tuple[str, str], tuple[float, int]] = {}
+        wide = console.width >= _WIDE
+        self.plan_bar = Progress(
+            _text("{task.description}", 7), _bar(wide), MofNCompleteColumn(), _text("{task.fields[told]}", 34)
+        )
+        rest: list[ProgressColumn] = [_text("[dim]{task.fields[told]}", 36 if wide else 25)]
+        self.bars = Progress(_text("{task.description}", 44 if wide else 26), _bar(wide), MofNCompleteColumn(), *rest)
 
     def __call__(self, event: Event) -> None:
         """Move the bars."""
+        if isinstance(event, Preparing):
+            if self.live is not None:
+                return
+            many = f": {event.done} of {event.of}" if event.of else ""
+            self.status.update(f"{event.what}{many}")
+            self.status.start()
+            return
+        if isinstance(event, Planned | Started | Ended | Warned):
+            self.status.stop()
+        super().__call__(event)
         match event:
+            case Planned():
+                self._begin(event)
             case Started(unit):
                 self._close(unit)  # it may have been begun before, in a process that died
-                self.units[unit.key] = self.bars.add_task(unit.title[:44], total=None, told="")
+                self.units[unit.key] = self.bars.add_task(unit.title, total=None, told="")
             case Ticked(unit, tick) if unit.key in self.units:
                 told = self._told(unit, tick)
                 self.bars.update(self.units[unit.key], completed=tick.step, total=tick.steps, told=told)
             case Ended():
-                self.forecast.ended(event.unit, event.seconds)
-                self._close(event.unit)
-                self.bars.update(self.plan, advance=1, told=f"about {clock(self.forecast.seconds())} left")
+                self._ended(event)
+
+    def _begin(self, plan: Planned) -> None:
+        if not plan.found.left.total():
+            return
+        self.batch, self.forecast = plan.batch, Forecast(plan.found.left, plan.known, plan.jobs or 1)
+        total, left = plan.found.left.total(), f"about {duration(self.forecast.seconds())} left"
+        for old in list(self.plan_bar.task_ids):
+            self.plan_bar.remove_task(old)
+        if self.live is None:
+            self.live = Live(
+                Group(self.plan_bar, self.bars), console=self.console, refresh_per_second=8, transient=True
+            )
+            self.stack.enter_context(self.live)
+        self.of_plan = self.plan_bar.add_task("units", total=total, told=left)
+
+    def _ended(self, event: Ended) -> None:
+        self._close(event.unit)
+        if self.forecast is not None:
+            self.forecast.ended(event.unit, event.seconds)
+            self.plan_bar.update(self.of_plan, advance=1, told=f"about {duration(self.forecast.seconds())} left")
 
     def _close(self, unit: Unit) -> None:
         if unit.key in self.units:
@@ -79,65 +181,27 @@ class LiveView:
             return tick.phase
         begun, first = self.begun.setdefault((unit.key, tick.phase), (time.monotonic(), tick.step))
         rate = (tick.step - first) * self.batch / max(time.monotonic() - begun, 1e-6)
-        return f"{tick.phase}: loss {tick.loss:.3f}, {rate:.0f} images/s"
+        return f"{tick.phase}: loss {tick.loss:.3f}, {rate:.0f}/s"
 
 
-class PlainView:
-    """One line for each unit that ended."""
-
-    def __init__(self, forecast: Forecast, console: Console) -> None:
-        self.forecast, self.total, self.done, self.console = forecast, sum(forecast.left.values()), 0, console
-
-    def __call__(self, event: Event) -> None:
-        """Print a line when a unit ended."""
-        if isinstance(event, Ended):
-            self.done += 1
-            self.forecast.ended(event.unit, event.seconds)
-            fate = event.error or f"{event.seconds:.1f} s, about {clock(self.forecast.seconds())} left"
-            self.console.print(f"[{self.done}/{self.total}] {event.unit.title}: {fate}", markup=False, highlight=False)
+def _text(text: str, width: int) -> TextColumn:
+    """A column of text in one line; what is too long ends in an ellipsis."""
+    return TextColumn(text, table_column=Column(no_wrap=True, overflow="ellipsis", max_width=width))
 
 
-def plan_table(found: Survey) -> Table:
-    """A plan by kind of unit and method: what all runs want, what of it is distinct, found, and left to do."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("units", "of runs one by one", "distinct", "found", "to do"):
-        table.add_column(name, justify="left" if name == "units" else "right")
-    for kind in sorted(found.wanted):
-        counts = (found.wanted[kind], found.distinct[kind], found.found[kind], found.left[kind])
-        table.add_row(_WORDS[kind[0]] + (f" {kind[1]}" if kind[1] else ""), *map(str, counts))
-    return table
-
-
-def clock(seconds: float) -> str:
-    """Seconds as ``m:ss`` or ``h:mm:ss``."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+def _bar(wide: bool) -> BarColumn:
+    return BarColumn(bar_width=24 if wide else 10)
 
 
 @contextmanager
-def watching(forecast: Forecast, console: Console, *, batch: int, quiet: bool) -> Iterator[OnEvent]:
-    """The view that fits: nothing, live, or plain lines."""
-    if quiet or not forecast.left.total():
-        yield lambda event: None
+def watching(console: Console, *, quiet: bool = False) -> Iterator[View]:
+    """The view that fits: the plan alone, live bars, or plain lines."""
+    if quiet:
+        yield View(console)
     elif console.is_terminal:
-        view = LiveView(forecast, batch)
-        with Live(view.bars, console=console, refresh_per_second=8, transient=True):
+        with ExitStack() as stack:
+            view = LiveView(console, stack)
+            stack.callback(view.status.stop)
             yield view
     else:
-        yield PlainView(forecast, console)
-
-
-@contextmanager
-def quiet_libraries() -> Iterator[None]:
-    """Keep the notes of the model libraries from the screen; errors still show."""
-    import diffusers
-    import transformers
-
-    diffusers.logging.set_verbosity_error()
-    transformers.logging.set_verbosity_error()
-    diffusers.logging.disable_progress_bar()
-    transformers.logging.disable_progress_bar()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+        yield PlainView(console)

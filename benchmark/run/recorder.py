@@ -16,8 +16,8 @@ from ..records.result import Result, Score, TaskCost, read_result, result_path, 
 from ..records.stamp import MADE_ON, numerics
 from ..storage.inventory import read_record
 from ..storage.store import Store
-from ..suite.concepts import called
-from .events import Awaited, Ended, Event, OnEvent
+from ..suite.concepts import label_of
+from .events import Awaited, Ended, Event, OnEvent, Recorded, Warned
 from .scheduler import Outcome
 
 
@@ -77,14 +77,14 @@ class Recorder:
         order = plan.run.order
         for unit in plan.ceilings:
             yield from self._rows("real", 0, 1 + max(order.index(c.name) for c in unit.subjects), unit)
-        for look in plan.looks:
-            if look.measure is not None:
-                yield from self._rows("model", look.i, look.j, look.measure)
+        for cell in plan.cells:
+            if cell.measure is not None:
+                yield from self._rows("model", cell.i, cell.j, cell.measure)
         for i, asked in enumerate(plan.classified):
             yield from self._classified(asked, i, order)
 
     def _rows(self, source: str, i: int, j: int, unit: Measure) -> Iterator[Score]:
-        place = {"source": source, "i": i, "j": j, "concept": called(unit.subjects)}
+        place = {"source": source, "i": i, "j": j, "concept": label_of(unit.subjects)}
         for row in self.store.read_json(unit.key, "scores.json"):
             yield Score.model_validate(place | row)
 
@@ -104,7 +104,7 @@ class Recorder:
                     yield Score.model_validate(common | wrong)
 
     def _costs(self, plan: RunPlan) -> Iterator[TaskCost]:
-        drawn = {look.i: look.draw.key for look in plan.looks if look.i == look.j and len(look.draw.subjects) == 1}
+        drawn = {cell.i: cell.draw.key for cell in plan.cells if cell.i == cell.j and len(cell.draw.subjects) == 1}
         for train in plan.trains:
             draw = self.store.meta(drawn[train.number])["measured"]
             measured = self.store.meta(train.key)["measured"]
@@ -128,10 +128,10 @@ def _sorted(scores: Iterable[Score]) -> list[Score]:
 
 def _keys(plan: RunPlan) -> dict[str, str]:
     keys = {f"train/{t.number}": t.key for t in plan.trains}
-    for look in plan.looks:
-        what = str(look.j) if len(look.draw.subjects) == 1 else called(look.draw.subjects)
-        keys[f"draw/{look.i}/{what}"] = look.draw.key
-    return keys | {f"real/{called(r.subjects)}": r.key for r in plan.reals}
+    for cell in plan.cells:
+        what = str(cell.j) if len(cell.draw.subjects) == 1 else label_of(cell.draw.subjects)
+        keys[f"draw/{cell.i}/{what}"] = cell.draw.key
+    return keys | {f"real/{label_of(r.subjects)}": r.key for r in plan.reals}
 
 
 @dataclass
@@ -142,12 +142,18 @@ class Work:
     units_left: int = 0
     runs_left: int = 0
 
+    def add(self, other: Work) -> None:
+        """Count the runs of another wave."""
+        self.paths += other.paths
+        self.units_left += other.units_left
+        self.runs_left += other.runs_left
 
-class _Tracker:
-    """Knows which runs have units left, and records those that have none."""
 
-    def __init__(self, plans: Sequence[RunPlan], units: dict[str, Unit], recorder: Recorder) -> None:
-        self.plans, self.units, self.recorder = plans, units, recorder
+class Tracker:
+    """Knows which runs have units left, and records those that have none; events pass through it."""
+
+    def __init__(self, plans: Sequence[RunPlan], units: dict[str, Unit], recorder: Recorder, on_event: OnEvent) -> None:
+        self.plans, self.units, self.recorder, self.on_event = plans, units, recorder, on_event
         self.waiting: dict[str, list[int]] = defaultdict(list)
         self.left, self.paths, self.lost = dict[int, int](), dict[int, Path](), False
         for k, plan in enumerate(plans):
@@ -158,33 +164,34 @@ class _Tracker:
         for k in [k for k, n in self.left.items() if not n]:
             self._write(k)
 
-    def telling(self, on_event: OnEvent) -> OnEvent:
-        """Tell on, and take note of every unit that is done."""
+    def __call__(self, event: Event) -> None:
+        """Pass an event on, and count a unit that is done."""
+        self.on_event(event)
+        if isinstance(event, Awaited):
+            self.on_event(Warned(f"waiting: {event.who}"))
+        if isinstance(event, Ended):
+            for note in event.notes:
+                self.on_event(Warned(note))
+            if event.fate == "done":
+                self._count(event.unit)
 
-        def told(event: Event) -> None:
-            on_event(event)
-            if isinstance(event, Awaited):
-                self.recorder.warn(f"waiting: {event.who}")
-            if isinstance(event, Ended):
-                for note in event.notes:
-                    self.recorder.warn(note)
-            if isinstance(event, Ended) and event.fate == "done":
-                for k in self.waiting.pop(event.unit.key, ()):
-                    self.left[k] -= 1
-                    if not self.left[k]:
-                        self._write(k)
-
-        return told
+    def _count(self, unit: Unit) -> None:
+        for k in self.waiting.pop(unit.key, ()):
+            self.left[k] -= 1
+            if not self.left[k]:
+                self._write(k)
 
     def close(self, outcome: Outcome) -> Work:
         """Record the runs that failed."""
         for k in [k for k in self.left if k not in self.paths]:
             if error := next((outcome.errors[u.key] for u in self.plans[k].units() if u.key in outcome.errors), None):
-                self.paths[k] = self.recorder.write(self.plans[k], error)
+                self._write(k, error)
         return Work([self.paths[k] for k in sorted(self.paths)], outcome.left, len(self.plans) - len(self.paths))
 
-    def _write(self, k: int) -> None:
+    def _write(self, k: int, error: str | None = None) -> None:
         try:
-            self.paths[k] = self.recorder.write(self.plans[k])
+            self.paths[k] = self.recorder.write(self.plans[k], error)
         except Lost:
             self.lost = True
+        else:
+            self.on_event(Recorded(self.paths[k]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,12 +28,10 @@ from ..storage.store import Store
 from ..suite.concepts import check_suite
 from ..suite.spec import Suite
 from .environment import environment, set_threads
-from .events import OnEvent
-from .recorder import Recorder, Work, _Tracker
+from .events import OnEvent, Preparing, Warned
+from .quiet import quiet_libraries
+from .recorder import Recorder
 from .runner import Runner
-from .scheduler import Executor
-
-_ROUNDS = 3  # a unit may turn out damaged only when it is read: what needs it is then done in another round
 
 
 @dataclass(frozen=True)
@@ -143,19 +140,12 @@ class Session:
         """What writes records below ``out``, stamped with this environment."""
         return Recorder(self.store, out, dict(self.environment), self.warn)
 
-    def run(
-        self, plans: Sequence[RunPlan], do: Executor, recorder: Recorder, on_event: OnEvent, deadline: float = math.inf
-    ) -> Work:
-        """Do what is missing, and write the record of each run as soon as its last unit is done.
 
-        A run with a failed unit gets a record that says so; one that ran out of time gets none.
-        """
-        for _ in range(_ROUNDS):
-            tracker = _Tracker(plans, self.missing(plans), recorder)
-            outcome = do(tracker.units, tracker.telling(on_event), deadline)
-            if not (outcome.lost or tracker.lost):
-                break
-        return tracker.close(outcome)
+def open_session(recipe: Recipe, on_event: OnEvent) -> Session:
+    """Load what a recipe asks for, in silence, and report that it takes a while."""
+    on_event(Preparing("loading the model"))
+    with quiet_libraries():
+        return recipe.open(lambda text: on_event(Warned(text)))
 
 
 def _check_prompts(suite: Suite, model: Backbone) -> None:

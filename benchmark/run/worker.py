@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 
 from ..errors import Busy, CpbenchError, Lost
 from ..plan.units import Unit
-from .events import Ended, Event, Fate, OnEvent, Started, Ticked
-from .progress import quiet_libraries
+from .events import Ended, Fate, OnUnitEvent, Started, Ticked, UnitEvent
+from .quiet import quiet_libraries
 from .runner import Runner
 from .session import Recipe
 
@@ -24,14 +24,14 @@ class Worker:
     runner: Runner | None = None
     notes: list[str] = field(default_factory=list)
 
-    def do(self, unit: Unit, on_event: OnEvent) -> Ended:
+    def do(self, unit: Unit, on_event: OnUnitEvent) -> Ended:
         """Do a unit, and say how it ended, with what there is to be noted."""
         with quiet_libraries():
             ended = self._do(unit, on_event)
         notes, self.notes[:] = tuple(self.notes), []
         return replace(ended, notes=notes)
 
-    def _do(self, unit: Unit, on_event: OnEvent) -> Ended:
+    def _do(self, unit: Unit, on_event: OnUnitEvent) -> Ended:
         try:
             self.runner = self.runner or self.recipe.open(self.notes.append).runner
         except CpbenchError as error:
@@ -44,10 +44,10 @@ class Worker:
 class Throttle:
     """Sends on what is told of a unit, progress no more often than every ``pause`` seconds."""
 
-    def __init__(self, send: Callable[[Event], object], pause: float) -> None:
+    def __init__(self, send: Callable[[UnitEvent], object], pause: float) -> None:
         self.send, self.pause, self.last = send, pause, -math.inf
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: UnitEvent) -> None:
         """Send an event; progress only after a pause."""
         if isinstance(event, Ticked):
             if time.monotonic() - self.last < self.pause:
@@ -56,7 +56,7 @@ class Throttle:
         self.send(event)
 
 
-def attempt(unit: Unit, runner: Runner, on_event: OnEvent) -> Ended:
+def attempt(unit: Unit, runner: Runner, on_event: OnUnitEvent) -> Ended:
     """Do one unit, and say how it ended."""
     begin = time.perf_counter()
 

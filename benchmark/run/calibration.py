@@ -1,0 +1,184 @@
+"""What units cost on this machine, measured in a few seconds where the store does not know it yet.
+
+Training is measured with the methods themselves: two tasks of a few updates each on copies of the model, whose ticks
+give the seconds per update of every phase. What is measured is kept beside the store, so that it happens once.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..hashing import digest
+from ..plan.costs import Costs
+from ..plan.survey import Untrained
+from ..plan.units import Choice, Draw, Kind, Measure
+from ..protocol import Inspectable, Method, Task, Tick
+from ..scoring.classifier import PICTURES, ROUNDS, TRIALS
+from ..scoring.scorer import StoredImages
+from ..suite.concepts import subject_of, training_pictures
+from .events import OnEvent, Preparing
+from .session import Session
+
+_UPDATES = 3
+_BUDGET = 20.0  # seconds for all methods; the others are taken to cost as much as these do on average
+_LONG = 2.0  # seconds of a phase after the updates, above which its ticks so far stand for the rest
+_FILE = "calibration.json"
+
+
+class _Enough(Exception):
+    """A phase has shown how long it takes."""
+
+
+@dataclass
+class _Clock:
+    """Times the phases of one task: the first tick of a phase belongs to it whole, the others give its rate."""
+
+    updates: int
+    last: float = field(default_factory=time.perf_counter)
+    phase: str = ""
+    ticks: list[float] = field(default_factory=list)
+    total: float = 0.0
+    rest: float = 0.0
+
+    def __call__(self, tick: Tick) -> None:
+        """Count a tick; raises _Enough where the phase would take long and its rate is known."""
+        now = time.perf_counter()
+        if tick.phase != self.phase:
+            self.phase, self.ticks = tick.phase, []
+        self.ticks.append(now - self.last)
+        self.total, self.last = self.total + now - self.last, now
+        left = tick.steps - tick.step
+        rate = float(np.mean(self.ticks[1:] or self.ticks))
+        if tick.phase == "learn" and left == 0:
+            self.rest += rate * tick.steps * (self.updates / _UPDATES - 1)
+        elif tick.phase != "learn" and len(self.ticks) > _UPDATES and rate * left > _LONG:
+            self.rest += rate * left
+            raise _Enough
+
+    @property
+    def seconds(self) -> float:
+        """What the whole task would take."""
+        return self.total + time.perf_counter() - self.last + self.rest
+
+
+def calibrated(
+    session: Session, methods: Sequence[Choice], left: Counter[Kind], known: Costs, on_event: OnEvent
+) -> Costs:
+    """Costs with those of units that the store knows nothing of, measured now or earlier on this machine."""
+    lacking = [kind for kind in left if left[kind] and kind not in known.seconds and kind[0] != "Real"]
+    lacking = [kind for kind in lacking if not (kind[0] != "Train" and (kind[0], "") in known.seconds)]
+    if not lacking:
+        return known
+    file = session.recipe.home / _FILE
+    kept = _read(file)
+    wanted = {_key(session, methods, kind): kind for kind in lacking}
+    if fresh := {key: kind for key, kind in wanted.items() if key not in kept}:
+        on_event(Preparing("measuring the speed of this machine"))
+        kept |= _measured(session, methods, fresh)
+        _write(file, kept)
+    found = {kind: kept[key] for key, kind in wanted.items() if key in kept}
+    return replace(known, seconds={**known.seconds, **found}, calibrated=True)
+
+
+def _key(session: Session, methods: Sequence[Choice], kind: Kind) -> str:
+    """What decides the cost of a kind of unit."""
+    suite, made = session.suite, [session.runner.backbone.weights, session.recipe.dtype, dict(session.runner.made_on)]
+    options = next((dict(m.options) for m in methods if m.name == kind[1]), {})
+    sizes = [len(suite.concepts), suite.training.model_dump(), suite.sampling.model_dump()]
+    return digest([kind, options, made, sizes, suite.evaluation.model_dump(), session.recipe.profile.name])
+
+
+def _measured(session: Session, methods: Sequence[Choice], wanted: Mapping[str, Kind]) -> dict[str, float]:
+    """Seconds of each kind that is wanted; methods that fail, or for which no time is left, cost as others do."""
+    found, training, begin = dict[str, float](), list[float](), time.perf_counter()
+    if any(kind[0] != "Train" for kind in wanted.values()):
+        others = _without_training(session)
+        found |= {key: others[kind[0]] for key, kind in wanted.items() if kind[0] != "Train"}
+    for key, kind in wanted.items():
+        method = next((m for m in methods if m.name == kind[1] and m.make), None)
+        if method is not None and time.perf_counter() - begin < _BUDGET:
+            try:
+                found[key] = _training(session, method)
+            except Exception:  # whatever a method raises is reported by the unit that runs it
+                continue
+            training.append(found[key])
+    usual = {key: float(np.mean(training)) for key, kind in wanted.items() if kind[0] == "Train" and training}
+    return usual | found
+
+
+def _training(session: Session, method: Choice) -> float:
+    """Mean seconds per task of a method over the suite, from its first two tasks."""
+    assert method.make is not None
+    seconds, learner = list[float](), method.make(session.runner.backbone.copy(), 0)
+    for number, concept in enumerate(session.suite.concepts[:2], 1):
+        clock = _Clock(session.suite.training.steps)
+        pictures, prompt = training_pictures(session.suite, concept), session.suite.prompts.train
+        task = Task(number, subject_of(concept), pictures, prompt, _UPDATES, session.suite.training.batch, 0)
+        seconds.append(_task(learner, task, clock))
+    rest = len(session.suite.concepts) - 1
+    return (seconds[0] + rest * seconds[-1]) / (1 + rest)
+
+
+def _task(learner: Method, task: Task, clock: _Clock) -> float:
+    try:
+        learner.learn(task, clock)
+        if isinstance(learner, Inspectable):
+            learner.inspect(task, clock)
+    except _Enough:
+        pass
+    return clock.seconds
+
+
+def _without_training(session: Session) -> dict[str, float]:
+    """Seconds to draw, to score and to classify, as the units of one run of the base model do on average."""
+    suite, backbone = session.suite, session.runner.backbone
+    concept, n = suite.concepts[0], suite.sampling.batch
+    prompts = [text.format(concept.noun) for text in suite.prompts.evaluation]
+    texts = [k % len(prompts) for k in range(n)]
+    begin = time.perf_counter()
+    pictures = backbone.sample([prompts[k] for k in texts], list(range(n)))
+    draw = (time.perf_counter() - begin) / n
+    seconds = []
+    for k in (0, 1):  # the first also makes what real pictures are compared with, which is kept
+        begin = time.perf_counter()
+        session.runner.scorer.rows((concept,), StoredImages(pictures ^ np.uint8(k), texts), None)
+        seconds.append(time.perf_counter() - begin)
+    (plan,) = session.plan([Untrained()], [tuple(range(len(suite.concepts)))], [0], "final")
+    drawn = [len(u.prompts) * u.per_prompt for u in plan.units() if isinstance(u, Draw)]
+    measured = sum(isinstance(u, Measure) for u in plan.units())
+    first = max(0.0, seconds[0] - seconds[1]) * len(plan.ceilings) / max(1, measured)
+    cell = len(suite.prompts.evaluation) * suite.evaluation.per_prompt
+    return {
+        "Draw": draw * float(np.mean(drawn)),
+        "Measure": first + seconds[1] / n * cell,
+        "Classify": draw / suite.sampling.steps / 2 * _questions(len(suite.concepts)),
+    }
+
+
+def _questions(concepts: int) -> float:
+    """Forward passes of a diffusion classifier among so many concepts."""
+    return float(TRIALS * PICTURES * concepts * sum(math.ceil(concepts / 2**r) for r in range(ROUNDS)))
+
+
+def _read(file: Path) -> dict[str, float]:
+    """What was measured before; nothing where the file is missing or damaged, since it can be measured again."""
+    try:
+        found = json.loads(file.read_text())
+        return {str(k): float(v) for k, v in found.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+def _write(file: Path, found: Mapping[str, float]) -> None:
+    partial = file.with_suffix(".partial")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+    partial.replace(file)

@@ -1,0 +1,166 @@
+"""``cpbench.check``: are the results still those that were stored?"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ...methods.registry import choose, method_names, recorded
+from ..checks.regression import Verdict, judge, place_of
+from ..errors import BadInput, unknown
+from ..hashing import digest
+from ..models.loading import pick_device
+from ..plan.units import RunPlan
+from ..records.result import Result, Run, iterate_results, read_result, result_path, write_result
+from ..records.stamp import numerics
+from ..run.environment import environment
+from ..run.events import OnEvent, Warned, ignored
+from ..run.executors import Placement
+from ..run.session import Recipe, Session, open_session
+from ..run.sweep import run_plans
+from ..scoring.profiles import load_profile
+from ..storage.store import Store, home, writable
+from ..suite.spec import Suite
+from .arguments import Names, joined, suite_of
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is compared with what."""
+
+    suite: Suite
+    against: Path
+    device: str
+    jobs: int
+    on_event: OnEvent
+
+
+def check(
+    methods: Names = "all",
+    suite: str | Path | Suite = "toybox-2",
+    *,
+    against: str | Path = "results",
+    results: str | Path | None = None,
+    seeds: int = 1,
+    device: str = "auto",
+    jobs: int = 1,
+    update: str | None = None,
+    on_event: OnEvent = ignored,
+) -> list[Verdict]:
+    """Re-run stored runs, or take other records, and compare them with the stored ones; a verdict per new run.
+
+    Runs made on the same kind of machine must have equal scores to the last bit; others are held to the spread between
+    seeds (:mod:`cpbench.benchmark.checks.regression`). methods: names, or all that are stored. against: the folder of
+    the stored records. results: records to compare instead of new runs. seeds: how many of the stored seeds are re-run.
+    update: a reason; what differs then replaces the stored records, which are kept in ``superseded/``.
+
+    Raises BadInput where nothing is stored. It does not raise for a difference: see :attr:`Verdict.differences`.
+    """
+    asked = _Asked(suite_of(suite), Path(against), device, jobs, on_event)
+    pool = _pool(asked)
+    stored = _stored(joined(methods), asked, pool)
+    with tempfile.TemporaryDirectory() as folder:
+        new = (
+            _given(Path(results), asked, stored) if results is not None else _again(seeds, asked, stored, Path(folder))
+        )
+    verdicts = judge([of_profile(r) for r in stored], [of_profile(r) for r in new], pool)
+    if update is not None:
+        for result in (r for r, v in zip(new, verdicts, strict=True) if v.differences):
+            _supersede(asked.against, of_profile(result), update)
+    return verdicts
+
+
+def _pool(asked: _Asked) -> list[Result]:
+    """All stored runs of the suite under its own profile."""
+    whose = asked.suite.name, asked.suite.evaluation.profile
+    stored = (r for _, r in iterate_results(asked.against))
+    records = [r for r in stored if (r.run.suite, r.run.profile) == whose and r.status == "ok"]
+    if not records:
+        raise BadInput(f"{asked.against} holds no records of {asked.suite.name}; name a folder with --against.")
+    return records
+
+
+def _stored(methods: str, asked: _Asked, pool: Sequence[Result]) -> list[Result]:
+    """The stored runs of the methods that are asked for."""
+    names = methods.split(",") if methods != "all" else sorted({r.run.method for r in pool})
+    wanted = [name.strip() for name in names]
+    for name in wanted:
+        if name not in method_names():
+            raise unknown("method", name, method_names())
+        if not any(r.run.method == name for r in pool):
+            raise BadInput(
+                f"{asked.against} holds no record of {name} on {asked.suite.name}; make one with 'cpbench run'."
+            )
+    return [r for r in pool if r.run.method in wanted]
+
+
+def of_profile(result: Result) -> Result:
+    """A record without the rows of metrics that 'cpbench score' has added to those of its profile."""
+    own = {*load_profile(result.run.profile).metrics, "dc_confusion"}
+    return result.model_copy(update={"scores": [s for s in result.scores if s.metric in own]})
+
+
+def _given(folder: Path, asked: _Asked, stored: Sequence[Result]) -> list[Result]:
+    """Records of a folder whose runs are stored."""
+    known = {(place_of(r.run), r.run.seed) for r in stored}
+    given = [r for _, r in iterate_results(folder) if r.run.suite == asked.suite.name]
+    found = [r for r in given if (place_of(r.run), r.run.seed) in known]
+    if not found:
+        raise BadInput(f"{folder} holds no run that is stored in {asked.against}.")
+    if lost := known - {(place_of(r.run), r.run.seed) for r in found}:
+        asked.on_event(Warned(f"stored runs that are not in {folder} and not compared: {len(lost)}."))
+    return found
+
+
+def _again(seeds: int, asked: _Asked, stored: Sequence[Result], folder: Path) -> list[Result]:
+    """Re-run what is stored in a store of this very code and machine, which is empty unless a check was cut off."""
+    chosen = [r for r in stored if r.run.seed < seeds]
+    if not chosen:
+        raise BadInput(f"--seeds {seeds}: no stored run has a seed below it.")
+    dtypes, threads = {r.run.dtype for r in chosen}, {r.environment.get("threads") for r in chosen}
+    if len(dtypes) > 1:
+        raise BadInput(f"{asked.against} holds runs in {' and '.join(sorted(dtypes))}; keep them in two folders.")
+    place = writable(home() / "checks" / source_hash(pick_device(asked.device))).resolve()
+    profile, own = load_profile(asked.suite.evaluation.profile), threads.pop() if len(threads) == 1 else None
+    recipe = Recipe(asked.suite, place, profile, asked.suite.backbone, asked.device, dtypes.pop(), own)
+    with Store(place / "units", lambda text: asked.on_event(Warned(text))).in_use():
+        session = open_session(recipe, asked.on_event)
+        plans = [plan_again(session, r.run, chosen) for r in chosen]
+        paths = run_plans(session, plans, Placement(jobs=asked.jobs), folder, asked.on_event)
+        results = [read_result(path) for path in paths]
+    shutil.rmtree(place)
+    return results
+
+
+def plan_again(session: Session, run: Run, stored: Sequence[Result]) -> RunPlan:
+    """The plan of a stored run: with its own options where it was one of several settings, else with the defaults."""
+    (method,) = choose(run.method, {})
+    beside = [r.run.options for r in stored if (place_of(r.run), r.run.seed) == (place_of(run), run.seed)]
+    if dict(method.options) in beside:
+        method = recorded(run.method, run.options)
+    names = [c.name for c in session.suite.concepts]
+    return session.planner(run.protocol).run(method, tuple(names.index(c) for c in run.order), run.seed)
+
+
+def source_hash(device: torch.device) -> str:
+    """A hash of the code, of the versions it runs with, and of what else decides the last bits of a number."""
+    root = Path(__file__).parents[2]
+    files = sorted(f for part in ("benchmark", "methods") for f in (root / part).rglob("*.py"))
+    return digest([[hashlib.sha256(f.read_bytes()).hexdigest() for f in files], numerics(environment(device))])
+
+
+def _supersede(folder: Path, result: Result, reason: str) -> None:
+    """Put a new record in the place of the stored one, which is kept beside it; the new one has the reason."""
+    path = result_path(folder, result.run)
+    if path.exists():
+        old = read_result(path)
+        aside = path.parent / "superseded" / f"{path.stem}-{old.created.replace(':', '')}.json"
+        aside.parent.mkdir(exist_ok=True)
+        path.replace(aside)
+    write_result(folder, result.model_copy(update={"environment": result.environment | {"reason": reason}}))

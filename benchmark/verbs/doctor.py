@@ -1,0 +1,112 @@
+"""What is installed, which devices there are, and what will work."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+from rich.filesize import decimal
+
+from ..errors import CpbenchError
+from ..storage.inventory import faults, read_record, take_inventory
+from ..storage.store import owner
+
+_PACKAGES = ("torch", "torchvision", "diffusers", "transformers", "peft", "open_clip_torch", "timm", "torchmetrics")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was checked: what was found, and whether it is good."""
+
+    what: str
+    found: str
+    good: bool
+
+
+def _try(what: str, look: Callable[[], str]) -> Check:
+    try:
+        return Check(what, look(), True)
+    except (CpbenchError, ImportError, OSError, RuntimeError, PackageNotFoundError) as error:
+        return Check(what, str(error), False)
+
+
+def _device() -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        free, total = torch.cuda.mem_get_info()
+        return f"cuda: {torch.cuda.get_device_name()}, {free / 1e9:.1f} of {total / 1e9:.1f} GB free"
+    if torch.backends.mps.is_available():
+        return "mps"
+    return f"cpu: {torch.get_num_threads()} of {os.cpu_count()} cores"
+
+
+def _home() -> str:
+    from ..run.forecast import counted
+    from ..storage.store import disk_bytes, home
+
+    folder = home()
+    units = len(take_inventory(folder / "units").units)
+    space = f"{decimal(disk_bytes(folder))}, {decimal(shutil.disk_usage(folder).free)} free"
+    return f"{folder}: {counted(units, 'unit')}, {space}"
+
+
+def store_checks(on_unit: Callable[[], None], *, quick: bool) -> Iterator[Check]:
+    """What in the store is locked, stale, left over or damaged; ``on_unit`` is called after each unit."""
+    from ..plan.planner import REVISION
+    from ..run.forecast import counted
+    from ..storage.store import home
+
+    stock = take_inventory(home() / "units")
+    if stock.under_way:
+        yield Check("under way", "; ".join(map(owner, stock.under_way)), True)
+    if stock.checkpoints:
+        yield Check(
+            "interrupted",
+            f"{counted(len(stock.checkpoints), 'task')} with checkpoints; the same command resumes.",
+            True,
+        )
+    if lost := len(stock.left_over) + len(stock.damaged):
+        yield Check("left over", f"{lost} of dead processes or set aside as damaged; 'cpbench gc' removes them.", True)
+    if quick:
+        return
+    old = [u for u in stock.units if read_record(u).get("inputs", {}).get("revision", REVISION) < REVISION]
+    if old:
+        yield Check(
+            "stale",
+            f"{counted(len(old), 'unit')} of an older cpbench; 'cpbench gc --unused results' removes them.",
+            True,
+        )
+    bad = faults(stock.units, on_unit)
+    named = "; ".join(f"{unit.name}: {fault}" for unit, fault in list(bad.items())[:5])
+    more = f" and {len(bad) - 5} more" if len(bad) > 5 else ""
+    told = f"{named}{more}; they are made again when needed" if bad else f"{counted(len(stock.units), 'unit')} whole"
+    yield Check("checksums", told, not bad)
+
+
+def _toybox() -> str:
+    from ..toybox.weights import read_manifest, read_parts, weights_folder
+
+    read_parts()
+    return f"weights whole, {read_manifest(weights_folder())['sha256']['unet'][:12]}"
+
+
+def _extractor() -> str:
+    import torch
+
+    from ..models.aligners import load_aligner
+    from ..models.extractors import load_extractor
+
+    cpu = torch.device("cpu")
+    seen, told = load_extractor("effnet-lite0", cpu).key, load_aligner("toybox-clip", cpu)[1]
+    return f"effnet-lite0 {seen[:8]}, toybox-clip {told[:8]}"
+
+
+def checks() -> list[Check]:
+    """All checks, the cheap ones first."""
+    rows = [_try(package, lambda p=package: version(p)) for package in _PACKAGES]  # type: ignore[misc]
+    looks = {"device": _device, "store": _home, "toybox model": _toybox, "features": _extractor}
+    return rows + [_try(what, look) for what, look in looks.items()]

@@ -1,0 +1,139 @@
+"""What there is to choose from: methods, options, suites, backbones, profiles, metrics and runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import CpbenchError, unknown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Row = dict[str, Any]
+
+
+def methods() -> pd.DataFrame:
+    """All methods: the catalogue, then those of other packages.
+
+    Columns: method, adapter, consolidations (separated by spaces), bound (whether it is an upper bound), paper,
+    package, and description.
+    """
+    import pandas as pd
+
+    from ...methods.plugins import described
+
+    rows = [
+        {
+            "method": m.name,
+            "adapter": m.adapter,
+            "consolidations": " ".join(m.consolidations),
+            "bound": m.bound,
+            "paper": m.paper,
+            "package": m.owner,
+            "description": m.sentence or m.fault,
+        }
+        for m in described().values()
+    ]
+    return pd.DataFrame(rows)
+
+
+def listed(what: str, results: str | Path = "results") -> list[Row]:
+    """The rows of one of the lists; raises BadInput for a list that does not exist."""
+    if what not in LISTS:
+        raise unknown("list", what, LISTS)
+    return list(LISTS[what](Path(results)))
+
+
+def _methods(_: Path) -> Iterator[Row]:
+    from ...methods.plugins import described
+
+    every = described().values()
+    others = any(m.owner != "cpbench" for m in every)
+    for m in every:
+        yield {
+            "method": m.name,
+            "what it does": m.sentence or m.fault,
+            **({"package": m.owner} if others else {}),
+            "paper": m.paper or "-",
+        }
+
+
+def _options(_: Path) -> Iterator[Row]:
+    """Every option with its value, what it does, the range it is tuned in, and the methods that have it so."""
+    from ...methods.build import descriptions, options_of
+    from ...methods.catalogue import CATALOGUE
+    from ...methods.search_space import space
+
+    said = descriptions()
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for name in CATALOGUE:
+        for section, options in options_of(name).items():
+            for option, value in asdict(options).items():
+                key = f"{section}.{option}"
+                bounds = f"{r.low:g} to {r.high:g}" if (r := space(name).get(key)) else "-"
+                found.setdefault((key, str(value), bounds), []).append(name)
+    for (key, value, bounds), names in sorted(found.items()):
+        yield {
+            "option": key,
+            "value": value or '""',
+            "what it does": said[key],
+            "tuned within": bounds,
+            "methods": " ".join(names),
+        }
+
+
+def _suites(_: Path) -> Iterator[Row]:
+    from ..suite.spec import load_suite, suite_names
+
+    for suite in map(load_suite, suite_names()):
+        yield {"suite": suite.name, "concepts": len(suite.concepts), "about": suite.title}
+
+
+def _backbones(_: Path) -> Iterator[Row]:
+    yield {"backbone": "toybox", "what it is": "the embedded model: runs on the CPU, needs no download"}
+    yield {"backbone": "tiny", "what it is": "a network with random weights, for tests"}
+    yield {"backbone": "a folder or hub id", "what it is": "any Stable Diffusion 1.x or 2.x in diffusers' layout"}
+
+
+def _profiles(_: Path) -> Iterator[Row]:
+    from ..scoring.profiles import PROFILES
+
+    for p in PROFILES.values():
+        yield {"profile": p.name, "what it is": p.sentence, "extractors": ", ".join(p.extractors)}
+
+
+def _metrics(_: Path) -> Iterator[Row]:
+    from importlib.metadata import entry_points
+
+    from ..scoring.metrics import GROUP, METRICS, load_metric
+
+    for name in [*METRICS, *sorted({point.name for point in entry_points(group=GROUP)})]:
+        try:
+            m = load_metric(name)
+        except CpbenchError as error:  # a broken package does not hide the others
+            yield {"metric": name, "better": "-", "what it is": str(error)}
+        else:
+            yield {"metric": m.name, "better": "higher" if m.higher_is_better else "lower", "what it is": m.sentence}
+
+
+def _runs(results: Path) -> Iterator[Row]:
+    from ..records.result import iterate_results
+
+    for _, result in iterate_results(results):
+        r = result.run
+        yield {"run": r.id, "method": r.method, "suite": r.suite, "order": " ".join(r.order), "seed": r.seed}
+
+
+LISTS: dict[str, Callable[[Path], Iterator[Row]]] = {
+    "methods": _methods,
+    "options": _options,
+    "suites": _suites,
+    "backbones": _backbones,
+    "profiles": _profiles,
+    "metrics": _metrics,
+    "runs": _runs,
+}
+"""The lists by name."""

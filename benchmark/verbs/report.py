@@ -1,0 +1,73 @@
+"""``cpbench.report``: tables, plots, sample sheets and a site from records; and whether a report is up to date."""
+
+from __future__ import annotations
+
+import filecmp
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from ...methods.plugins import described
+from ...reports.analysis.board import About, Methods
+from ...reports.files import leftovers
+from ...reports.write import load, write_report
+from ..errors import Regression
+from ..storage.store import home, writable
+
+OnProgress = Callable[[str, int, int], None]
+"""Called with the part of the report, how many steps of it are done, and how many there are."""
+
+
+def unwatched(part: str, done: int, of: int) -> None:
+    """Ignore progress."""
+
+
+def report(
+    results: str | Path = "results",
+    out: str | Path = "report",
+    *,
+    only: str | None = None,
+    on_progress: OnProgress = unwatched,
+) -> list[Path]:
+    """Write the report of all records in a folder, or one part of it, and return its files.
+
+    only: ``tables``, ``plots``, ``samples``, ``site``, or one kind of plot such as ``curves``. Files of an earlier
+    report that this one does not make are removed. Raises BadInput where no run is finished.
+    """
+    methods = about_methods(Path(results))
+    found = load(Path(results), methods)
+    return list(write_report(found, writable(Path(out)), methods, _pictures, only))
+
+
+def check_report(
+    results: str | Path = "results",
+    out: str | Path = "report",
+    *,
+    only: str | None = None,
+    on_progress: OnProgress = unwatched,
+) -> list[Path]:
+    """The files of a report that is up to date; nothing is written.
+
+    Raises Regression where a file is missing, differs from what the records give, or is left over from other records.
+    """
+    folder, methods = Path(out), about_methods(Path(results))
+    found = load(Path(results), methods)
+    with tempfile.TemporaryDirectory() as temporary:
+        paths = write_report(found, Path(temporary), methods, _pictures, only)
+        fresh = {p.relative_to(temporary).as_posix(): p for p in paths}
+        stale = [n for n, p in fresh.items() if not (folder / n).exists() or not filecmp.cmp(p, folder / n, False)]
+        stale += [f"{name} (left over)" for name in leftovers(folder, fresh, only)]
+    if stale:
+        told = ", ".join(stale[:5]) + (f" and {len(stale) - 5} more" if len(stale) > 5 else "")
+        raise Regression(f"{folder} is stale: {told}; write it again with 'cpbench report'.")
+    return [folder / name for name in fresh]
+
+
+def about_methods() -> Methods:
+    """What a report prints about each method of this installation."""
+    return {name: About(d.adapter, d.consolidations, d.sentence, d.paper, d.bound) for name, d in described().items()}
+
+
+def _pictures(key: str) -> list[Path]:
+    """The pictures of a unit in the store."""
+    return sorted((home() / "units" / key).glob("*.png"))

@@ -1,0 +1,94 @@
+"""``cpbench.score``: pictures that are kept, under another profile or with more metrics. Nothing is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ...methods.registry import recorded
+from ...reports.results import Results
+from ..errors import BadInput, FailedRun
+from ..plan.planner import Planner
+from ..plan.units import RunPlan
+from ..records.result import Result, iterate_results
+from ..run.events import OnEvent, ignored
+from ..run.executors import Placement
+from ..run.session import Recipe, Session, open_session
+from ..run.sweep import run_plans
+from ..scoring.profiles import load_profile
+from ..storage.store import home, writable
+from ..suite.spec import Suite
+from .arguments import Names, at_least_one, joined, suite_of
+
+
+def score(
+    runs: Sequence[str] = (),
+    *,
+    profile: str | None = None,
+    metrics: Names = (),
+    suite: str | Path | Suite | None = None,
+    results: str | Path = "results",
+    out: str | Path | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    on_event: OnEvent = ignored,
+) -> Results:
+    """Score the kept pictures of runs again, write a record per run, and return the runs.
+
+    runs: ids, or their first characters; all runs of ``results`` by default. profile: the suite's own by default.
+    metrics: measured besides those of the profile. suite: the spec of the runs where cpbench does not ship it. out:
+    the folder of the new records, ``results`` by default.
+
+    Raises BadInput for runs that are not there, or whose trained states are not in the store any more.
+    """
+    at_least_one(threads=threads)
+    more = tuple(name.strip() for name in joined(metrics).split(",") if name.strip())
+    chosen, folder = _chosen(tuple(runs), Path(results)), Path(out if out is not None else results)
+    writable(folder)
+    groups: dict[tuple[str, str, str], list[Result]] = {}
+    for result in chosen:
+        groups.setdefault((result.run.suite, result.run.backbone, result.run.dtype), []).append(result)
+    paths: list[Path] = []
+    for (name, backbone, dtype), own in groups.items():
+        spec = suite_of(suite if suite is not None else name)
+        scored = load_profile(profile or spec.evaluation.profile).with_metrics(more)
+        session = open_session(Recipe(spec, home().resolve(), scored, backbone, device, dtype, threads), on_event)
+        plans = [_plan(session, result) for result in own]
+        _check_kept(session, plans, own)
+        paths += run_plans(session, plans, Placement(), folder, on_event)
+    found = Results.of(paths)
+    if failed := found.errors:
+        raise FailedRun(f"{len(failed)} of {len(paths)} runs failed; the first: {failed[0]}")
+    return found
+
+
+def _chosen(runs: tuple[str, ...], folder: Path) -> list[Result]:
+    """The records whose ids begin as asked for; all where nothing is."""
+    records = [r for _, r in iterate_results(folder) if r.status == "ok"]
+    if not records:
+        raise BadInput(f"{folder} holds no records; make some with 'cpbench run'.")
+    for begin in runs:
+        if not any(r.run.id.startswith(begin) for r in records):
+            raise BadInput(f"no run in {folder} begins with '{begin}'; see 'cpbench list runs --results {folder}'.")
+    return [r for r in records if not runs or r.run.id.startswith(runs)]
+
+
+def _plan(session: Session, result: Result) -> RunPlan:
+    """The plan of a recorded run under the profile of the session."""
+    run, suite = result.run, session.suite
+    names = [c.name for c in suite.concepts]
+    if unknown := [name for name in run.order if name not in names]:
+        raise BadInput(f"run {run.id}: suite {suite.name} has no concept '{unknown[0]}'; name its spec with --suite.")
+    order = tuple(names.index(name) for name in run.order)
+    planner: Planner = session.planner(run.protocol, (run.device, int(result.environment.get("threads", 1))))
+    return planner.run(recorded(run.method, run.options), order, run.seed)
+
+
+def _check_kept(session: Session, plans: Sequence[RunPlan], results: Sequence[Result]) -> None:
+    """Raise BadInput for the first run of which a trained state is not in the store: scoring never trains."""
+    for plan, result in zip(plans, results, strict=True):
+        if lost := [t for t in plan.trains if session.store.find(t.key) is None]:
+            raise BadInput(
+                f"run {result.run.id} ({result.run.method}): the state after task {lost[0].number} is not in "
+                f"{session.store.folder} any more; run it again with 'cpbench run'."
+            )

@@ -1,0 +1,99 @@
+"""``cpbench.sweep``: methods on a suite, over task orders, sequence lengths and seeds."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from ...methods.registry import choose
+from ...reports.results import Results
+from ..errors import BadInput, FailedRun, TimeOver
+from ..plan.grid import Grid, lengths_of, orders_of
+from ..run.events import OnEvent, ignored
+from ..run.executors import Placement
+from ..run.recorder import Work
+from ..run.session import Recipe, open_session
+from ..run.sweep import announce_grid, carry_out
+from ..scoring.profiles import load_profile
+from ..storage.store import home, writable
+from ..suite.spec import Suite
+from .arguments import Names, Orders, Settings, at_least_one, joined, lengths_text, orders_text, settings_of, suite_of
+
+
+def sweep(
+    methods: Names,
+    suite: str | Path | Suite = "toybox-6",
+    *,
+    orders: Orders = 1,
+    lengths: int | str | Sequence[int] | None = None,
+    seeds: int = 1,
+    protocol: str = "final",
+    backbone: str | None = None,
+    device: str = "auto",
+    dtype: str = "float32",
+    settings: Settings | None = None,
+    threads: int | None = None,
+    jobs: int = 1,
+    executor: str = "local",
+    address: str | None = None,
+    max_hours: float | None = None,
+    out: str | Path = "results",
+    dry_run: bool = False,
+    on_event: OnEvent = ignored,
+) -> Results:
+    """Run methods on a suite, write one record per run below ``out``, and return the runs.
+
+    Work that runs share, or that is in the store already, is done once; a sweep that was stopped continues where it
+    was. With ``jobs`` above 1, call it below ``if __name__ == "__main__":``, since other processes import the script.
+
+    methods: names, or ``all``. suite: a name, the path of a YAML file, or a :class:`Suite`. orders: how many task
+    orders, or the orders themselves. lengths: how many concepts of each order to learn, all by default. protocol:
+    ``final`` measures each concept before any task, after its own task and after the last; ``full`` after every task.
+    backbone: ``toybox``, a folder in diffusers' layout or a hub id; the suite's own by default. settings: options of
+    methods, e.g. ``{"dsc.temperature": 0.05}``. dry_run: plan only; ``on_event`` receives the plan.
+
+    Raises BadInput before any work for what cannot run, FailedRun where runs failed, and TimeOver when ``max_hours``
+    are over; the records of finished runs are written all the same (:func:`cpbench.load_results`).
+    """
+    begin = time.monotonic()
+    at_least_one(seeds=seeds, threads=threads)
+    if max_hours is not None and not max_hours > 0:  # so that nan, too, is refused
+        raise BadInput(f"--max-hours {max_hours:g}: give more than 0.")
+    if protocol not in ("final", "full"):
+        raise BadInput(f"--protocol {protocol}: choose final or full.")
+    placement, chosen = Placement(executor, jobs, address), choose(joined(methods), settings_of(settings))
+    spec, folder = suite_of(suite), Path(out)
+    taught = orders_of(spec, orders_text(orders)), lengths_of(spec, lengths_text(lengths))
+    grid = Grid(chosen, *taught, range(seeds))
+    profile, store = load_profile(spec.evaluation.profile), home().resolve()
+    recipe = Recipe(spec, store, profile, backbone or spec.backbone, device, dtype, threads)
+    writable(folder)
+    session = open_session(recipe, on_event)
+    planner = session.planner(protocol)
+    announce_grid(session, grid, planner, placement, folder, on_event)
+    if dry_run:
+        return Results.of([])
+    deadline = begin + max_hours * 3600 if max_hours else math.inf
+    work = carry_out(session, grid.waves(planner), placement, session.recorder(folder), on_event, deadline)
+    results = Results.of(work.paths)
+    _check(results, work, len(grid), max_hours if time.monotonic() >= deadline else None)
+    return results
+
+
+def _check(results: Results, work: Work, runs: int, hours: float | None) -> None:
+    """Raise what became of runs that are not recorded, or that failed; ``hours``: those that are over."""
+    if left := runs - len(work.paths):
+        if hours is None:
+            raise FailedRun(
+                f"{left} of {runs} runs are not recorded: their units were found damaged again and again; "
+                "'cpbench doctor' names them. Check the disk, then give the same command again."
+            )
+        few = "" if left == work.runs_left else "at least "
+        raise TimeOver(
+            f"--max-hours {hours:g} are over: {left} of {runs} runs are not finished, {few}{work.units_left} units are "
+            "left; the same command continues."
+        )
+    if failed := results.errors:
+        raise FailedRun(f"{len(failed)} of {runs} runs failed; the first: {failed[0]}")
