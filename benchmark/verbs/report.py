@@ -63,9 +63,14 @@ def check_report(
     return [folder / name for name in fresh]
 
 
-def about_methods() -> Methods:
-    """What a report prints about each method of this installation."""
-    return {name: About(d.adapter, d.consolidations, d.sentence, d.paper, d.bound) for name, d in described().items()}
+def about_methods(results: Path) -> Methods:
+    """What a report prints about the methods of its records, as far as they are installed."""
+    names = {path.parent.name for path in results.glob("*/*/*.json")}  # plug-ins without records are not imported
+    return {
+        name: About(m.adapter, m.consolidations, m.sentence, m.paper, m.bound)
+        for name, m in described(names).items()
+        if not m.fault
+    }
 
 
 def _pictures(key: str) -> list[Path]:
