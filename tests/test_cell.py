@@ -1,6 +1,9 @@
 """Metrics by name, those of other packages, and profiles."""
 
+import importlib
+import runpy
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -54,9 +57,28 @@ def test_a_metric_published_twice_names_both_owners_and_a_broken_one_hurts_only_
         load_metric("twice")
     with pytest.raises(BadInput, match="no such file"):
         load_metric("broken")
-    with pytest.raises(BadInput, match=r"is no cpbench\.benchmark\.cell\.Metric"):
+    with pytest.raises(BadInput, match=r"'odd' of package:odd .*cpbench\.benchmark\.scoring\.metrics\.Metric"):
         load_metric("odd")
     assert load_metric("mmd") is METRICS["mmd"]
+
+
+@pytest.mark.parametrize("name", ["Metric", "Cell", "METRICS", "load_metric", "rows", "GROUP"])
+def test_the_old_path_of_plug_ins_gives_the_same_objects_with_a_warning_that_names_the_new_one(name):
+    with pytest.warns(DeprecationWarning, match=rf"0\.3; import {name} from cpbench\.benchmark\.scoring\.metrics"):
+        found = getattr(importlib.import_module("cpbench.benchmark.cell"), name)
+    assert found is getattr(module, name)
+
+
+def test_the_warning_points_at_the_line_that_imports_from_the_old_path(tmp_path):
+    (tmp_path / "plugin.py").write_text("from cpbench.benchmark.cell import Metric\n")
+    with pytest.warns(DeprecationWarning) as caught:
+        runpy.run_path(str(tmp_path / "plugin.py"))
+    assert {Path(w.filename).name for w in caught} == {"plugin.py"}
+
+
+def test_a_name_that_the_old_path_never_had_is_an_ordinary_error():
+    with pytest.raises(ImportError, match="Nothing"):
+        from cpbench.benchmark.cell import Nothing  # noqa: F401
 
 
 def test_an_unknown_metric_is_told_what_is_near(published):

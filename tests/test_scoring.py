@@ -8,7 +8,7 @@ import pytest
 from cpbench.benchmark.models.feature_cache import FeatureCache
 from cpbench.benchmark.protocol import Pictures
 from cpbench.benchmark.run.session import Recipe
-from cpbench.benchmark.scoring import functional as metrics
+from cpbench.benchmark.scoring import functional
 from cpbench.benchmark.scoring.profiles import load_profile
 from cpbench.benchmark.scoring.scorer import FeaturePair, Scorer, StoredImages
 from cpbench.benchmark.suite.concepts import held_out_pictures, lookalike_pictures, pair_pictures, reference_pictures
@@ -30,10 +30,10 @@ class Words:
         return np.array([[1.0, 0.0] if "night" in t else [0.0, 1.0] for t in texts])
 
 
-EYES, ALIGNER = FeaturePair(means, means), ("effnet-lite0", Words())
+FEATURES, ALIGNER = FeaturePair(means, means), ("effnet-lite0", Words())
 
 
-def scorer(suite, features=EYES, aligner=ALIGNER, **changes):
+def scorer(suite, features=FEATURES, aligner=ALIGNER, **changes):
     return Scorer(suite, replace(load_profile("toybox"), **changes), {"effnet-lite0": features}, aligner)
 
 
@@ -125,7 +125,7 @@ def test_pictures_of_a_pair_are_judged_as_a_pair(suite):
     together = rows(scorer(suite), pair, held, None)
     assert {row["metric"] for row in together} == {"multi_concept", "multi_align"}
     groups = [pair_pictures(suite, pair), *lookalike_pictures(suite, pair)]
-    by_hand = metrics.identity(means(held), list(map(means, groups))).mean()
+    by_hand = functional.identity(means(held), list(map(means, groups))).mean()
     assert values(together, "multi_concept") == {None: by_hand}
     worse = values(rows(scorer(suite), pair, alone, None), "multi_align")[None]
     assert worse != values(together, "multi_align")[None]

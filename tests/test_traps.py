@@ -14,7 +14,7 @@ from conftest import write_suite
 from cpbench.benchmark.errors import BadInput
 from cpbench.benchmark.models.extractors import Preparation
 from cpbench.benchmark.run.runner import read_pictures, write_pictures
-from cpbench.benchmark.scoring import functional as metrics
+from cpbench.benchmark.scoring import functional
 from cpbench.benchmark.suite.concepts import check_suite
 from cpbench.benchmark.suite.spec import load_suite
 from cpbench.reports.analysis.board import boards
@@ -30,7 +30,7 @@ def test_trap_3_torchmetrics_poly_mmd_is_wrong_at_unequal_sizes_and_ours_is_not(
     x, y = rng.normal(size=(6, 4)), rng.normal(0.5, 1, (14, 4))
     k = [polynomial_kernel(a, b, degree=3, coef0=1) for a, b in ((x, x), (y, y), (x, y))]
     right = (k[0].sum() - np.trace(k[0])) / 30 + (k[1].sum() - np.trace(k[1])) / 182 - 2 * k[2].mean()
-    assert metrics.kid(x, y) == pytest.approx(right, abs=1e-10)
+    assert functional.kid(x, y) == pytest.approx(right, abs=1e-10)
     try:
         theirs = poly_mmd(torch.from_numpy(x), torch.from_numpy(y)).item()
     except RuntimeError:

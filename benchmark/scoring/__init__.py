@@ -1,1 +1,1 @@
-"""From pictures to scores."""
+"""Scoring: metrics, profiles, and the scores of pictures."""

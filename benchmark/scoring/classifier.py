@@ -1,8 +1,9 @@
-"""Diffusion classifier (Li et al., arXiv 2303.16203): which of the learned concepts a model sees in a real picture.
+"""The diffusion classifier (Li et al., arXiv 2303.16203): assigns a real picture to one of the learned concepts.
 
-It draws nothing, so it tells forgetting from the model itself. Each picture is asked at evenly spaced timesteps
-(stratified), with one noise for all candidates; after each round the worse half of the candidates is dropped
-(successive halving): with n pictures and k candidates the cost is TRIALS n (k + ⌈k/2⌉ + …) forward passes.
+It measures forgetting without sampling. A picture is classified as the candidate whose prompt has the smallest
+noise-prediction error, over evenly spaced timesteps (stratified) and with the same noise for all candidates. After
+each round the worse half of the candidates is dropped (successive halving). For n pictures and k candidates this
+costs TRIALS · n · (k + ⌈k/2⌉ + …) forward passes.
 """
 
 from __future__ import annotations
@@ -15,22 +16,22 @@ from numpy.typing import NDArray
 from ..protocol import Pictures, Prompt, Question
 
 ROUNDS, TRIALS = 2, 2
-"""Rounds of halving, and timesteps in each."""
+"""The number of rounds, and of timesteps per round."""
 PICTURES = 8
-"""Held-out pictures of each concept."""
+"""The number of held-out pictures per concept."""
 
 Explain = Callable[[Pictures, Sequence[Question]], NDArray[np.float64]]
 
 
 def timesteps(steps: int = 1000) -> list[list[int]]:
-    """The timesteps of each round: middles of equal parts of [0, steps), dealt in turn so that each round spans it."""
+    """The timesteps of each round: midpoints of equal parts of [0, steps), dealt out so that each round spans it."""
     n = ROUNDS * TRIALS
     middles = [int((k + 0.5) * steps / n) for k in range(n)]
     return [middles[r::ROUNDS] for r in range(ROUNDS)]
 
 
 def classify(explain: Explain, pictures: Pictures, prompts: Sequence[Prompt]) -> NDArray[np.int64]:
-    """The candidate (index into ``prompts``) that explains each picture with the least error, (n,)."""
+    """The index into ``prompts`` with the least noise-prediction error, (n,), for pictures (n, h, w, 3)."""
     n, k = len(pictures), len(prompts)
     total, left = np.zeros((n, k)), np.ones((n, k), dtype=bool)
     for times in timesteps():
@@ -42,13 +43,13 @@ def classify(explain: Explain, pictures: Pictures, prompts: Sequence[Prompt]) ->
 
 
 def _better_half(total: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Of the finite entries of each row (n, k) the smaller half, rounded up."""
+    """Marks the smaller half, rounded up, of the finite entries of each row (n, k)."""
     kept = -(-np.isfinite(total).sum(axis=1, keepdims=True) // 2)
     return np.asarray(total.argsort(axis=1, kind="stable").argsort(axis=1, kind="stable") < kept)
 
 
 def confusion(truth: Sequence[int], found: NDArray[np.int64], k: int) -> NDArray[np.int64]:
-    """How often a picture of concept a (row) was taken for b (column); (k, k)."""
+    """The confusion matrix (k, k): how many pictures of concept a (row) were classified as b (column)."""
     table = np.zeros((k, k), dtype=np.int64)
     np.add.at(table, (np.asarray(truth), found), 1)
     return table

@@ -1,4 +1,7 @@
-"""Metrics as pure functions from features to numbers, in float64. Features are (n, d), one row a picture."""
+"""Metrics as pure functions of features, in float64. Features are (n, d), one row per picture.
+
+All raise ValueError for features of another shape, or of too few pictures.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,14 @@ from ..protocol import Features
 def _checked(x: ArrayLike, least: int) -> Features:
     features = np.asarray(x, dtype=np.float64)
     if features.ndim != 2 or len(features) < least:
-        raise ValueError(f"features must be (n, d) with n >= {least}, got shape {features.shape}")
+        raise ValueError(f"features must have shape (n, d) with n >= {least}, got {features.shape}")
     return features
 
 
 def _squared_discrepancy(x: ArrayLike, y: ArrayLike, degree: int) -> float:
-    """Unbiased squared MMD with the kernel (x·y/d + 1)^degree; sizes m and n may differ.
+    """Unbiased squared MMD of (m, d) and (n, d) with the kernel (x·y/d + 1)^degree.
 
-    Gretton et al. 2012, eq. 3: the self-pairs are left out of the within-sample means.
+    Gretton et al. 2012, eq. 3: the within-sample means leave out the pairs of a row with itself.
     """
     x, y = _checked(x, 2), _checked(y, 2)
     m, n, d = len(x), len(y), x.shape[1]
@@ -32,51 +35,51 @@ def _squared_discrepancy(x: ArrayLike, y: ArrayLike, degree: int) -> float:
 
 
 def _paired_discrepancy(x: ArrayLike, y: ArrayLike, degree: int) -> float:
-    """The same between pairs (n, d): row k of both comes from one prompt and one noise.
+    """The same for paired samples (n, d): row k of both was sampled from the same prompt and noise.
 
-    Gretton et al. 2012, lemma 6: pairs are left out of the mean between the samples too, so that it is 0 where nothing
-    has changed, and not below.
+    Gretton et al. 2012, lemma 6: the mean between the samples leaves out these pairs too, so that the result is 0,
+    not negative, if nothing has changed.
     """
     x, y = _checked(x, 2), _checked(y, 2)
     n, d = len(x), x.shape[1]
     if len(y) != n:
-        raise ValueError(f"pairs must be as many, got {n} and {len(y)}")
+        raise ValueError(f"paired samples must have equal sizes, got {n} and {len(y)}")
     kxx, kyy, kxy = ((a @ b.T / d + 1) ** degree for a, b in ((x, x), (y, y), (x, y)))
     h = kxx + kyy - kxy - kxy.T
     return float((h.sum() - np.trace(h)) / (n * (n - 1)))
 
 
 def drift_mmd(x: ArrayLike, y: ArrayLike) -> float:
-    """Unbiased squared MMD with a quadratic kernel between pictures (n, d) for the same prompts and noises."""
+    """Unbiased squared MMD, quadratic kernel, of samples (n, d) for equal prompts and noises; 0 if nothing changed."""
     return _paired_discrepancy(x, y, 2)
 
 
 def drift_kid(x: ArrayLike, y: ArrayLike) -> float:
-    """The same with KID's cubic kernel."""
+    """The same as :func:`drift_mmd` with the cubic kernel of KID."""
     return _paired_discrepancy(x, y, 3)
 
 
 def mmd(x: ArrayLike, y: ArrayLike) -> float:
-    """Unbiased squared MMD with a quadratic kernel between (m, d) and (n, d); may be slightly negative."""
+    """Unbiased squared MMD with a quadratic kernel, of (m, d) and (n, d); it can be slightly negative."""
     return _squared_discrepancy(x, y, 2)
 
 
 def kid(x: ArrayLike, y: ArrayLike) -> float:
-    """Kernel Inception Distance: cubic kernel, full sample, no subsets (Bińkowski et al., 2018)."""
+    """Kernel Inception Distance of (m, d) and (n, d): cubic kernel, no subsets (Bińkowski et al., 2018)."""
     return _squared_discrepancy(x, y, 3)
 
 
 def unit(x: ArrayLike) -> Features:
-    """Rows scaled to length 1."""
+    """The rows (n, d), scaled to length 1."""
     features = _checked(x, 1)
     scaled: Features = features / np.linalg.norm(features, axis=1, keepdims=True)
     return scaled
 
 
 def image_align(generated: ArrayLike, real: ArrayLike, *, same: bool = False) -> Features:
-    """Mean cosine of each generated picture (m, d) to all real ones (n, d); (m,) in [-1, 1].
+    """The mean cosine of each generated picture (m, d) with all real ones (n, d); (m,) in [-1, 1].
 
-    ``same``: both are the same pictures in the same order, and none is compared with itself.
+    With ``same``, both are the same pictures in the same order, and no picture is compared with itself.
     """
     cosines = unit(generated) @ unit(real).T
     if not same:
@@ -85,15 +88,15 @@ def image_align(generated: ArrayLike, real: ArrayLike, *, same: bool = False) ->
 
 
 def text_align(generated: ArrayLike, text: ArrayLike) -> Features:
-    """Cosine of each picture (m, d) with the text of the same row (m, d); (m,) in [-1, 1]."""
+    """The cosine of each picture (m, d) with the text in the same row (m, d); (m,) in [-1, 1]."""
     cosines: Features = (unit(generated) * unit(text)).sum(axis=1)
     return cosines
 
 
 def diversity(generated: ArrayLike, groups: ArrayLike) -> Features:
-    """1 - cosine of each picture (m, d) and the others of its group (m,), averaged; (m,) in [0, 2].
+    """The mean of 1 - cosine of each picture (m, d) with the others of its group; (m,) in [0, 2].
 
-    The mean over a group is its mean pairwise distance. NaN for a picture that is alone in its group.
+    ``groups`` (m,) are labels. The mean over a group is its mean pairwise distance; NaN for a group of one.
     """
     cosines, of = unit(generated) @ unit(generated).T, np.asarray(groups)
     others = (of[:, None] == of) & ~np.eye(len(of), dtype=bool)
@@ -102,30 +105,30 @@ def diversity(generated: ArrayLike, groups: ArrayLike) -> Features:
 
 
 def copying(generated: ArrayLike, training: ArrayLike, real: ArrayLike, share: float = 0.05) -> Features:
-    """1 where a picture (m, d) is nearer to a training picture (k, d) than nearly all real ones (n, d) are; (m,).
+    """1 for a picture (m, d) closer to a training picture (k, d) than nearly all real ones (n, d) are, else 0; (m,).
 
-    Nearness is the cosine to the nearest training picture; ``share`` of the real pictures are nearer than the level,
-    so fresh pictures of the concept itself would be flagged that often. A real picture that is also a training picture
-    is not compared with itself.
+    Closeness is the cosine with the nearest training picture. The threshold is exceeded by ``share`` of the real
+    pictures, so new pictures of the concept itself would be marked that often. A real picture that is also a training
+    picture is not compared with itself.
     """
-    seen = unit(training)
+    learned = unit(training)
     known = unit(real)
-    cosines = np.where((known[:, None] == seen[None]).all(axis=2), -1.0, known @ seen.T)
+    cosines = np.where((known[:, None] == learned[None]).all(axis=2), -1.0, known @ learned.T)
     level = np.quantile(cosines.max(axis=1), 1 - share)
-    return np.asarray(((unit(generated) @ seen.T).max(axis=1) > level).astype(np.float64))
+    return np.asarray(((unit(generated) @ learned.T).max(axis=1) > level).astype(np.float64))
 
 
 def frechet(x: ArrayLike, y: ArrayLike) -> float:
-    """Fréchet distance of Gaussians fitted to (m, d) and (n, d), by torchmetrics; FID where features are Inception's.
+    """The Fréchet distance of Gaussians fitted to (m, d) and (n, d), from torchmetrics; FID for Inception features.
 
-    Biased upwards for few pictures (Chong and Forsyth, 2020): compare only equal sizes.
+    It is biased upwards for few pictures (Chong and Forsyth, 2020): compare samples of equal size only.
     """
     import torch
     from torchmetrics.image.fid import FrechetInceptionDistance
 
     features = torch.from_numpy(_checked(x, 2)), torch.from_numpy(_checked(y, 2))
     through = torch.nn.Identity()
-    through.num_features = features[0].shape[1]  # type: ignore[assignment]  # what torchmetrics asks of an extractor
+    through.num_features = features[0].shape[1]  # type: ignore[assignment]  # torchmetrics reads it
     fid = FrechetInceptionDistance(feature=through).set_dtype(torch.float64)
     for real, values in zip((True, False), features, strict=True):
         fid.update(values, real=real)
@@ -133,10 +136,11 @@ def frechet(x: ArrayLike, y: ArrayLike) -> float:
 
 
 def identity(generated: ArrayLike, candidates: Sequence[ArrayLike]) -> Features:
-    """1 where a picture (m, d) is nearest to candidate 0, else 0; (m,).
+    """1 for a picture (m, d) that is nearest to candidate 0, else 0; (m,).
 
-    Nearest by linear discriminant: distance to the mean of each candidate's references (n_c, d) under their common
-    within-candidate covariance, so that pose and place count little.
+    ``candidates`` are reference pictures (n_c, d), one array per candidate. The distance is that of linear
+    discriminant analysis: to the candidate's mean, under the common within-candidate covariance, which reduces the
+    influence of pose and place.
     """
     means, white = discriminant(candidates)
     gaps = white(_checked(generated, 1))[:, None] - white(means)[None]
@@ -145,7 +149,7 @@ def identity(generated: ArrayLike, candidates: Sequence[ArrayLike]) -> Features:
 
 
 def discriminant(groups: Sequence[ArrayLike]) -> tuple[Features, Whiten]:
-    """The means (g, d) of groups of features, and the map that makes their common covariance the identity."""
+    """The means (g, d) of groups of features (n_g, d), and the map that whitens their common covariance."""
     features = [_checked(g, 2) for g in groups]
     means = np.stack([f.mean(axis=0) for f in features])
     spread = np.concatenate([f - m for f, m in zip(features, means, strict=True)])
@@ -153,7 +157,7 @@ def discriminant(groups: Sequence[ArrayLike]) -> tuple[Features, Whiten]:
 
 
 def _principal(spread: Features) -> tuple[Features, Features]:
-    """Squared singular values (k,) and right singular vectors (k, d) of rows (n, d), from the smaller product."""
+    """Squared singular values (k,) and right singular vectors (k, d) of rows (n, d), from the smaller Gram matrix."""
     few = len(spread) <= spread.shape[1]
     squared, vectors = np.linalg.eigh(spread @ spread.T if few else spread.T @ spread)
     kept = squared > 1e-10 * squared[-1]
@@ -162,18 +166,18 @@ def _principal(spread: Features) -> tuple[Features, Features]:
 
 
 class Whiten(Protocol):
-    """A map of features (n, d) to (n, d) by the inverse root of a covariance, shrunk by a share in (0, 1]."""
+    """A map of features (n, d) to (n, d): the inverse square root of a covariance with shrinkage in (0, 1]."""
 
     def __call__(self, x: Features, shrinkage: float = 0.1) -> Features:
-        """Whitened features."""
+        """Whitened features (n, d)."""
         ...
 
 
 def whitening(spread: Features) -> Whiten:
     """The map x -> S^(-1/2) x with S = (1 - s) C + s tr(C)/d I, where C is the covariance of centred rows (n, d).
 
-    C has rank n at most, so S is inverted on the span of the rows and is a multiple of I beside it: exact, and far
-    cheaper than a d x d inverse where the rows are few.
+    C has rank n at most. S is inverted on the span of the rows and is a multiple of I on its complement, which is
+    exact, and cheaper than a d × d inverse if there are few rows.
     """
     squared, basis = _principal(spread)
     variance = squared / len(spread)

@@ -1,4 +1,7 @@
-"""What a metric sees, and the metrics by name: the built-in ones, and those of other packages (cpbench.metrics)."""
+"""Metrics by name: the built-in ones, and those of other packages (entry-point group ``cpbench.metrics``).
+
+To add a metric, publish a :class:`Metric` in that group; it reads what it needs from a :class:`Cell`.
+"""
 
 from __future__ import annotations
 
@@ -12,24 +15,26 @@ from numpy.typing import NDArray
 
 from ..errors import BadInput, FailedRun, unknown
 from ..protocol import Features, Pictures
-from . import functional as metrics
+from . import functional
 from .profiles import Profile
 
 GROUP = "cpbench.metrics"
-_ROWS = ("pictures", "prompts", "drawn", "before", "embedded", "texts")  # of a cell, one a picture
+_PER_PICTURE = ("pictures", "prompts", "drawn", "before", "embedded", "texts")  # fields with one row per picture
 CellKind = Literal["concept", "pair", "prior"]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """Pictures and what they are compared with; features are (n, d), one row a picture, of one extractor.
+    """One cell of the matrix: n pictures, and what they are compared with. Fields that do not apply are None or empty.
 
-    ``kind``: pictures of one concept, of a pair of them, or of things never personalised (the prior). ``prompts`` is
-    the index of the prompt of each picture, (n,); None for real pictures. ``real`` are real pictures of the same
-    subjects and ``rivals`` those of look-alikes, one array each; ``each`` has the real pictures of each subject alone;
-    ``training`` those that were learned from. ``before`` are pictures for the same prompts by an earlier model.
-    ``embedded`` and ``texts``, (n, e), put pictures and prompts into one space. ``same``: the pictures are ``real``
-    themselves. Whatever is not there is None or empty.
+    ``kind``: the pictures show one concept, a pair of concepts, or the prior (things that are never personalised).
+    ``pictures``: uint8 (n, h, w, 3); the other fields are features (·, d) of one extractor, one row per picture.
+    ``prompts``: the index of each picture's prompt, (n,); None for real pictures.
+    ``drawn``: the pictures to score. ``real``: real pictures of the same subjects. ``rivals``: real pictures of
+    look-alikes, one array per look-alike. ``each``: real pictures of each subject of a pair, one array per subject.
+    ``training``: the training pictures. ``before``: pictures that an earlier model drew for the same prompts.
+    ``embedded``, ``texts``: the pictures and their prompts in the space of the aligner, (n, e).
+    ``same``: the pictures are those in ``real``, so none may be compared with itself.
     """
 
     kind: CellKind
@@ -49,13 +54,17 @@ class Cell:
         """The cell without the pictures of one prompt."""
         assert self.prompts is not None
         kept = self.prompts != prompt
-        rows: dict[str, Any] = {name: v[kept] for name in _ROWS if (v := getattr(self, name)) is not None}
+        rows: dict[str, Any] = {name: v[kept] for name in _PER_PICTURE if (v := getattr(self, name)) is not None}
         return replace(self, **rows)
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A named metric: ``of`` gives one value a picture (n,), one of the whole cell, or None where it does not apply."""
+    """A metric: its name, direction and description, and ``of``, which computes it.
+
+    ``of(cell, profile)`` returns one value per picture, (n,), one value for the whole cell, or None if the metric does
+    not apply to the cell.
+    """
 
     name: str
     higher_is_better: bool
@@ -77,13 +86,13 @@ def _drift(f: Callable[[Any, Any], float]) -> Callable[[Cell, Profile], float | 
 def _image_align(cell: Cell, profile: Profile) -> Features | None:
     if cell.kind != "concept" or cell.real is None:
         return None
-    return profile.align_scale * metrics.image_align(cell.drawn, cell.real, same=cell.same)
+    return profile.align_scale * functional.image_align(cell.drawn, cell.real, same=cell.same)
 
 
 def _text_align(cell: Cell, profile: Profile) -> Features | None:
     if cell.kind != "concept" or cell.embedded is None or cell.texts is None:
         return None
-    cosines = profile.align_scale * profile.text_scale * metrics.text_align(cell.embedded, cell.texts)
+    cosines = profile.align_scale * profile.text_scale * functional.text_align(cell.embedded, cell.texts)
     return np.maximum(cosines, 0.0) if profile.positive else cosines
 
 
@@ -91,7 +100,7 @@ def _nearest_of(kind: CellKind) -> Callable[[Cell, Profile], Features | None]:
     def of(cell: Cell, profile: Profile) -> Features | None:
         if cell.kind != kind or cell.real is None or not cell.rivals:
             return None
-        return metrics.identity(cell.drawn, [cell.real, *cell.rivals])
+        return functional.identity(cell.drawn, [cell.real, *cell.rivals])
 
     return of
 
@@ -99,25 +108,25 @@ def _nearest_of(kind: CellKind) -> Callable[[Cell, Profile], Features | None]:
 def _multi_align(cell: Cell, profile: Profile) -> Features | None:
     if cell.kind != "pair":
         return None
-    return profile.align_scale * np.minimum(*(metrics.image_align(cell.drawn, one) for one in cell.each))
+    return profile.align_scale * np.minimum(*(functional.image_align(cell.drawn, one) for one in cell.each))
 
 
 def _diversity(cell: Cell, profile: Profile) -> Features | None:
     if cell.kind != "concept":
         return None
     groups = np.zeros(len(cell.drawn)) if cell.prompts is None else cell.prompts
-    return None if _any_alone(groups) else metrics.diversity(cell.drawn, groups)
+    return None if _any_alone(groups) else functional.diversity(cell.drawn, groups)
 
 
 def _any_alone(groups: NDArray[Any]) -> bool:
-    """Whether a picture is the only one of its prompt, so that there is nothing to tell it from."""
+    """Whether any group has one picture only, which has no distance to others."""
     return bool((np.unique(groups, return_counts=True)[1] < 2).any())
 
 
 def _copying(cell: Cell, profile: Profile) -> Features | None:
     if cell.kind != "concept" or cell.training is None or cell.real is None or cell.same:
         return None
-    return metrics.copying(cell.drawn, cell.training, cell.real)
+    return functional.copying(cell.drawn, cell.training, cell.real)
 
 
 def _lpips_diversity(cell: Cell, profile: Profile) -> Features | None:
@@ -127,38 +136,49 @@ def _lpips_diversity(cell: Cell, profile: Profile) -> Features | None:
     return lpips_diversity(cell.pictures, groups) if cell.kind == "concept" and not _any_alone(groups) else None
 
 
-def _elsewhere(cell: Cell, profile: Profile) -> None:
-    """Measured from a model, not from its pictures (:mod:`.classify`)."""
+def _of_the_model(cell: Cell, profile: Profile) -> None:
+    """Measured on a model, not on its pictures (:mod:`.classifier`)."""
 
 
 METRICS = {
     m.name: m
     for m in (
-        Metric("mmd", False, _distance(metrics.mmd), "distance of drawn and real pictures: unbiased, quadratic kernel"),
-        Metric("kid", False, _distance(metrics.kid), "the same with KID's cubic kernel"),
+        Metric(
+            "mmd",
+            False,
+            _distance(functional.mmd),
+            "squared MMD between generated and real pictures (unbiased, quadratic kernel)",
+        ),
+        Metric("kid", False, _distance(functional.kid), "as mmd, with the cubic kernel of KID"),
         Metric(
             "drift_mmd",
             False,
-            _drift(metrics.drift_mmd),
-            "MMD from the same prompts and noises right after learning; of the prior, from the base",
+            _drift(functional.drift_mmd),
+            "squared MMD to pictures of equal prompts and noises right after learning (prior: of the base model)",
         ),
-        Metric("drift_kid", False, _drift(metrics.drift_kid), "the same as KID"),
-        Metric("drift_fid", False, _drift(metrics.frechet), "the same as Fréchet distance (FID on Inception)"),
-        Metric("image_align", True, _image_align, "cosine to the real pictures (CLIP-I, DINO-I by extractor)"),
-        Metric("text_align", True, _text_align, "cosine to the prompt, the noun in the place of the token (CLIP-T)"),
-        Metric("identity", True, _nearest_of("concept"), "share nearer to the concept than to its look-alikes"),
-        Metric("diversity", True, _diversity, "1 - cosine among the pictures of a prompt"),
-        Metric("lpips_diversity", True, _lpips_diversity, "LPIPS among the pictures of a prompt"),
-        Metric("copying", False, _copying, "share nearer to a training picture than 95 % of real pictures are"),
+        Metric("drift_kid", False, _drift(functional.drift_kid), "as drift_mmd, with the cubic kernel of KID"),
+        Metric("drift_fid", False, _drift(functional.frechet), "as drift_mmd, by Fréchet distance (FID on Inception)"),
+        Metric("image_align", True, _image_align, "cosine to the real pictures (CLIP-I or DINO-I, by extractor)"),
+        Metric("text_align", True, _text_align, "cosine to the prompt, with the class noun for the token (CLIP-T)"),
+        Metric("identity", True, _nearest_of("concept"), "share of pictures nearer to the concept than to look-alikes"),
+        Metric("diversity", True, _diversity, "1 - cosine between pictures of the same prompt"),
+        Metric("lpips_diversity", True, _lpips_diversity, "LPIPS distance between pictures of the same prompt"),
+        Metric("copying", False, _copying, "share of pictures nearer to a training picture than 95 % of real ones"),
         Metric("multi_concept", True, _nearest_of("pair"), "share nearer to the pair than to pairs with a look-alike"),
-        Metric("multi_align", True, _multi_align, "pictures of a pair: cosine to the concept that is less there"),
-        Metric("dc_accuracy", True, _elsewhere, "share of held-out pictures that the model itself classifies right"),
+        Metric("multi_align", True, _multi_align, "for pairs: the lower of the cosines to the two concepts"),
+        Metric(
+            "dc_accuracy", True, _of_the_model, "share of held-out real pictures that the model classifies correctly"
+        ),
     )
 }
+"""The built-in metrics by name."""
 
 
 def load_metric(name: str) -> Metric:
-    """A metric by name, ``@extractor`` put aside; raises BadInput for an unknown, doubled or broken one."""
+    """A metric by name; a suffix ``@extractor`` is ignored.
+
+    Raises BadInput if the name is unknown, published twice, or cannot be loaded.
+    """
     plain = name.partition("@")[0]
     if plain in METRICS:
         return METRICS[plain]
@@ -166,25 +186,35 @@ def load_metric(name: str) -> Metric:
     if not points:
         raise unknown("metric", plain, [*METRICS, *(p.name for p in entry_points(group=GROUP))])
     if len(points) > 1:
-        raise BadInput(f"metric '{plain}' is published twice: by {points[0].value} and by {points[1].value}.")
+        owners = f"{points[0].value} and by {points[1].value}"
+        raise BadInput(f"metric '{plain}' is published twice: by {owners}; uninstall one of the packages.")
     try:
         loaded = points[0].load()
-    except Exception as error:  # whatever a stranger's module raises while it is imported
-        raise BadInput(f"metric '{plain}' of {points[0].value} cannot be loaded: {error}.") from error
+    except Exception as error:  # importing another package's module may raise anything
+        raise BadInput(
+            f"metric '{plain}' of {points[0].value} cannot be loaded ({error}); repair that package."
+        ) from error
     if not isinstance(loaded, Metric):
-        raise BadInput(f"metric '{plain}' of {points[0].value} is no cpbench.benchmark.scoring.metrics.Metric.")
+        raise BadInput(
+            f"metric '{plain}' of {points[0].value} is a {type(loaded).__name__}; it must be a "
+            "cpbench.benchmark.scoring.metrics.Metric."
+        )
     return loaded
 
 
 def rows(name: str, cell: Cell, profile: Profile) -> Iterator[dict[str, Any]]:
-    """Rows (metric, prompt, value, n, se) of one metric: one a prompt for values of pictures, else one of the cell."""
+    """The rows (metric, prompt, value, n, se) of one metric for one cell.
+
+    There is one row per prompt for a metric with a value per picture, else one row. Yields nothing if the metric does
+    not apply; raises FailedRun for NaN.
+    """
     metric = load_metric(name)
     found = metric.of(cell, profile)
     if found is None:
         return
     value = np.asarray(found, dtype=np.float64)
     if np.isnan(value).any():
-        raise FailedRun(f"metric '{name}' is not a number; its features or pictures are broken.")
+        raise FailedRun(f"metric '{name}' is NaN; check the pictures and the extractor that it is computed from.")
     common = {"metric": name, "higher_is_better": metric.higher_is_better}
     if value.ndim == 0:
         se = _jackknife(metric, cell, profile)
@@ -198,9 +228,9 @@ def rows(name: str, cell: Cell, profile: Profile) -> Iterator[dict[str, Any]]:
 
 
 def _jackknife(metric: Metric, cell: Cell, profile: Profile) -> float | None:
-    """The standard error of a value of the whole cell, by leaving out one prompt after another.
+    """The jackknife standard error over prompts, of a metric with one value per cell.
 
-    A bootstrap would hold a picture twice, and an unbiased estimator would take the pair for a likeness.
+    A bootstrap would repeat pictures, which biases the unbiased estimators of MMD.
     """
     prompts = [] if cell.prompts is None else np.unique(cell.prompts).tolist()
     if len(prompts) < 2:

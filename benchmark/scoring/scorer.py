@@ -1,4 +1,4 @@
-"""Scores of pictures: gathers what a cell is compared with, and asks the metrics of a profile."""
+"""Scores pictures: gathers the features of a cell and computes the metrics of a profile."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .profiles import Profile
 
 @dataclass(frozen=True)
 class FeaturePair:
-    """One extractor: features (n, d) of drawn pictures, and of real ones as they are compared with them."""
+    """One extractor: the features (n, d) of drawn pictures, and of real ones (autoencoded if the profile says so)."""
 
     drawn: Callable[[Pictures], Features]
     real: Callable[[Pictures], Features]
@@ -26,7 +26,7 @@ class FeaturePair:
 
 @dataclass(frozen=True)
 class StoredImages:
-    """Pictures from the store with the index of the prompt of each (None for real ones), and whether they are real."""
+    """Pictures from the store (n, h, w, 3), the prompt index of each (None for real ones), whether they are real."""
 
     pictures: Pictures
     prompts: list[int] | None
@@ -35,71 +35,82 @@ class StoredImages:
 
 @dataclass(frozen=True)
 class Scorer:
-    """Scores pictures of a suite under a profile; ``features`` by extractor, ``aligner`` with its extractor."""
+    """Scores the pictures of a suite under a profile.
+
+    ``features`` are by name of the extractor; ``aligner`` is the name of its extractor, and the aligner itself.
+    """
 
     suite: Suite
     profile: Profile
     features: Mapping[str, FeaturePair]
     aligner: tuple[str, Aligner] | None
 
-    def rows(self, who: tuple[Concept, ...], seen: StoredImages, before: StoredImages | None) -> list[dict[str, Any]]:
-        """Rows (metric, prompt, value, n, se) of pictures of ``who``; ``before``: earlier ones to tell the drift from.
+    def rows(
+        self, subjects: tuple[Concept, ...], images: StoredImages, before: StoredImages | None
+    ) -> list[dict[str, Any]]:
+        """The rows (metric, prompt, value, n, se) of pictures of one concept, of a pair, or of none for the prior.
 
-        ``who`` is one concept, a pair, or empty for the prior.
+        Drift is measured against ``before``: pictures of the same prompts by an earlier model.
         """
         cells: dict[str, Cell] = {}
         found: list[dict[str, Any]] = []
         for name in self.profile.metrics:
             extractor = name.partition("@")[2] or self.profile.extractor
             if extractor not in cells:
-                cells[extractor] = self.cell(extractor, who, seen, before)
+                cells[extractor] = self.cell(extractor, subjects, images, before)
             found += rows(name, cells[extractor], self.profile)
         return found
 
-    def cell(self, extractor: str, who: tuple[Concept, ...], seen: StoredImages, before: StoredImages | None) -> Cell:
-        """What the metrics see of pictures through one extractor."""
+    def cell(
+        self, extractor: str, subjects: tuple[Concept, ...], images: StoredImages, before: StoredImages | None
+    ) -> Cell:
+        """The cell of some pictures, with the features of one extractor."""
         features = self.features[extractor]
-        look = features.real if seen.real else features.drawn
-        prompts = None if seen.prompts is None else np.array(seen.prompts)
-        drawn = look(seen.pictures)
-        embedded, texts = self._aligned(who, seen) if prompts is not None and len(who) == 1 else (None, None)
-        real, rivals = self._compared(features, who)
+        extract = features.real if images.real else features.drawn
+        prompts = None if images.prompts is None else np.array(images.prompts)
+        drawn = extract(images.pictures)
+        embedded, texts = (
+            self._aligned(subjects, images) if prompts is not None and len(subjects) == 1 else (None, None)
+        )
+        real, rivals = self._compared(features, subjects)
         return Cell(
-            kind=_kind(who),
-            pictures=seen.pictures,
+            kind=_kind(subjects),
+            pictures=images.pictures,
             prompts=prompts,
             drawn=drawn,
             real=real,
             rivals=rivals,
-            each=tuple(features.real(reference_pictures(self.suite, c)) for c in who),
-            training=features.real(training_pictures(self.suite, who[0])) if len(who) == 1 else None,
+            each=tuple(features.real(reference_pictures(self.suite, c)) for c in subjects),
+            training=features.real(training_pictures(self.suite, subjects[0])) if len(subjects) == 1 else None,
             before=None if before is None else features.drawn(before.pictures),
             embedded=embedded,
             texts=texts,
-            same=seen.real and len(who) == 1 and who[0].folder is not None,
+            same=images.real and len(subjects) == 1 and subjects[0].folder is not None,
         )
 
     def _compared(
-        self, features: FeaturePair, who: tuple[Concept, ...]
+        self, features: FeaturePair, subjects: tuple[Concept, ...]
     ) -> tuple[Features | None, tuple[Features, ...]]:
-        """Real pictures of the same subjects, and those of their look-alikes."""
-        if not who:
+        """The features of real pictures of the subjects, and of their look-alikes."""
+        if not subjects:
             return None, ()
-        real = reference_pictures(self.suite, who[0]) if len(who) == 1 else pair_pictures(self.suite, who)
+        real = (
+            reference_pictures(self.suite, subjects[0]) if len(subjects) == 1 else pair_pictures(self.suite, subjects)
+        )
         return None if real is None else features.real(real), tuple(
-            map(features.real, lookalike_pictures(self.suite, who))
+            map(features.real, lookalike_pictures(self.suite, subjects))
         )
 
-    def _aligned(self, who: tuple[Concept, ...], seen: StoredImages) -> tuple[Features | None, Features | None]:
-        """Pictures and their prompts in one space, each subject said by its noun."""
-        if self.aligner is None or seen.prompts is None:
+    def _aligned(self, subjects: tuple[Concept, ...], images: StoredImages) -> tuple[Features | None, Features | None]:
+        """Pictures and their prompts (n, e) in the space of the aligner; prompts have nouns in place of tokens."""
+        if self.aligner is None or images.prompts is None:
             return None, None
         extractor, aligner = self.aligner
-        subjects = tuple(subject_of(c) for c in who)
-        texts = [Prompt(t, subjects).render(lambda s: s.noun) for t in self.suite.prompts.evaluation]
-        return aligner.image(self.features[extractor].drawn(seen.pictures)), aligner.text(texts)[seen.prompts]
+        named = tuple(subject_of(c) for c in subjects)
+        texts = [Prompt(t, named).render(lambda s: s.noun) for t in self.suite.prompts.evaluation]
+        return aligner.image(self.features[extractor].drawn(images.pictures)), aligner.text(texts)[images.prompts]
 
 
-def _kind(who: tuple[Concept, ...]) -> CellKind:
+def _kind(subjects: tuple[Concept, ...]) -> CellKind:
     kinds: tuple[CellKind, ...] = ("prior", "concept", "pair")
-    return kinds[len(who)]
+    return kinds[len(subjects)]
