@@ -1,6 +1,7 @@
-"""Named ways to score pictures. Published numbers differ by them, so a score never goes without its profile's name.
+"""Profiles: named sets of metrics, extractors and scales, after the papers that use them.
 
-``image_align`` and ``text_align`` are the field's CLIP-I or DINO-I (by extractor) and CLIP-T.
+Scores of different profiles cannot be compared, so every record names its profile. ``image_align`` is CLIP-I or DINO-I,
+depending on the extractor, and ``text_align`` is CLIP-T.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ from ..errors import unknown
 
 @dataclass(frozen=True)
 class Profile:
-    """What is measured, through which eyes, and in which scale.
+    """Which metrics are computed, from which features, and in which scale.
 
-    ``extractor`` gives the features of all metrics but those named ``metric@extractor``. ``aligner`` embeds pictures
-    and prompts together; its prompts hold the class noun in the place of the token. ``align_scale`` multiplies
-    ``image_align`` and ``text_align``, ``text_scale`` the latter once more; ``positive``: a negative text score is 0.
-    ``autoencoded``: real pictures are compared as the backbone's autoencoder gives them back, the best that any
-    method on it could draw. Kernels see raw features (unit-norm ones would flatten the cubic kernel of KID).
+    ``extractor``: the features of all metrics but those named ``metric@extractor``.
+    ``aligner``: embeds pictures and prompts in one space; prompts have the class noun in place of the token.
+    ``align_scale``: a factor of ``image_align`` and ``text_align``; ``text_scale``: another factor of ``text_align``.
+    ``positive``: negative values of ``text_align`` become 0.
+    ``autoencoded``: real pictures pass through the backbone's autoencoder first, since no method can draw better.
+
+    MMD and KID use unnormalised features: on unit-norm ones the cubic kernel of KID is nearly linear.
     """
 
     name: str
@@ -33,12 +36,12 @@ class Profile:
 
     @property
     def extractors(self) -> tuple[str, ...]:
-        """All extractors that its metrics see through, the main one first."""
+        """The names of all extractors that its metrics use, the main one first."""
         others = (m.partition("@")[2] for m in self.metrics if "@" in m)
         return tuple(dict.fromkeys([self.extractor, *others]))
 
     def with_metrics(self, names: tuple[str, ...]) -> Profile:
-        """The same with more metrics."""
+        """The same profile with more metrics."""
         return replace(self, metrics=tuple(dict.fromkeys([*self.metrics, *names])))
 
 
@@ -50,7 +53,7 @@ PROFILES = {
     for p in (
         Profile(
             "toybox",
-            "Offline; identity and pairs are judged against the renderer of the toybox world.",
+            "No downloads: EfficientNet-Lite0 features and toybox-clip; identity against rendered look-alikes.",
             "effnet-lite0",
             "toybox-clip",
             (*_DISTANCES, *_ALIGN, "identity", "diversity", "copying", "multi_concept", "multi_align", "dc_accuracy"),
@@ -58,7 +61,7 @@ PROFILES = {
         ),
         Profile(
             "custom-diffusion",
-            "CLIP ViT-B/32, text as 2.5 max(cos, 0); DINO ViT-S/16 beside it (Custom Diffusion, C-LoRA).",
+            "CLIP ViT-B/32 with text as 2.5 max(cos, 0), and DINO ViT-S/16 (Custom Diffusion, C-LoRA).",
             "clip-b32",
             "clip-b32",
             (*_DISTANCES, *_ALIGN, "image_align@dino-s16", "multi_align", "diversity", "copying"),
@@ -67,14 +70,14 @@ PROFILES = {
         ),
         Profile(
             "dreambooth",
-            "Raw cosines of DINO ViT-S/16 and CLIP ViT-B/32; diversity by LPIPS (DreamBooth).",
+            "Cosines of DINO ViT-S/16 and CLIP ViT-B/32, and diversity by LPIPS (DreamBooth).",
             "dino-s16",
             "clip-b32",
             (*_ALIGN, "image_align@clip-b32", "lpips_diversity"),
         ),
         Profile(
             "dreambench++",
-            "Cosines times 100 of DINO ViT-S/8 and CLIP ViT-B/32.",
+            "100 times the cosines of DINO ViT-S/8 and CLIP ViT-B/32 (DreamBench++).",
             "dino-s8",
             "clip-b32",
             (*_ALIGN, "image_align@clip-b32"),
@@ -82,7 +85,7 @@ PROFILES = {
         ),
         Profile(
             "torchmetrics",
-            "CLIPScore as torchmetrics gives it, max(100 cos, 0) of CLIP ViT-L/14; FID of the prior's drift; LPIPS.",
+            "CLIPScore as in torchmetrics, max(100 cos, 0) of CLIP ViT-L/14; drift as FID; diversity by LPIPS.",
             "clip-l14",
             "clip-l14",
             (*_ALIGN, "drift_fid@inception", "lpips_diversity"),
@@ -94,7 +97,7 @@ PROFILES = {
 
 
 def load_profile(name: str) -> Profile:
-    """A profile by name; raises BadInput with the nearest one for an unknown name."""
+    """A profile by name; raises BadInput with the nearest names for an unknown one."""
     if name not in PROFILES:
         raise unknown("profile", name, PROFILES)
     return PROFILES[name]
