@@ -1,4 +1,4 @@
-"""Diffusion-classifier scores: how well each candidate prompt explains the noise.
+"""Diffusion-classifier (DC) scores: how well each candidate prompt explains the noise.
 
 Sources: Diffusion Classifier (Li et al., arXiv 2303.16203); arXiv 2410.00700, Algorithm 1.
 """
@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from ..benchmark.models.backbone import Params
 from ..benchmark.protocol import Subject, Task
+from .adapters.base import Adapter
 from .training import Step, Trainer
 
 
@@ -44,12 +45,12 @@ def contrast(logits_: Tensor, plain: bool = False) -> Tensor:
 
 
 def known_before(subject: Subject, generic: str = "") -> Subject:
-    """c⁰, a concept that the pretrained model already knows: the bare noun of a subject, or ``generic`` for all."""
+    """c⁰, a concept that the pretrained model can draw: the bare noun of a subject, or ``generic`` for all."""
     return Subject("", generic or subject.noun)
 
 
 def candidates(
-    trainer: Trainer, subject: Subject, most: int, draw: torch.Generator, generic: str = ""
+    trainer: Trainer[Adapter], subject: Subject, most: int, draw: torch.Generator, generic: str = ""
 ) -> list[Subject]:
     """cⁿ first, then c⁰, then earlier concepts drawn at random: ``most`` at most, two at least."""
     earlier = [s for s in trainer.known.values() if s.name != subject.name]
@@ -57,13 +58,13 @@ def candidates(
     return [subject, known_before(subject, generic), *(earlier[k] for k in chosen.tolist())]
 
 
-def candidate_errors(trainer: Trainer, task: Task, step: Step, subjects: Sequence[Subject]) -> Tensor:
+def candidate_errors(trainer: Trainer[Adapter], task: Task, step: Step, subjects: Sequence[Subject]) -> Tensor:
     """e_i of each picture of a step under the training prompt of each subject, (n, k), from ONE batched call."""
     text = trainer.backbone.embed([task.prompt.format(trainer.phrase(s)) for s in subjects])
     return errors(step.noise, predict(trainer, step, text, None))
 
 
-def predict(trainer: Trainer, step: Step, text: Tensor, params: Params | None) -> Tensor:
+def predict(trainer: Trainer[Adapter], step: Step, text: Tensor, params: Params | None) -> Tensor:
     """ε for every candidate in ONE batched call; text (k, length, width), result (n, k, c, h, w)."""
     n, k = len(step.noisy), len(text)
     out = trainer.backbone.eps(

@@ -1,20 +1,142 @@
-"""The state of the learner's loop between two updates, as tensors: what a resumed task goes on from, bit for bit."""
+"""The training loop: how steps are drawn, updates made and checkpoints kept, and what consolidations may use of it."""
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from ..benchmark.errors import FailedRun
 from ..benchmark.models.backbone import Backbone
-from ..benchmark.protocol import Pictures, Subject, Task, Watch
+from ..benchmark.protocol import Pictures, Prompt, Subject, Task, Tick, Watch
 from .adapters.base import Adapter
+
+A_co = TypeVar("A_co", bound=Adapter, covariant=True)
+Source = tuple[Tensor, str]
+"""Latents (k, c, h, w) of one concept, and their prompt."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One training step: latents z and noise ε (n, c, h, w), t (n,), x_t, and the prompts (n)."""
+
+    latents: Tensor
+    noise: Tensor
+    t: Tensor
+    noisy: Tensor
+    prompts: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One run of the training loop: what to minimise, the optimiser's groups, how many updates, and the batch.
+
+    ``objective`` returns the terms of the loss by name; their sum is minimised, and each is logged.
+    ``rehearsed``: pictures of earlier concepts to draw from beside those of the task, each concept equally often.
+    ``streams``: the generators that the objective draws from; checkpoints save their states.
+    """
+
+    name: str
+    objective: Callable[[Step], Mapping[str, Tensor]]
+    groups: list[dict[str, Any]]
+    steps: int
+    batch: int
+    rehearsed: Sequence[tuple[Pictures, Subject]] = ()
+    streams: Sequence[torch.Generator] = ()
+
+
+class Trainer(Protocol[A_co]):
+    """What a consolidation, the scores and the inspection may use of the learner that they belong to.
+
+    ``known``: the concepts learned so far by name, the present one included.
+    """
+
+    backbone: Backbone
+    known: dict[str, Subject]
+
+    @property
+    def adapter(self) -> A_co:
+        """The adapter, with every capability that the consolidation requires."""
+        ...
+
+    def optimise(self, task: Task, phase: Phase, watch: Watch) -> dict[str, float]:
+        """Run one phase of updates; returns the mean of each term of the loss over the last tenth."""
+        ...
+
+    def penalties(self, step: Step) -> dict[str, Tensor]:
+        """What all consolidations add to the loss of a step, by their names."""
+        ...
+
+    def examples(self, task: Task, passes: int) -> Iterator[Step]:
+        """Single pictures of a task, each ``passes`` times, with a (t, ε) of its own."""
+        ...
+
+    def phrase(self, subject: Subject) -> str:
+        """How a prompt names a subject: by its token once it is known, by its noun before."""
+        ...
+
+
+def sources_of(
+    trainer: Trainer[Adapter], task: Task, rehearsed: Sequence[tuple[Pictures, Subject]] = ()
+) -> list[Source]:
+    """The source of the task, then one of each rehearsed concept; all under the training prompt of the task."""
+    pairs = [(task.pictures, task.subject), *rehearsed]
+    return [(trainer.backbone.encode(x), Prompt(task.prompt, (s,)).render(trainer.phrase)) for x, s in pairs]
+
+
+def draw_step(backbone: Backbone, sources: Sequence[Source], batch: int, draw: torch.Generator) -> Step:
+    """Draw pictures, t uniform over all steps and ε ~ N(0, I), on the CPU for the same numbers on every device."""
+    which = torch.randint(len(sources), (batch,), generator=draw).tolist()
+    rows = [int(torch.randint(len(sources[w][0]), (), generator=draw)) for w in which]
+    z = torch.stack([sources[w][0][k] for w, k in zip(which, rows, strict=True)])
+    t = torch.randint(backbone.scheduler.config.num_train_timesteps, (batch,), generator=draw).to(backbone.device)
+    noise = torch.randn(z.shape, generator=draw).to(backbone.device)
+    return Step(z, noise, t, backbone.add_noise(z, noise, t), [sources[w][1] for w in which])
+
+
+def single_examples(trainer: Trainer[Adapter], task: Task, passes: int) -> Iterator[Step]:
+    """Each picture of a task alone, ``passes`` times, with a (t, ε) of its own: for per-example gradients."""
+    ((latents, prompt),) = sources_of(trainer, task)
+    draw = torch.Generator().manual_seed(task.seed + 2)
+    for _ in range(passes):
+        for k in range(len(latents)):
+            yield draw_step(trainer.backbone, [(latents[k : k + 1], prompt)], 1, draw)
+
+
+def rate_share(step: int, steps: int, cooldown: float) -> float:
+    """The share of the full rate at update ``step`` of ``steps``: 1, then linear to zero over the cooldown."""
+    return min(1.0, (1 - step / steps) / cooldown) if cooldown else 1.0
+
+
+def run_phase(
+    backbone: Backbone, sources: Sequence[Source], task: Task, phase: Phase, cooldown: float, watch: Watch
+) -> dict[str, float]:
+    """Minimise the objective of a phase with AdamW on random (picture, t, ε), from its last checkpoint if there is one.
+
+    Returns the mean of each term of the loss over the last tenth, as ``loss.<phase>.<term>``. Raises FailedRun where
+    the loss is not finite.
+    """
+    draw = torch.Generator().manual_seed(task.seed)
+    optimiser = torch.optim.AdamW(phase.groups, weight_decay=0.0)
+    schedule = LambdaLR(optimiser, partial(rate_share, steps=phase.steps, cooldown=cooldown))
+    loop = Loop(optimiser, schedule, (draw, *phase.streams), deque(maxlen=max(1, phase.steps // 10)))
+    found = task.scratch.load(phase.name) if task.scratch else None
+    for k in range(loop.restore(found) if found else 0, phase.steps):
+        loss = loop.update(phase.objective(draw_step(backbone, sources, phase.batch, draw)))
+        watch(Tick(phase.name, k + 1, phase.steps, loss))
+        if not math.isfinite(loss):
+            raise FailedRun(f"the loss of phase '{phase.name}' is {loss} at update {k + 1}; lower the learning rates.")
+        if task.scratch and task.scratch.due():
+            task.scratch.save(phase.name, loop.snapshot(k + 1))
+    return {f"loss.{phase.name}.{name}": mean for name, mean in loop.means().items()}
 
 
 @dataclass(frozen=True)
@@ -26,6 +148,20 @@ class Loop:
     streams: Sequence[torch.Generator]
     last: deque[dict[str, Tensor]]
 
+    def update(self, terms: Mapping[str, Tensor]) -> float:
+        """Make one update on the sum of the terms of a loss; returns that sum."""
+        loss = torch.stack(list(terms.values())).sum()
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        self.schedule.step()
+        self.last.append({name: term.detach() for name, term in terms.items()})
+        return loss.item()
+
+    def means(self) -> dict[str, float]:
+        """The mean of each term over the last updates."""
+        return {name: torch.stack([terms[name] for terms in self.last]).mean().item() for name in self.last[0]}
+
     def snapshot(self, step: int) -> dict[str, Tensor]:
         """The state after ``step`` updates: ``param/<k>``, ``<moment>/<k>``, ``stream/<k>``, ``last/<k>/<term>``."""
         found = {"updates": torch.tensor(step)}
@@ -36,7 +172,7 @@ class Loop:
         return found | {f"last/{k}/{name}": term for k, terms in enumerate(self.last) for name, term in terms.items()}
 
     def restore(self, found: Mapping[str, Tensor]) -> int:
-        """Become what :meth:`snapshot` gave; the number of updates done by then."""
+        """Load what :meth:`snapshot` returned; returns the number of updates done by then."""
         parts: dict[str, dict[str, Tensor]] = defaultdict(dict)
         for name, value in found.items():
             kind, _, rest = name.partition("/")
@@ -63,59 +199,3 @@ class Loop:
 
     def _params(self) -> list[Tensor]:
         return [p for group in self.optimiser.param_groups for p in group["params"]]
-
-
-@dataclass(frozen=True)
-class Step:
-    """One training step: latents z and noise ε (n, c, h, w), t (n,), x_t, and the prompts (n)."""
-
-    latents: Tensor
-    noise: Tensor
-    t: Tensor
-    noisy: Tensor
-    prompts: Sequence[str]
-
-
-@dataclass(frozen=True)
-class Phase:
-    """One run of the learner's loop: what to minimise, the optimiser's groups, how many updates, and the batch.
-
-    ``objective`` gives the terms of the loss by name; their sum is minimised, and each is logged.
-    ``rehearsed``: pictures of earlier concepts to draw from beside those of the task, each concept equally often.
-    ``streams``: the generators that the objective draws from, for checkpoints to hold.
-    """
-
-    name: str
-    objective: Callable[[Step], Mapping[str, Tensor]]
-    groups: list[dict[str, Any]]
-    steps: int
-    batch: int
-    rehearsed: Sequence[tuple[Pictures, Subject]] = ()
-    streams: Sequence[torch.Generator] = ()
-
-
-class Trainer(Protocol):
-    """What a consolidation, the scores and the inspection may use of the learner that they belong to.
-
-    ``known``: the concepts learned so far by name, the present one included.
-    """
-
-    backbone: Backbone
-    adapter: Adapter
-    known: dict[str, Subject]
-
-    def optimise(self, task: Task, phase: Phase, watch: Watch) -> dict[str, float]:
-        """Run one phase of updates; returns the mean of each term of the loss over the last tenth."""
-        ...
-
-    def penalties(self, step: Step) -> dict[str, Tensor]:
-        """What all consolidations add to the loss of a step, by their names."""
-        ...
-
-    def examples(self, task: Task, passes: int) -> Iterator[Step]:
-        """Single pictures of a task, each ``passes`` times, with a (t, ε) of its own."""
-        ...
-
-    def phrase(self, subject: Subject) -> str:
-        """How a prompt names a subject: by its token once it is known, by its noun before."""
-        ...

@@ -5,6 +5,7 @@ import torch
 from conftest import task
 from cpbench.benchmark.protocol import unwatched
 from cpbench.methods.registry import choose
+from cpbench.methods.training import draw_step, sources_of
 
 CAT, CAR, DOG = task(1, "cat", "mallow"), task(2, "car", "rumble"), task(3, "dog", "rex")
 F64 = torch.float64
@@ -45,7 +46,7 @@ def present(adapter):
 
 def drawn(made, what, n=2, seed=0):
     """A training step of ``n`` pictures of a task."""
-    return made._draw(made._sources(what, ()), n, torch.Generator().manual_seed(seed))
+    return draw_step(made.backbone, sources_of(made, what), n, torch.Generator().manual_seed(seed))
 
 
 def noise_told(made, step, k, prompt):

@@ -7,14 +7,15 @@ import torch
 from conftest import task
 from cpbench.benchmark.errors import BadInput
 from cpbench.benchmark.protocol import Prompt, unwatched
-from cpbench.methods.adapters.base import Tokens
+from cpbench.methods.adapters.base import Directed, Foldable, Mergeable, Steerable, Tokens, Weighted
 from cpbench.methods.adapters.keys_values import KeysValues
 from cpbench.methods.adapters.low_rank import Lora, LoraOptions, Vera, VeraOptions
-from cpbench.methods.consolidations.ewc import Ewc, EwcOptions
-from cpbench.methods.consolidations.olora import orthogonality
+from cpbench.methods.build import ADAPTERS, CONSOLIDATIONS
+from cpbench.methods.consolidations.olora import Olora, OloraOptions, orthogonality
 from cpbench.methods.consolidations.ziplora import _changed, overlap, zipped
 from cpbench.methods.learner import Learner
 from cpbench.methods.registry import choose
+from cpbench.methods.training import draw_step, sources_of
 
 CAT, CAR, DOG = task(1, "cat", "mallow"), task(2, "car", "rumble"), task(3, "dog", "rex")
 F64 = torch.float64
@@ -112,7 +113,7 @@ def test_replay_draws_every_concept_about_equally_often(pristine):
     method.learn(CAT, unwatched)
     method.known["rumble"] = CAR.subject
     rehearsed = method.consolidations[0].rehearsed(method)
-    step = method._draw(method._sources(CAR, rehearsed), 400, torch.Generator().manual_seed(0))
+    step = draw_step(method.backbone, sources_of(method, CAR, rehearsed), 400, torch.Generator().manual_seed(0))
     shares = [np.mean([name in p for p in step.prompts]) for name in ("mallow", "rumble")]
     assert shares == pytest.approx([0.5, 0.5], abs=0.1)
 
@@ -169,9 +170,44 @@ def test_folding_keeps_the_function_and_placing_nothing_gives_the_base_model(pri
         torch.testing.assert_close(mine.eps(z, t, ["a cat"] * 2), before, atol=1e-5, rtol=1e-4)
 
 
-def test_protecting_weights_that_are_not_there_is_refused_with_the_reason(pristine):
-    with pytest.raises(BadInput, match="ewc protects weights"):
-        Learner(pristine.copy(), 0, Tokens(), [Ewc(EwcOptions())])
+ABLE = {
+    Tokens: (),
+    KeysValues: (Weighted, Foldable, Mergeable, Directed),
+    Lora: (Weighted, Foldable, Mergeable, Directed, Steerable),
+    Vera: (Weighted, Foldable, Mergeable, Directed),
+}
+NEEDED = {
+    "clora": (Foldable,),
+    "dsc": (Weighted,),
+    "ewc": (Weighted,),
+    "merge": (Mergeable,),
+    "replay": (),
+    "olora": (Foldable, Directed),
+    "ziplora": (Mergeable,),
+    "independent": (Weighted,),
+}
+
+
+@pytest.mark.parametrize("section", ADAPTERS)
+def test_an_adapter_goes_with_what_requires_no_more_than_it_can_do_and_others_are_refused(section, pristine):
+    make, options = ADAPTERS[section]
+    mine = pristine.copy()
+    adapter = make(mine, 0, options()) if options else make(mine, 0)
+    assert {c for c in ABLE[Lora] if isinstance(adapter, c)} == set(ABLE[type(adapter)])
+    assert NEEDED.keys() == CONSOLIDATIONS.keys()
+    for name, (build, kind) in CONSOLIDATIONS.items():
+        part = build(kind()) if kind else build()
+        assert part.requires == NEEDED[name]
+        if set(part.requires) <= set(ABLE[type(adapter)]):
+            assert Learner(mine, 0, adapter, [part]).consolidations == (part,)
+        else:
+            with pytest.raises(BadInput, match=f"{name} needs an adapter that .*; {type(adapter).__name__} does not"):
+                Learner(mine, 0, adapter, [part])
+
+
+def test_what_an_adapter_lacks_is_named_by_what_it_would_do(pristine):
+    with pytest.raises(BadInput, match=r"folds its change .* and lists the input directions"):
+        Learner(pristine.copy(), 0, Tokens(), [Olora(OloraOptions())])
 
 
 def test_lwf_is_dsc_without_scores(pristine):

@@ -7,8 +7,8 @@ import torch
 
 from cpbench.methods.consolidations.clora import clora_penalty
 from cpbench.methods.consolidations.dsc import DscOptions, dsc_loss
-from cpbench.methods.learner import rate_share
 from cpbench.methods.scores import cross_entropy, errors, logits
+from cpbench.methods.training import rate_share
 
 D = torch.float64
 

@@ -114,6 +114,7 @@ def test_more_rows_than_there_are_dimensions_and_unknown_rules_are_refused_with_
         method.learn(CAR, unwatched)
     with pytest.raises(BadInput, match=r"merge\.rule=mean: choose one of average"):
         learner("lora-merge", pristine, merge__rule="mean")
-    whole = learner("cd-merge", pristine, CAT, merge__rule="orthogonal")
-    with pytest.raises(BadInput, match="choose LoRA"):
-        whole.learn(CAR, unwatched)
+    with pytest.raises(
+        BadInput, match=r"merge needs an adapter that starts in input directions orthogonal .* KeysValues"
+    ):
+        learner("cd-merge", pristine, merge__rule="orthogonal")

@@ -5,7 +5,7 @@ import torch
 from torch.func import functional_call, grad, vmap
 
 from cpbench.benchmark.protocol import unwatched
-from learners import CAR, CAT, doubled, learner, present, scores_one_by_one
+from learners import CAR, CAT, doubled, drawn, learner, present, scores_one_by_one
 
 W_DC, DECAY, PASSES = 2.0, 0.25, 3
 SETTINGS = {"ewc__passes": PASSES, "ewc__decay": DECAY, "ewc__temperature": 0.3, "learner__rate": 0.05}
@@ -117,7 +117,7 @@ def test_the_penalty_is_half_the_strength_times_the_weighed_squares_of_what_has_
 def test_no_two_examples_of_the_fisher_and_no_two_pictures_of_a_batch_share_t_or_noise(pristine):
     made = learner("lora", pristine)
     examples = list(made.examples(CAT, 8))
-    batch = made._draw(made._sources(CAT, ()), 16, torch.Generator().manual_seed(5))
+    batch = drawn(made, CAT, n=16, seed=5)
     for t, noise in (
         (torch.cat([s.t for s in examples]), torch.cat([s.noise for s in examples])),
         (batch.t, batch.noise),
@@ -128,7 +128,7 @@ def test_no_two_examples_of_the_fisher_and_no_two_pictures_of_a_batch_share_t_or
 
 def test_every_time_is_drawn_equally_often(pristine):
     made = learner("lora", pristine)
-    t = made._draw(made._sources(CAT, ()), 4000, torch.Generator().manual_seed(6)).t
+    t = drawn(made, CAT, n=4000, seed=6).t
     counts = torch.histc(t.double(), bins=10, min=0, max=1000)
     assert (counts - 400).abs().max() < 4 * (4000 * 0.1 * 0.9) ** 0.5
     assert t.min() < 10 and 990 <= t.max() < 1000

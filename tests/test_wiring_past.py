@@ -66,7 +66,7 @@ def test_the_penalty_is_a_term_of_the_loss_of_every_later_step_and_of_none_befor
     assert made.penalties(step) == {}
     made.learn(CAT, unwatched)
     randomised(made.adapter, 1)
-    terms = made._denoising(step)
+    terms = made.denoising(step)
     assert terms[name].item() == made.penalties(step)[name].item() > 0
 
 

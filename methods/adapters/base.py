@@ -1,99 +1,103 @@
-"""Adapters: which weights of the backbone may move while a concept is learned."""
+"""Adapters: which weights of the network change while a concept is learned, and what else an adapter can do.
+
+Every adapter is an :class:`Adapter`. What only some can do is a capability, a protocol of its own below. The first
+line of its docstring completes the sentence "needs an adapter that …", which people read when it is missing.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
 
 class Adapter(Protocol):
-    """Trainable weights in the UNet, and the change they make to it."""
+    """Trainable parameters that are saved between tasks."""
 
     @property
     def params(self) -> dict[str, nn.Parameter]:
         """The trainable parameters by full name (``unet.…``)."""
         ...
 
+    def reset(self, seed: int) -> None:
+        """Draw new first values, without any change to the network; what was folded or placed stays."""
+        ...
+
+    def state(self) -> dict[str, Tensor]:
+        """All tensors to save: the parameters by the names in ``params``, and what was folded or placed."""
+        ...
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Load what :meth:`state` returned."""
+        ...
+
+
+@runtime_checkable
+class Weighted(Adapter, Protocol):
+    """Trains weights of the network."""
+
     def delta(self) -> dict[str, Tensor]:
         """The change of each adapted weight matrix, (out, in) by layer; differentiable."""
         ...
 
-    def reads(self) -> dict[str, Tensor]:
-        """Rows (r, in) that span what the change of each layer reads of its input; differentiable."""
-        ...
+
+@runtime_checkable
+class Foldable(Weighted, Protocol):
+    """Folds its change into the base weights."""
 
     def folded(self) -> dict[str, Tensor]:
         """The sum of the changes folded or placed so far, (out, in) by layer; empty where there are none."""
         ...
 
     def fold(self) -> None:
-        """Make the present function the new base: delta becomes zero, the function stays."""
+        """Add the present change to the base weights: the network computes the same, and delta becomes zero."""
         ...
 
-    def reset(self, seed: int) -> None:
-        """Start afresh: delta becomes zero; what was folded or placed stays."""
-        ...
 
-    def avoid(self, rows: Mapping[str, Tensor]) -> None:
-        """Make what a fresh adapter reads orthogonal to ``rows`` (r', in) by layer; raises BadInput where it cannot."""
-        ...
+@runtime_checkable
+class Mergeable(Weighted, Protocol):
+    """Puts any change in the place of its own."""
 
     def base(self) -> dict[str, Tensor]:
         """The pretrained weight of each adapted matrix, (out, in) by layer."""
         ...
 
     def place(self, change: Mapping[str, Tensor]) -> None:
-        """Make the function that of the pretrained weights plus ``change`` (by layer; nothing: the base model)."""
+        """Set the weights to the pretrained ones plus ``change`` (by layer; empty: the base model); delta is zero."""
         ...
 
-    def state(self) -> dict[str, Tensor]:
-        """All tensors that must be kept, those folded away included."""
+
+@runtime_checkable
+class Directed(Weighted, Protocol):
+    """Lists the input directions that its change reads."""
+
+    def reads(self) -> dict[str, Tensor]:
+        """Rows (r, in) that span the input directions read by the change of each layer; differentiable."""
         ...
 
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Become what :meth:`state` gave."""
+
+@runtime_checkable
+class Steerable(Directed, Protocol):
+    """Starts in input directions orthogonal to given ones (LoRA does)."""
+
+    def avoid(self, rows: Mapping[str, Tensor]) -> None:
+        """Make what a new adapter reads orthogonal to ``rows`` (r', in) by layer; BadInput where none are left."""
         ...
 
 
 class Tokens:
-    """No weights at all: only the new token is learned (Textual Inversion, arXiv 2208.01618)."""
+    """No weights of the network: only the new token is learned (Textual Inversion, arXiv 2208.01618)."""
 
     def __init__(self) -> None:
         self.params: dict[str, nn.Parameter] = {}
 
-    def delta(self) -> dict[str, Tensor]:
-        """Nothing changes."""
-        return {}
-
-    def reads(self) -> dict[str, Tensor]:
-        """Nothing is read."""
-        return {}
-
-    def folded(self) -> dict[str, Tensor]:
-        """Nothing was folded."""
-        return {}
-
-    def fold(self) -> None:
-        """There is nothing to fold."""
-
     def reset(self, seed: int) -> None:
-        """There is nothing to draw."""
-
-    def avoid(self, rows: Mapping[str, Tensor]) -> None:
-        """Nothing is read."""
-
-    def base(self) -> dict[str, Tensor]:
-        """No weights are adapted."""
-        return {}
-
-    def place(self, change: Mapping[str, Tensor]) -> None:
-        """There is nowhere to place it."""
+        """Nothing to draw."""
 
     def state(self) -> dict[str, Tensor]:
-        """There is nothing to keep."""
+        """Nothing to save."""
         return {}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """There is nothing to restore."""
+        """Nothing to load."""

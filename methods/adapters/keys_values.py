@@ -8,13 +8,12 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from ...benchmark.errors import BadInput
 from ...benchmark.models.backbone import Backbone
 from .low_rank import KEYS_AND_VALUES
 
 
 class KeysValues:
-    """The weights W of to_k and to_v themselves, kept as their change from the weights W₀ they began with."""
+    """The weights W of to_k and to_v themselves; the change is counted from the weights W₀ of the base model."""
 
     def __init__(self, backbone: Backbone, seed: int) -> None:
         named = {name: m for name, m in backbone.unet.named_modules() if re.fullmatch(KEYS_AND_VALUES, name)}
@@ -34,23 +33,19 @@ class KeysValues:
         return self.delta()
 
     def folded(self) -> dict[str, Tensor]:
-        """What was folded, less W₀, where it is not W₀ itself."""
-        moved = {k: w for k, w in self.start.items() if w is not self.origin[k]}
-        return {_layer(k): w - self.origin[k] for k, w in moved.items()}
+        """What was folded or placed, minus W₀; only layers where it is not W₀ itself."""
+        changed = {k: w for k, w in self.start.items() if w is not self.origin[k]}
+        return {_layer(k): w - self.origin[k] for k, w in changed.items()}
 
     def fold(self) -> None:
-        """Count the change from here on."""
+        """Count the change from the present weights on."""
         self.start = {name: p.detach().clone() for name, p in self.params.items()}
 
     @torch.no_grad()
     def reset(self, seed: int) -> None:
-        """Back to what was folded."""
+        """Go back to what was folded or placed."""
         for name, p in self.params.items():
             p.copy_(self.start[name])
-
-    def avoid(self, rows: Mapping[str, Tensor]) -> None:
-        """Impossible: what the weights will read is not known before they are learned."""
-        raise BadInput("keys and values start from the pretrained model, not from directions; choose LoRA.")
 
     def base(self) -> dict[str, Tensor]:
         """W₀ by layer, (out, in)."""
@@ -58,14 +53,14 @@ class KeysValues:
 
     @torch.no_grad()
     def place(self, change: Mapping[str, Tensor]) -> None:
-        """W₀ plus ``change``, counted as folded."""
+        """Set the weights to W₀ plus ``change``, which counts as folded."""
         for name, p in self.params.items():
             w = change.get(_layer(name))
             self.start[name] = self.origin[name] if w is None else self.origin[name] + w
             p.copy_(self.start[name])
 
     def state(self) -> dict[str, Tensor]:
-        """The weights as they are used, and what was folded where that is not the pretrained model's."""
+        """The present weights, and what was folded where that differs from the pretrained model."""
         own = {name: p.detach().clone() for name, p in self.params.items()}
         return own | {f"past.{k}": w for k, w in self.start.items() if w is not self.origin[k]}
 

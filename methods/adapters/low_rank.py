@@ -18,13 +18,13 @@ KEYS_AND_VALUES = r".*attn2\.to_[kv]"
 
 
 class PeftAdapter:
-    """What LoRA and VeRA share: one delta a layer, a sum of folded changes, and exact reloading.
+    """What LoRA and VeRA share: one delta per layer, a sum of folded changes, and exact reloading.
 
-    A subclass says how its parameters start (:meth:`draw`) and how its change becomes zero (:meth:`clear`).
+    A subclass defines how its parameters start (:meth:`draw`) and how its change becomes zero (:meth:`clear`).
     """
 
     def __init__(self, backbone: Backbone, config: peft.PeftConfig, kind: type[nn.Module]) -> None:
-        with torch.random.fork_rng():  # peft draws first values from the global generator; ours replace them
+        with torch.random.fork_rng():  # peft draws first values from the global generator; reset() replaces them
             peft.get_peft_model(backbone.unet, config)
         self.layers: dict[str, Any] = {n: m for n, m in backbone.unet.named_modules() if isinstance(m, kind)}
         self.params = {f"unet.{name}": p for name, p in backbone.unet.named_parameters() if p.requires_grad}
@@ -59,7 +59,7 @@ class PeftAdapter:
 
     @torch.no_grad()
     def fold(self) -> None:
-        """Keep the sum of all changes so far in the base weights, and make the present change zero."""
+        """Add the present change to the base weights, and make it zero."""
         change = self.delta()
         self.past = {name: self.past.get(name, torch.zeros_like(w)) + w for name, w in change.items()}
         self._rebase()
@@ -74,24 +74,20 @@ class PeftAdapter:
             self.draw(layer, generator)
             self.clear(layer)
 
-    def avoid(self, rows: Mapping[str, Tensor]) -> None:
-        """Impossible, unless the rows are the adapter's own to choose."""
-        raise BadInput("the rows that this adapter reads by are fixed or shared; choose LoRA to start in others.")
-
     def base(self) -> dict[str, Tensor]:
         """The pretrained weights, (out, in) by layer."""
         return self.origin
 
     @torch.no_grad()
     def place(self, change: Mapping[str, Tensor]) -> None:
-        """The pretrained weights plus ``change``; the adapter's own change becomes zero."""
+        """Set the weights to the pretrained ones plus ``change``; the adapter's own change becomes zero."""
         self.past = dict(change)
         self._rebase()
         for layer in self.layers.values():
             self.clear(layer)
 
     def _rebase(self) -> None:
-        """Base weight = original + past: always from the original, so a reload is exact to the last bit."""
+        """Base weight = original + past: always from the original, so that a reload is exact to the last bit."""
         for name, layer in self.layers.items():
             w, base = self.past.get(name), layer.get_base_layer().weight
             base.copy_(self.origin[name] if w is None else (self.origin[name].float() + w).to(base))
@@ -112,7 +108,7 @@ class PeftAdapter:
 
 @dataclass(frozen=True)
 class LoraOptions:
-    """Rank r and scale α of the low-rank change."""
+    """Rank r and scale α of the low-rank change ΔW = (α/r) B A."""
 
     rank: int = 32
     alpha: float = 32.0
@@ -127,7 +123,7 @@ class Lora(PeftAdapter):
         self.reset(seed)
 
     def draw(self, layer: Any, generator: torch.Generator) -> None:
-        """A uniform as in peft."""
+        """Draw A from the uniform distribution that peft uses."""
         a = layer.lora_A["default"].weight
         a.copy_(nn.init.kaiming_uniform_(torch.empty(a.shape), a=math.sqrt(5), generator=generator))
 
@@ -144,7 +140,7 @@ class Lora(PeftAdapter):
             if len(rows[name]) + len(a) > a.shape[1]:
                 raise BadInput(
                     f"{len(a)} rows do not fit beside {len(rows[name])} earlier ones in {a.shape[1]} dimensions; lower "
-                    "lora.rank."
+                    "lora.rank, or choose another merge.rule."
                 )
             own, q = a.cpu().double(), torch.linalg.qr(rows[name].cpu().double().T).Q
             turned = own - own @ q @ q.T
@@ -157,7 +153,7 @@ class Lora(PeftAdapter):
 
 @dataclass(frozen=True)
 class VeraOptions:
-    """Rank r of the frozen projections, the seed that gives them, and the first value of every entry of d."""
+    """Rank r of the frozen projections, the seed that they are drawn with, and the first value of each entry of d."""
 
     rank: int = 64
     projection: int = 0
@@ -165,7 +161,10 @@ class VeraOptions:
 
 
 class Vera(PeftAdapter):
-    """ΔW = diag(b) B diag(d) A: frozen random A, B shared by all layers, d and b trained (arXiv 2310.11454)."""
+    """VeRA, vector-based random matrix adaptation: ΔW = diag(b) B diag(d) A (arXiv 2310.11454).
+
+    A and B are random, frozen and shared by all layers; the vectors d and b are trained.
+    """
 
     def __init__(self, backbone: Backbone, seed: int, options: VeraOptions) -> None:
         config = peft.VeraConfig(
@@ -179,7 +178,7 @@ class Vera(PeftAdapter):
         self.reset(seed)
 
     def draw(self, layer: Any, generator: torch.Generator) -> None:
-        """D constant, as in the paper: nothing is random but the projections."""
+        """Set d to a constant, as in the paper: only the projections are random."""
         layer.vera_lambda_d["default"].fill_(self.first)
 
     def rows(self, layer: Any) -> Tensor:

@@ -1,49 +1,59 @@
-"""Consolidations: what protects the past while and after a concept is learned.
+"""Consolidations: what protects earlier concepts while and after a new one is learned.
 
-None of them knows which adapter it protects: they see parameters, a ``delta()``, and the learner's own loop.
+A consolidation is written for any adapter that has the capabilities it requires: it uses parameters, changes of
+weights and the training loop, and never the kind of the adapter.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Generic, TypeVar
 
 from torch import Tensor
 
 from ...benchmark.models.backbone import Params
 from ...benchmark.protocol import Pictures, Subject, Task, Watch
+from ..adapters.base import Adapter
 from ..training import Step, Trainer
 
+A = TypeVar("A", bound=Adapter)
 
-class Consolidation:
-    """Protects nothing: the neutral element, and what the others refine."""
+
+class Consolidation(Generic[A]):
+    """Protects nothing: every method has a neutral default, and a subclass replaces those that it needs.
+
+    ``name``: prefix of its files and of its term in the loss. ``requires``: capabilities of :mod:`..adapters.base` that
+    the adapter must have; another adapter is refused before training. ``recalls``: it uses the weights of the adapter
+    after earlier tasks, so that it does not go with one that folds them away. ``keeps_pictures``: it keeps pictures of
+    earlier concepts.
+    """
 
     name = "none"
-    needs_weights = True  # tokens alone have none to protect
-    folds = False  # whether it moves changes from the adapter into the base weights
-    recalls = False  # whether it uses later what the adapter's weights were
+    requires: tuple[type, ...] = ()
+    recalls = False
     keeps_pictures = False
 
-    def begin(self, trainer: Trainer, task: Task) -> None:
-        """Called before a task is learned; without more, the adapter goes on from where the last task left it."""
+    def begin(self, trainer: Trainer[A], task: Task) -> None:
+        """Called before a task is learned; by default the adapter continues from where the last task left it."""
 
     def updates(self, task: Task) -> int:
         """How many updates a task gets: those of the suite; only joint training, which starts afresh, needs more."""
         return task.steps
 
-    def rehearsed(self, trainer: Trainer) -> list[tuple[Pictures, Subject]]:
+    def rehearsed(self, trainer: Trainer[A]) -> list[tuple[Pictures, Subject]]:
         """Pictures of earlier concepts to train on beside those of the task; only replay has any."""
         return []
 
-    def penalty(self, trainer: Trainer, step: Step) -> Tensor | None:
-        """A term added to the denoising loss of a training step, or nothing."""
+    def penalty(self, trainer: Trainer[A], step: Step) -> Tensor | None:
+        """A term added to the denoising loss of a training step, or None."""
         return None
 
-    def end(self, trainer: Trainer, task: Task, watch: Watch) -> dict[str, float]:
-        """Called once after the training of a task; returns figures worth logging."""
+    def end(self, trainer: Trainer[A], task: Task, watch: Watch) -> dict[str, float]:
+        """Called once after the training of a task; returns figures to log (name to value)."""
         return {}
 
     def override(self, subject: Subject) -> Params | None:
-        """Adapter weights to draw this subject with, where they differ from the current ones."""
+        """Adapter weights to draw this subject with, where they differ from the present ones."""
         return None
 
     def state(self) -> dict[str, Tensor]:
@@ -51,7 +61,7 @@ class Consolidation:
         return {}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Become what :meth:`state` gave."""
+        """Load what :meth:`state` returned."""
 
 
 def flatten(pool: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""C-LoRA (Smith et al., arXiv 2304.06027): a penalty on changing again what earlier tasks have changed."""
+"""C-LoRA, continual low-rank adaptation (Smith et al., arXiv 2304.06027): penalises changing an entry twice."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ...benchmark.protocol import Task, Watch
+from ..adapters.base import Foldable
 from ..training import Step, Trainer
 from .base import Consolidation
 
@@ -26,21 +27,21 @@ def clora_penalty(past: Mapping[str, Tensor], delta: Mapping[str, Tensor]) -> Te
     return torch.stack(terms).sum() if terms else torch.zeros(())
 
 
-class Clora(Consolidation):
-    """W_t = W_0 + Σ_{t'<t} A_{t'}B_{t'} + A_tB_t, the past frozen; needs an adapter that can fold."""
+class Clora(Consolidation[Foldable]):
+    """W_t = W_0 + Σ_{t'<t} A_{t'}B_{t'} + A_tB_t, where only the last product is trained."""
 
     name = "clora"
-    folds = True
+    requires = (Foldable,)
 
     def __init__(self, options: CloraOptions) -> None:
         self.options = options
 
-    def penalty(self, trainer: Trainer, step: Step) -> Tensor | None:
-        """λ times :func:`clora_penalty`; nothing in the first task."""
+    def penalty(self, trainer: Trainer[Foldable], step: Step) -> Tensor | None:
+        """λ times :func:`clora_penalty`; None in the first task."""
         past = trainer.adapter.folded()
         return self.options.strength * clora_penalty(past, trainer.adapter.delta()) if past else None
 
-    def end(self, trainer: Trainer, task: Task, watch: Watch) -> dict[str, float]:
+    def end(self, trainer: Trainer[Foldable], task: Task, watch: Watch) -> dict[str, float]:
         """Fold A_tB_t into the sum and start the next task with new factors."""
         trainer.adapter.fold()
         trainer.adapter.reset(task.seed)

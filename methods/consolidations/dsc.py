@@ -1,7 +1,7 @@
-"""DSC, diffusion-scores consolidation (Jha et al., ICLR 2025, arXiv 2410.00700): distillation in function space.
+"""DSC, diffusion scores consolidation (Jha et al., ICLR 2025, arXiv 2410.00700): distillation in function space.
 
 After task n, a student that starts as LoRA_n learns from two frozen teachers at once: LoRA_n itself, and one
-earlier adapter LoRA_j drawn anew at each iteration. Only noisy pictures of the current task are used.
+earlier adapter LoRA_j drawn at random at each iteration. Only noisy pictures of the current task are used.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ...benchmark.protocol import Task, Watch
+from ..adapters.base import Weighted
 from ..scores import cross_entropy, errors, known_before, logits, predict
 from ..training import Phase, Step, Trainer
 from .base import Consolidation, flatten, unflatten
@@ -20,7 +21,7 @@ from .base import Consolidation, flatten, unflatten
 
 @dataclass(frozen=True)
 class DscOptions:
-    """w_H and β weigh scores and noise; τ is the temperature of the scores; I the iterations of the phase.
+    """w_H and β weigh scores and noise, τ is the temperature of the scores, and I the iterations of the phase.
 
     ``generic``: what c⁰ is called for all concepts, e.g. "thing"; the class noun of each where it is empty.
     """
@@ -46,23 +47,24 @@ def dsc_loss(noise: Tensor, first: Tensor, second: Tensor, student: Tensor, opti
     return {"scores": options.score_weight * scores, "noise": options.noise_weight * distance}
 
 
-class Dsc(Consolidation):
+class Dsc(Consolidation[Weighted]):
     """Keeps the adapter of every earlier task (its storage grows with n) and distils from them."""
 
     name = "dsc"
+    requires = (Weighted,)
     recalls = True
 
     def __init__(self, options: DscOptions) -> None:
         self.options = options
         self.pool: dict[str, dict[str, Tensor]] = {}
 
-    def end(self, trainer: Trainer, task: Task, watch: Watch) -> dict[str, float]:
+    def end(self, trainer: Trainer[Weighted], task: Task, watch: Watch) -> dict[str, float]:
         """Distil, unless this is the first task; then the student joins the pool."""
         figures = self._distil(trainer, task, watch) if self.pool else {}
         self.pool[task.subject.name] = trainer.adapter.state()
         return figures
 
-    def _distil(self, trainer: Trainer, task: Task, watch: Watch) -> dict[str, float]:
+    def _distil(self, trainer: Trainer[Weighted], task: Task, watch: Watch) -> dict[str, float]:
         current = trainer.adapter.state()
         earlier = [name for name in trainer.known if name in self.pool]
         draw = torch.Generator().manual_seed(task.seed + 1)
@@ -87,5 +89,5 @@ class Dsc(Consolidation):
         return flatten(self.pool)
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Read the pool back."""
+        """Load the pool."""
         self.pool = unflatten(state)

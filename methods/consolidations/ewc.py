@@ -1,20 +1,21 @@
-"""EWC on adapter weights (Kirkpatrick et al., 2017; online: Schwarz et al., 2018), with or without DC scores.
+"""EWC, elastic weight consolidation, of the adapter (Kirkpatrick et al., 2017; online: Schwarz et al., 2018).
 
-EWC-DC (Jha et al., ICLR 2025, arXiv 2410.00700) is the same penalty: only the loss whose squared gradients make the
-Fisher information differs.
+EWC-DC (Jha et al., ICLR 2025, arXiv 2410.00700) has the same penalty; only the loss whose squared gradients make up the
+Fisher information differs: it includes diffusion-classifier (DC) scores.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ...benchmark.errors import FailedRun
-from ...benchmark.protocol import Task, Tick, Watch
-from ..fisher import diagonal
+from ...benchmark.protocol import Task, Watch
+from ..adapters.base import Weighted
+from ..fisher import diagonal, example_gradients
 from ..scores import candidate_errors, candidates, contrast, logits
 from ..training import Step, Trainer
 from .base import Consolidation
@@ -22,7 +23,7 @@ from .base import Consolidation
 
 @dataclass(frozen=True)
 class EwcOptions:
-    """λ, and γ by which older Fisher information fades; E_F passes over the pictures of a task make a new one.
+    """λ, the strength; γ, by which older Fisher information decays; E_F, the passes over the pictures that measure it.
 
     The rest is for EWC-DC: w_DC weighs the scores (0: plain EWC) with temperature τ, over at most k ``candidates``;
     ``plain`` takes only the cross-entropy with the learned concept. ``generic``: what c⁰ is called for all concepts,
@@ -47,10 +48,11 @@ def ewc_penalty(
     return 0.5 * strength * torch.stack(terms).sum()
 
 
-class Ewc(Consolidation):
+class Ewc(Consolidation[Weighted]):
     """Holds the adapter near θ*, the weights after the last task, by the Fisher information of all tasks so far."""
 
     name = "ewc"
+    requires = (Weighted,)
     recalls = True
 
     def __init__(self, options: EwcOptions) -> None:
@@ -58,35 +60,35 @@ class Ewc(Consolidation):
         self.fisher: dict[str, Tensor] = {}
         self.kept: dict[str, Tensor] = {}
 
-    def penalty(self, trainer: Trainer, step: Step) -> Tensor | None:
-        """:func:`ewc_penalty`; nothing in the first task."""
+    def penalty(self, trainer: Trainer[Weighted], step: Step) -> Tensor | None:
+        """:func:`ewc_penalty`; None in the first task."""
         if not self.fisher:
             return None
         return ewc_penalty(self.fisher, trainer.adapter.params, self.kept, self.options.strength)
 
-    def end(self, trainer: Trainer, task: Task, watch: Watch) -> dict[str, float]:
+    def end(self, trainer: Trainer[Weighted], task: Task, watch: Watch) -> dict[str, float]:
         """F_{1:n} = γ F_{1:n−1} + F_n, with F_n scaled to mean 1 so that λ has a scale; θ* becomes the present θ."""
-        f = diagonal(torch.stack(list(self._gradients(trainer, task, watch))))
+        f = diagonal(self._gradients(trainer, task, watch))
         if not f.sum() > 0:
-            raise FailedRun(f"the Fisher information of task {task.number} is zero or not a number; lower the rates.")
+            raise FailedRun(
+                f"the Fisher information of task {task.number} is zero or not a number; lower the learning rates."
+            )
         fresh = _split(f / f.mean(), trainer.adapter.params)
         self.fisher = {n: self.options.decay * self.fisher.get(n, torch.zeros_like(v)) + v for n, v in fresh.items()}
         self.kept = {name: p.detach().clone() for name, p in trainer.adapter.params.items()}
         return {"ewc.fisher_mean": f.mean().item()}
 
-    def _gradients(self, trainer: Trainer, task: Task, watch: Watch) -> Iterator[Tensor]:
-        """∂L_FIM/∂θ of one picture at one (t, ε) each, (p,) on the CPU, every picture ``passes`` times."""
-        params = list(trainer.adapter.params.values())
+    def _gradients(self, trainer: Trainer[Weighted], task: Task, watch: Watch) -> Tensor:
+        """∂L_FIM/∂θ of single pictures, (n, p) on the CPU: every picture ``passes`` times."""
         draw = torch.Generator().manual_seed(task.seed + 4)
-        n = self.options.passes * len(task.pictures)
-        for k, step in enumerate(trainer.examples(task, self.options.passes)):
-            loss = self._loss(trainer, task, step, draw)
-            found = torch.autograd.grad(loss, params)
-            watch(Tick("fisher", k + 1, n, loss.item()))
-            yield torch.cat([g.detach().flatten() for g in found]).cpu()
 
-    def _loss(self, trainer: Trainer, task: Task, step: Step, draw: torch.Generator) -> Tensor:
-        """L_denoise, plus w_DC L_DC where scores are asked for; candidates are drawn anew for each example."""
+        def losses(step: Step) -> tuple[Tensor]:
+            return (self._loss(trainer, task, step, draw),)
+
+        return example_gradients(trainer, task, self.options.passes, losses, watch, "fisher")[0]
+
+    def _loss(self, trainer: Trainer[Weighted], task: Task, step: Step, draw: torch.Generator) -> Tensor:
+        """L_denoise, plus w_DC L_DC where w_DC is not zero; candidates are drawn again for each example."""
         o = self.options
         if not o.score_weight:
             return candidate_errors(trainer, task, step, [task.subject]).mean()
@@ -99,7 +101,7 @@ class Ewc(Consolidation):
         return {f"fisher/{k}": v for k, v in self.fisher.items()} | {f"kept/{k}": v for k, v in self.kept.items()}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Read both back."""
+        """Load both."""
         self.fisher, self.kept = _under(state, "fisher/"), _under(state, "kept/")
 
 
@@ -108,6 +110,6 @@ def _under(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def _split(flat: Tensor, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A flat vector (p,) as tensors of the shapes of ``like``, where those are."""
+    """A flat vector (p,) as tensors of the shapes of ``like``, on their devices."""
     pieces = torch.split(flat, [p.numel() for p in like.values()])
     return {name: piece.view_as(p).to(p.device) for (name, p), piece in zip(like.items(), pieces, strict=True)}

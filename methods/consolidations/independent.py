@@ -1,4 +1,4 @@
-"""One adapter a concept, each from the base model, chosen at test time by an oracle: an upper bound."""
+"""One adapter per concept, each trained from the base model; an oracle chooses which one draws: an upper bound."""
 
 from __future__ import annotations
 
@@ -8,25 +8,27 @@ from torch import Tensor
 
 from ...benchmark.models.backbone import Params
 from ...benchmark.protocol import Subject, Task, Watch
+from ..adapters.base import Weighted
 from ..training import Trainer
 from .base import Consolidation, flatten, unflatten
 
 
-class Independent(Consolidation):
-    """Keeps every adapter and hands each subject its own; nothing can be forgotten, nothing is shared."""
+class Independent(Consolidation[Weighted]):
+    """Keeps every adapter and draws each subject with its own: nothing can be forgotten, and nothing is shared."""
 
     name = "independent"
+    requires = (Weighted,)
     recalls = True
 
     def __init__(self) -> None:
         self.own: dict[str, dict[str, Tensor]] = {}
 
-    def begin(self, trainer: Trainer, task: Task) -> None:
+    def begin(self, trainer: Trainer[Weighted], task: Task) -> None:
         """Start from the base model."""
         trainer.adapter.reset(task.seed)
 
-    def end(self, trainer: Trainer, task: Task, watch: Watch) -> dict[str, float]:
-        """Put the adapter of this task aside."""
+    def end(self, trainer: Trainer[Weighted], task: Task, watch: Watch) -> dict[str, float]:
+        """Keep the adapter of this task."""
         self.own[task.subject.name] = trainer.adapter.state()
         return {}
 
@@ -39,5 +41,5 @@ class Independent(Consolidation):
         return flatten(self.own)
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Read the adapters back."""
+        """Load the adapters."""
         self.own = unflatten(state)

@@ -1,4 +1,4 @@
-"""Merging: every concept is learned from the base model, then all changes are put together into one."""
+"""Merging: every concept is learned from the base model, then all changes are combined into one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ...benchmark.errors import BadInput
 from ...benchmark.protocol import Subject, Task, Watch
+from ..adapters.base import Directed, Mergeable, Steerable
 from ..training import Trainer
 from .base import Consolidation, flatten, unflatten
 
@@ -23,7 +24,7 @@ def average(changes: Sequence[Changes]) -> dict[str, Tensor]:
 
 
 def greatest(changes: Sequence[Changes]) -> dict[str, Tensor]:
-    """Of each entry the change of greatest magnitude, with its sign, by layer."""
+    """The change of greatest magnitude of each entry, with its sign, by layer."""
     merged = {}
     for name in changes[0]:
         all_ = torch.stack([c[name] for c in changes])
@@ -58,30 +59,33 @@ class MergeOptions:
     captions: int = 200
 
 
-class Merge(Consolidation):
+class Merge(Consolidation[Mergeable]):
     """Keeps the adapter of every task; after each, the model is the base plus the merged change."""
 
     name = "merge"
-    folds = True
+    requires: tuple[type, ...] = (Mergeable,)
 
     def __init__(self, options: MergeOptions) -> None:
         if options.rule not in RULES:
             raise BadInput(f"merge.rule={options.rule}: choose one of {', '.join(RULES)}.")
         self.options = options
+        if options.rule == "orthogonal":
+            self.requires = (Mergeable, Steerable)
         self.pool: dict[str, dict[str, Tensor]] = {}
 
-    def begin(self, trainer: Trainer, task: Task) -> None:
+    def begin(self, trainer: Trainer[Mergeable], task: Task) -> None:
         """Start from the base model."""
-        apart = self.options.rule == "orthogonal" and bool(self.pool)
-        earlier = [self._rows(trainer, state) for state in self.pool.values()] if apart else []
-        trainer.adapter.place({})
-        trainer.adapter.reset(task.seed)
-        if apart:
-            trainer.adapter.avoid({name: torch.cat([rows[name] for rows in earlier]) for name in earlier[0]})
+        adapter = trainer.adapter
+        apart = self.pool if self.options.rule == "orthogonal" else {}
+        earlier = [_rows(adapter, state) for state in apart.values() if isinstance(adapter, Directed)]
+        adapter.place({})
+        adapter.reset(task.seed)
+        if earlier and isinstance(adapter, Steerable):
+            adapter.avoid({name: torch.cat([rows[name] for rows in earlier]) for name in earlier[0]})
 
     @torch.no_grad()
-    def end(self, trainer: Trainer, task: Task, watch: Watch) -> dict[str, float]:
-        """Put the change of this task aside, and the merged one in its place."""
+    def end(self, trainer: Trainer[Mergeable], task: Task, watch: Watch) -> dict[str, float]:
+        """Keep the adapter of this task, and put the merged change in its place."""
         self.pool[task.subject.name] = trainer.adapter.state()
         changes = {name: self._change(trainer, state) for name, state in self.pool.items()}
         trainer.adapter.place({})
@@ -92,18 +96,16 @@ class Merge(Consolidation):
         trainer.adapter.place(merged)
         return {}
 
-    def _change(self, trainer: Trainer, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def _change(self, trainer: Trainer[Mergeable], state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         trainer.adapter.restore(state)
         return {name: w.detach().clone() for name, w in trainer.adapter.delta().items()}
 
-    def _rows(self, trainer: Trainer, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        trainer.adapter.restore(state)
-        return {name: rows.detach().clone() for name, rows in trainer.adapter.reads().items()}
-
-    def _constrained(self, trainer: Trainer, task: Task, changes: Mapping[str, Changes]) -> dict[str, Tensor]:
+    def _constrained(
+        self, trainer: Trainer[Mergeable], task: Task, changes: Mapping[str, Changes]
+    ) -> dict[str, Tensor]:
         """The closed form, layer by layer, with the text states of every concept's own words as targets.
 
-        On the CPU: not every accelerator knows float64.
+        On the CPU: not every accelerator supports float64.
         """
         states = [self._states(trainer, task, trainer.known[name]) for name in changes]
         regular = self._regular(trainer, task)
@@ -114,7 +116,7 @@ class Merge(Consolidation):
             merged[layer] = (constrained(w, regular, torch.cat(states, 1), torch.cat(values, 1)) - w).to(w0)
         return merged
 
-    def _states(self, trainer: Trainer, task: Task, subject: Subject) -> Tensor:
+    def _states(self, trainer: Trainer[Mergeable], task: Task, subject: Subject) -> Tensor:
         """Text states (in, s) at the token and the noun of a concept, float64."""
         words = trainer.phrase(subject)
         ids = trainer.backbone.tokenizer(task.prompt.format(words)).input_ids
@@ -122,7 +124,7 @@ class Merge(Consolidation):
         where = [k for k, i in enumerate(ids) if i in own]
         return trainer.backbone.embed([task.prompt.format(words)])[0, where].T.cpu().double()
 
-    def _regular(self, trainer: Trainer, task: Task) -> Tensor:
+    def _regular(self, trainer: Trainer[Mergeable], task: Task) -> Tensor:
         """Text states (in, r) of the training prompt with words of the vocabulary, float64."""
         words = sorted(w.removesuffix("</w>") for w in trainer.backbone.tokenizer.get_vocab() if w.endswith("</w>"))
         plain = [w for w in words if w.isascii() and w.isalpha()]
@@ -137,5 +139,10 @@ class Merge(Consolidation):
         return flatten(self.pool)
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Read the adapters back."""
+        """Load the adapters."""
         self.pool = unflatten(state)
+
+
+def _rows(adapter: Directed, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    adapter.restore(state)
+    return {name: rows.detach().clone() for name, rows in adapter.reads().items()}

@@ -1,21 +1,23 @@
-"""O-LoRA (Wang et al., 2023, arXiv 2310.14152): later tasks learn in directions orthogonal to those of earlier ones."""
+"""O-LoRA, orthogonal low-rank adaptation (Wang et al., 2023, arXiv 2310.14152)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from ...benchmark.protocol import Task, Watch
+from ..adapters.base import Directed, Foldable
 from ..training import Step, Trainer
 from .base import Consolidation
 
 
 @dataclass(frozen=True)
 class OloraOptions:
-    """λ of the orthogonality."""
+    """λ of the orthogonality penalty."""
 
     strength: float = 0.5
 
@@ -25,21 +27,24 @@ def orthogonality(past: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> 
     return torch.stack([(past[name] @ rows.T).square().sum() for name, rows in present.items()]).sum()
 
 
-class Olora(Consolidation):
-    """Folds each task's change into the past, and keeps the directions that it reads."""
+class _Adapter(Foldable, Directed, Protocol): ...
+
+
+class Olora(Consolidation[_Adapter]):
+    """Folds the change of each task, keeps the directions that it reads, and penalises reading them again."""
 
     name = "olora"
-    folds = True
+    requires = (Foldable, Directed)
 
     def __init__(self, options: OloraOptions) -> None:
         self.options = options
         self.past: dict[str, Tensor] = {}
 
-    def penalty(self, trainer: Trainer, step: Step) -> Tensor | None:
-        """λ times :func:`orthogonality`; nothing in the first task."""
+    def penalty(self, trainer: Trainer[_Adapter], step: Step) -> Tensor | None:
+        """λ times :func:`orthogonality`; None in the first task."""
         return self.options.strength * orthogonality(self.past, trainer.adapter.reads()) if self.past else None
 
-    def end(self, trainer: Trainer, task: Task, watch: Watch) -> dict[str, float]:
+    def end(self, trainer: Trainer[_Adapter], task: Task, watch: Watch) -> dict[str, float]:
         """Keep the rows of this task, fold its change, and start the next with new factors."""
         for name, rows in trainer.adapter.reads().items():
             earlier = [self.past[name]] if name in self.past else []
@@ -53,5 +58,5 @@ class Olora(Consolidation):
         return dict(self.past)
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Read the rows back."""
+        """Load the rows."""
         self.past = dict(state)

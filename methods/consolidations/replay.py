@@ -9,43 +9,43 @@ import torch
 from torch import Tensor
 
 from ...benchmark.protocol import Pictures, Subject, Task, Watch
+from ..adapters.base import Adapter
 from ..training import Trainer
 from .base import Consolidation
 
 
 @dataclass(frozen=True)
 class ReplayOptions:
-    """``pictures`` kept of each concept (0: all); ``afresh``: each task starts from the base model (joint training)."""
+    """``pictures`` kept per concept (0: all); ``afresh``: each task starts from the base model (joint training)."""
 
     pictures: int = 2
     afresh: bool = False
 
 
-class Replay(Consolidation):
-    """Keeps pictures, which count as storage; in training every concept is drawn equally often."""
+class Replay(Consolidation[Adapter]):
+    """Keeps pictures, which count as storage; training draws every concept equally often."""
 
     name = "replay"
-    needs_weights = False
     keeps_pictures = True
 
     def __init__(self, options: ReplayOptions) -> None:
         self.options = options
         self.kept: dict[str, Tensor] = {}
 
-    def begin(self, trainer: Trainer, task: Task) -> None:
-        """Start from the base model, where asked for."""
+    def begin(self, trainer: Trainer[Adapter], task: Task) -> None:
+        """Start from the base model under ``afresh``."""
         if self.options.afresh:
             trainer.adapter.reset(task.seed)
 
     def updates(self, task: Task) -> int:
-        """Afresh as many as sequential training has made by now, else no bound from above could be expected."""
+        """Under ``afresh`` as many as sequential training has made so far: with fewer it would be no upper bound."""
         return task.steps * task.number if self.options.afresh else task.steps
 
-    def rehearsed(self, trainer: Trainer) -> list[tuple[Pictures, Subject]]:
+    def rehearsed(self, trainer: Trainer[Adapter]) -> list[tuple[Pictures, Subject]]:
         """The kept pictures of each earlier concept."""
         return [(pictures.cpu().numpy(), trainer.known[name]) for name, pictures in self.kept.items()]
 
-    def end(self, trainer: Trainer, task: Task, watch: Watch) -> dict[str, float]:
+    def end(self, trainer: Trainer[Adapter], task: Task, watch: Watch) -> dict[str, float]:
         """Keep the first pictures of this task."""
         n = self.options.pictures or len(task.pictures)
         self.kept[task.subject.name] = torch.from_numpy(task.pictures[:n].copy())
@@ -56,5 +56,5 @@ class Replay(Consolidation):
         return dict(self.kept)
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Read the pictures back."""
+        """Load the pictures."""
         self.kept = dict(state)

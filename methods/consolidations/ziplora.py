@@ -1,7 +1,7 @@
 """ZipLoRA (Shah et al., 2023, arXiv 2311.13600): changes merged column by column with learned coefficients.
 
-The paper merges two LoRAs; here each task merges those of all concepts. Its inputs are noisy pictures of the present
-task only, under the prompt of each concept: nothing is replayed.
+The paper merges two LoRAs; here each task merges those of all concepts. The coefficients are learned on noisy pictures
+of the present task only, under the prompt of each concept: nothing is replayed.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ...benchmark.protocol import Task, Watch
+from ..adapters.base import Mergeable
 from ..scores import predict
 from ..training import Phase, Step, Trainer
 from .merge import Changes, Merge, MergeOptions
@@ -22,7 +23,7 @@ from .merge import Changes, Merge, MergeOptions
 
 @dataclass(frozen=True)
 class ZipOptions:
-    """λ keeps the coefficients of two concepts from sharing columns; updates, batch and rate of the phase."""
+    """λ penalises columns that two concepts share; updates, batch and learning rate of the phase."""
 
     overlap: float = 0.01
     iterations: int = 60
@@ -45,7 +46,7 @@ def zipped(changes: Tensor, m: Tensor) -> Tensor:
 
 
 class Zip(Merge):
-    """Merges by coefficients that keep, for each concept, what its own adapter would predict."""
+    """Merges with coefficients under which each concept is predicted as by its own adapter."""
 
     name = "ziplora"
 
@@ -53,8 +54,8 @@ class Zip(Merge):
         super().__init__(MergeOptions())
         self.zip = options
 
-    def end(self, trainer: Trainer, task: Task, watch: Watch) -> dict[str, float]:
-        """Put the change of this task aside, learn the coefficients, and place the merged change."""
+    def end(self, trainer: Trainer[Mergeable], task: Task, watch: Watch) -> dict[str, float]:
+        """Keep the adapter of this task, learn the coefficients, and place the merged change."""
         self.pool[task.subject.name] = trainer.adapter.state()
         changes = {name: self._change(trainer, state) for name, state in self.pool.items()}
         trainer.adapter.place({})
@@ -66,7 +67,7 @@ class Zip(Merge):
 
     def _learn(
         self,
-        trainer: Trainer,
+        trainer: Trainer[Mergeable],
         task: Task,
         changes: Mapping[str, Changes],
         layers: Mapping[str, Tensor],
@@ -87,14 +88,14 @@ class Zip(Merge):
         return trainer.optimise(task, phase, watch)
 
 
-def _added(trainer: Trainer, change: Changes, step: Step, text: Tensor) -> Tensor:
+def _added(trainer: Trainer[Mergeable], change: Changes, step: Step, text: Tensor) -> Tensor:
     with _changed(trainer, change):
         return predict(trainer, step, text, None)
 
 
 @contextmanager
-def _changed(trainer: Trainer, change: Changes) -> Iterator[None]:
-    """Add ΔW x to the output of each layer: gradients reach ΔW, which an override of weights would not promise."""
+def _changed(trainer: Trainer[Mergeable], change: Changes) -> Iterator[None]:
+    """Add ΔW x to the output of each layer: gradients reach ΔW, which an override of weights would not ensure."""
 
     def adder(w: Tensor) -> Any:
         return lambda module, inputs, output: output + nn.functional.linear(inputs[0], w.to(inputs[0].dtype))
