@@ -1,9 +1,9 @@
-"""Methods from the rows of the table: what their parts are made of, and the options they take."""
+"""Building methods from the rows of the catalogue: their parts, and the options that these take."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from functools import cache
 from importlib.resources import files
@@ -33,7 +33,7 @@ ADAPTERS: dict[str, tuple[Callable[..., Adapter], type | None]] = {
     "lora": (Lora, LoraOptions),
     "vera": (Vera, VeraOptions),
 }
-CONSOLIDATIONS: dict[str, tuple[Callable[..., Consolidation], type | None]] = {
+CONSOLIDATIONS: dict[str, tuple[Callable[..., Consolidation[Any]], type | None]] = {
     "clora": (Clora, CloraOptions),
     "dsc": (Dsc, DscOptions),
     "ewc": (Ewc, EwcOptions),
@@ -46,7 +46,7 @@ CONSOLIDATIONS: dict[str, tuple[Callable[..., Consolidation], type | None]] = {
 
 
 def options_of(name: str, *, tuned: bool = True) -> dict[str, Any]:
-    """The options of every part by section: the rates of the adapter's plain row, what is fixed, what was tuned."""
+    """The options of every part by section: defaults, the rates of the adapter's plain row, what is fixed and tuned."""
     row = CATALOGUE[name]
     if not row.adapter:
         return {}
@@ -70,26 +70,34 @@ def chosen_by_tuning(name: str) -> dict[str, str]:
 def configure(name: str, settings: Mapping[str, str]) -> dict[str, Any]:
     """The options of a method with ``section.field`` settings applied; raises BadInput for any that do not fit."""
     options = options_of(name)
-    valid = sorted(f"{section}.{f.name}" for section, o in options.items() for f in fields(o))
-    for key in settings:
-        if key not in valid:
-            known = ", ".join(valid) or "none"
-            raise BadInput(f"--set {key}: no option of method '{name}'; its options: {known}.")
+    valid = valid_options(options)
+    if lost := [key for key in settings if key not in valid]:
+        raise no_option(lost[0], name, valid)
     return applied(options, settings)
 
 
+def valid_options(options: Mapping[str, Any]) -> list[str]:
+    """The ``section.field`` keys of options by section, sorted."""
+    return sorted(f"{section}.{f.name}" for section, own in options.items() for f in fields(own))
+
+
+def no_option(key: str, name: str, valid: Sequence[str]) -> BadInput:
+    """The error for a setting that a method does not have; ``valid`` are those that it has."""
+    return BadInput(f"--set {key}: no option of method '{name}'; its options: {', '.join(valid) or 'none'}.")
+
+
 def applied(options: Mapping[str, Any], settings: Mapping[str, str]) -> dict[str, Any]:
-    """Options with ``section.field`` settings in their place."""
+    """Options with ``section.field`` settings applied."""
     changed = dict(options)
     for key, text in settings.items():
         section, option = key.split(".")
-        value = _parse(key, text, type(getattr(changed[section], option)))
+        value = parse(key, text, type(getattr(changed[section], option)))
         changed[section] = replace(changed[section], **{option: value})
     return changed
 
 
-def _parse(key: str, text: str, kind: type) -> Any:
-    """Read a setting as the type of its default."""
+def parse(key: str, text: str, kind: type) -> Any:
+    """Read the text of a setting as the type of its default; raises BadInput where it is none."""
     try:
         return {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
     except (ValueError, KeyError):
@@ -97,12 +105,12 @@ def _parse(key: str, text: str, kind: type) -> Any:
 
 
 def plain(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options as nested plain dicts, for records and keys; one that is empty has no effect, and is left out."""
+    """Options as nested plain dicts, for records and keys; an empty text has no effect and is left out."""
     return {section: {k: v for k, v in asdict(o).items() if v != ""} for section, o in options.items()}
 
 
 def build(name: str, options: Mapping[str, Any], backbone: Backbone, seed: int) -> Method:
-    """Build a catalogue method in ``backbone``, which must be its own copy."""
+    """Build a method of the catalogue in ``backbone``, which must be its own copy."""
     row = CATALOGUE[name]
     parts = [CONSOLIDATIONS[c] for c in row.consolidations]
     own = [make(options[c]) if kind else make() for c, (make, kind) in zip(row.consolidations, parts, strict=True)]

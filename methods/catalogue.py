@@ -1,6 +1,6 @@
-"""The table of named methods: an adapter, consolidations, what is fixed. A new pair is a row here, never a file.
+"""The table of named methods: an adapter, consolidations, fixed options. A new pair is a row here, never a file.
 
-It is data, and imports no torch: reports read it too.
+It is data and imports no torch, so that lists and reports can read it.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 PLAIN = {"tokens": "ti", "kv": "cd", "lora": "lora", "vera": "vera"}
-"""The row of each adapter without consolidation, whose rates the others on it inherit."""
+"""The row of each adapter without consolidation; the other rows with this adapter inherit its learning rates."""
 
 
 @dataclass(frozen=True)
 class MethodRow:
     """One named method; ``adapter`` is empty for the base model. ``fixed`` replaces defaults, by section and field.
 
-    ``bound`` marks an upper bound: it sees what the others may not, and so does not compete with them.
+    ``bound`` marks an upper bound: it sees what the others may not, and does not compete with them.
     """
 
     name: str
@@ -29,6 +29,8 @@ class MethodRow:
     bound: bool = False
 
 
+_TI = "https://arxiv.org/abs/2208.01618"
+_LORA = "https://arxiv.org/abs/2106.09685"
 _DC = "https://arxiv.org/abs/2410.00700"
 _DMC = "https://arxiv.org/abs/1903.07864"
 _EWC = "https://arxiv.org/abs/1612.00796"
@@ -49,71 +51,134 @@ _FAST_DSC = {"dsc": {"rate": 1e-2}}
 CATALOGUE: dict[str, MethodRow] = {
     row.name: row
     for row in (
-        MethodRow("base", "", (), "The pretrained model, prompted by the class noun: the floor.", ""),
+        MethodRow("base", "", (), "The pretrained model, prompted with the class noun: the floor.", ""),
         MethodRow(
             "ti",
             "tokens",
             (),
-            "Textual Inversion: learns one token a concept.",
-            "https://arxiv.org/abs/2208.01618",
+            "Textual Inversion: learns one new token per concept and no weights of the network.",
+            _TI,
             {"learner": {"token_rate": 2e-2}},
         ),
         MethodRow(
-            "cd", "kv", (), "Custom Diffusion, one concept after another: all keys and values of cross-attention.", _CD
-        ),
-        MethodRow(
-            "cd-merge", "kv", ("merge",), "Custom Diffusion, merged in closed form after each task.", _CD, _EXACT
-        ),
-        MethodRow(
-            "lora",
-            "lora",
+            "cd",
+            "kv",
             (),
-            "One LoRA trained on task after task: the lower bound.",
-            "https://arxiv.org/abs/2106.09685",
+            "Custom Diffusion, one concept after another: trains all keys and values of cross-attention.",
+            _CD,
+        ),
+        MethodRow(
+            "cd-merge",
+            "kv",
+            ("merge",),
+            "Custom Diffusion of each concept from the base model, merged in closed form after each task.",
+            _CD,
+            _EXACT,
+        ),
+        MethodRow(
+            "lora", "lora", (), "Trains one LoRA (low-rank adaptation) on task after task: the lower bound.", _LORA
         ),
         MethodRow(
             "clora",
             "lora",
             ("clora",),
-            "C-LoRA: a penalty on changing again what earlier tasks have changed.",
+            "C-LoRA (continual LoRA): adds a penalty on changing weights that earlier tasks have changed.",
             _CLORA,
             _TOKEN,
         ),
-        MethodRow("ewc", "lora", ("ewc",), "EWC: a spring on the weights that earlier tasks needed.", _EWC),
         MethodRow(
-            "ewc-dc", "lora", ("ewc",), "EWC whose Fisher information knows the classifier scores.", _DC, _SCORED
+            "ewc",
+            "lora",
+            ("ewc",),
+            "EWC (elastic weight consolidation): a quadratic penalty holds weights important to earlier tasks.",
+            _EWC,
+        ),
+        MethodRow(
+            "ewc-dc",
+            "lora",
+            ("ewc",),
+            "EWC that includes diffusion-classifier (DC) scores in the importance of weights.",
+            _DC,
+            _SCORED,
         ),
         MethodRow(
             "dsc",
             "lora",
             ("dsc",),
-            "DSC: distils diffusion-classifier scores of earlier adapters into the current one.",
+            "DSC (diffusion scores consolidation): distils the DC scores of earlier adapters into the present one.",
             _DC,
         ),
-        MethodRow("dsc-ewc", "lora", ("dsc", "ewc"), "DSC with EWC while training and distilling.", _DC),
-        MethodRow("dsc-ewc-dc", "lora", ("dsc", "ewc"), "DSC with EWC-DC while training and distilling.", _DC, _SCORED),
+        MethodRow("dsc-ewc", "lora", ("dsc", "ewc"), "DSC with the penalty of EWC while training and distilling.", _DC),
         MethodRow(
-            "vera", "vera", (), "One VeRA trained on task after task: vectors over frozen projections.", _VERA, _FAST
-        ),
-        MethodRow("vera-clora", "vera", ("clora",), "C-LoRA's penalty over VeRA.", _CLORA, _TOKEN),
-        MethodRow("vera-ewc", "vera", ("ewc",), "EWC over VeRA.", _EWC),
-        MethodRow("vera-ewc-dc", "vera", ("ewc",), "EWC-DC over VeRA.", _DC, _SCORED),
-        MethodRow("vera-dsc", "vera", ("dsc",), "DSC over VeRA.", _DC, _FAST_DSC),
-        MethodRow(
-            "vera-dsc-ewc-dc", "vera", ("dsc", "ewc"), "DSC with EWC-DC over VeRA.", _DC, {**_FAST_DSC, **_SCORED}
+            "dsc-ewc-dc",
+            "lora",
+            ("dsc", "ewc"),
+            "DSC with the penalty of EWC-DC while training and distilling.",
+            _DC,
+            _SCORED,
         ),
         MethodRow(
-            "lwf", "lora", ("dsc",), "Noise distillation from earlier adapters: DSC without scores.", _DMC, _NO_SCORES
+            "vera",
+            "vera",
+            (),
+            "Trains one VeRA on task after task: vectors that scale frozen random projections.",
+            _VERA,
+            _FAST,
         ),
-        MethodRow("lora-merge", "lora", ("merge",), "One LoRA a concept from the base model, averaged.", _MERGE),
-        MethodRow("olora", "lora", ("olora",), "O-LoRA: later tasks learn in orthogonal directions.", _OLORA),
-        MethodRow("ziplora", "lora", ("ziplora",), "One LoRA a concept, merged with learned coefficients.", _ZIP),
-        MethodRow("replay", "lora", ("replay",), "Keeps two pictures of each concept: an upper bound.", "", bound=True),
+        MethodRow("vera-clora", "vera", ("clora",), "VeRA with the penalty of C-LoRA.", _CLORA, _TOKEN),
+        MethodRow("vera-ewc", "vera", ("ewc",), "VeRA with the penalty of EWC.", _EWC),
+        MethodRow("vera-ewc-dc", "vera", ("ewc",), "VeRA with the penalty of EWC-DC.", _DC, _SCORED),
+        MethodRow("vera-dsc", "vera", ("dsc",), "VeRA with the distillation of DSC.", _DC, _FAST_DSC),
+        MethodRow(
+            "vera-dsc-ewc-dc",
+            "vera",
+            ("dsc", "ewc"),
+            "VeRA with the distillation of DSC and the penalty of EWC-DC.",
+            _DC,
+            {**_FAST_DSC, **_SCORED},
+        ),
+        MethodRow(
+            "lwf",
+            "lora",
+            ("dsc",),
+            "LwF (learning without forgetting): distils the predicted noise of earlier adapters; DSC without scores.",
+            _DMC,
+            _NO_SCORES,
+        ),
+        MethodRow(
+            "lora-merge",
+            "lora",
+            ("merge",),
+            "Trains one LoRA per concept from the base model, and averages them.",
+            _MERGE,
+        ),
+        MethodRow(
+            "olora",
+            "lora",
+            ("olora",),
+            "O-LoRA (orthogonal LoRA): adds a penalty on reading the input directions of earlier tasks.",
+            _OLORA,
+        ),
+        MethodRow(
+            "ziplora",
+            "lora",
+            ("ziplora",),
+            "ZipLoRA: trains one LoRA per concept from the base model, and merges them with learned coefficients.",
+            _ZIP,
+        ),
+        MethodRow(
+            "replay",
+            "lora",
+            ("replay",),
+            "Keeps two pictures of each concept and trains on them too: an upper bound.",
+            "",
+            bound=True,
+        ),
         MethodRow(
             "joint",
             "lora",
             ("replay",),
-            "Trains on all pictures so far, from the base model, n times the updates at task n: an upper bound.",
+            "Trains on all pictures so far, from the base model, with n times the updates at task n: an upper bound.",
             "",
             _JOINT,
             bound=True,
@@ -122,7 +187,7 @@ CATALOGUE: dict[str, MethodRow] = {
             "independent",
             "lora",
             ("independent",),
-            "One LoRA a concept, chosen by an oracle: an upper bound.",
+            "Trains one LoRA per concept from the base model; an oracle chooses which one draws: an upper bound.",
             "",
             bound=True,
         ),
@@ -130,3 +195,41 @@ CATALOGUE: dict[str, MethodRow] = {
 }
 
 UPPER_BOUNDS = frozenset(row.name for row in CATALOGUE.values() if row.bound)
+
+OPTIONS = {
+    "learner.rate": "learning rate of the adapter",
+    "learner.token_rate": "learning rate of the new token",
+    "learner.cooldown": "last share of the updates, over which learning rates fall linearly to zero; 0: never",
+    "learner.use_noun": "whether prompts name a concept <token> noun, and the token starts as the noun; else <token>",
+    "lora.rank": "rank r of the low-rank change",
+    "lora.alpha": "scale α of the low-rank change, which is multiplied by α/r",
+    "vera.rank": "rank r of the frozen random projections",
+    "vera.projection": "seed of the frozen random projections",
+    "vera.first": "first value of every entry of the trained vector d",
+    "clora.strength": "weight λ of the penalty; useful values span decades",
+    "dsc.score_weight": "weight of the distance of DC scores; 0 leaves them out",
+    "dsc.noise_weight": "weight β of the distance of predicted noise",
+    "dsc.temperature": "temperature τ of the DC scores",
+    "dsc.iterations": "updates of the distillation after each task but the first",
+    "dsc.batch": "pictures per update of the distillation",
+    "dsc.rate": "learning rate of the distillation",
+    "dsc.generic": "word for the concept c⁰ that the pretrained model can draw, e.g. thing; empty: the class noun",
+    "ewc.strength": "weight λ of the penalty",
+    "ewc.decay": "factor γ that multiplies the importance from earlier tasks at each new task",
+    "ewc.passes": "passes over the pictures of a task to measure the importance of weights",
+    "ewc.score_weight": "weight of the DC scores in the importance; 0: plain EWC",
+    "ewc.temperature": "temperature τ of the DC scores",
+    "ewc.candidates": "most candidates k that the DC scores compare",
+    "ewc.plain": "whether the scores count only the learned concept, without the contrast to the others",
+    "ewc.generic": "word for the concept c⁰ that the pretrained model can draw, e.g. thing; empty: the class noun",
+    "merge.rule": "how changes are merged: average, greatest (by magnitude), constrained (closed form) or orthogonal",
+    "merge.captions": "words of the vocabulary whose outputs the constrained rule keeps",
+    "replay.pictures": "pictures kept per concept; 0: all",
+    "replay.afresh": "whether each task starts from the base model (joint training)",
+    "olora.strength": "weight λ of the penalty",
+    "ziplora.overlap": "weight λ of the penalty on columns that two concepts share",
+    "ziplora.iterations": "updates of the coefficients after each task but the first",
+    "ziplora.batch": "pictures per update of the coefficients",
+    "ziplora.rate": "learning rate of the coefficients",
+}
+"""What each option does, by ``section.option``."""

@@ -1,20 +1,19 @@
-"""Methods by name: the catalogue, and whatever other packages publish under the entry-point group cpbench.methods."""
+"""Methods by name, with their options: the catalogue, and whatever other packages publish (:mod:`.plugins`)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Any
 
-from ..benchmark.errors import BadInput, CpbenchError, unknown
+from ..benchmark.errors import BadInput
 from ..benchmark.models.backbone import Backbone
 from ..benchmark.protocol import Method
-from .build import build, configure, options_of, plain
+from .build import build, configure, no_option, options_of, parse, plain, valid_options
 from .catalogue import CATALOGUE
-
-GROUP = "cpbench.methods"
+from .plugins import Published, defaults_of, load, package_of, point_of, published
 
 
 @dataclass(frozen=True)
@@ -26,68 +25,84 @@ class Chosen:
     make: Callable[[Backbone, int], Method] | None
 
 
-def _plugins() -> dict[str, EntryPoint]:
-    """Published methods by name; raises BadInput where two packages claim one name."""
-    found: dict[str, EntryPoint] = {}
-    for point in entry_points(group=GROUP):
-        if point.name in found or point.name in CATALOGUE:
-            owner = found[point.name].value if point.name in found else "cpbench"
-            raise BadInput(f"method '{point.name}' is published twice: by {owner} and by {point.value}; remove one.")
-        found[point.name] = point
-    return found
-
-
 def method_names() -> list[str]:
     """All known methods, the catalogue first."""
-    return [*CATALOGUE, *sorted(_plugins())]
+    return list(dict.fromkeys([*CATALOGUE, *published()]))
 
 
 def choose(names: str, settings: Mapping[str, str]) -> list[Chosen]:
-    """The methods of a comma-separated list, or of ``all``; a setting must fit at least one of them."""
-    wanted = list(CATALOGUE) if names == "all" else [n.strip() for n in names.split(",") if n.strip()]
+    """The methods of a comma-separated list, of ``all`` (the catalogue) or of ``all+plugins``, with settings applied.
+
+    Raises BadInput for an unknown name, for a name that two packages publish, and for a setting that fits none of the
+    methods; CpbenchError for a plug-in that cannot be loaded.
+    """
+    found = published()
+    groups = {"all": list(CATALOGUE), "all+plugins": method_names()}
+    wanted = groups.get(names.strip()) or [n.strip() for n in names.split(",") if n.strip()]
     if not wanted:
         raise BadInput(f"--methods '{names}': name at least one of {', '.join(method_names())}.")
-    used: set[str] = set()
-    chosen = [_choose(name, settings, used) for name in dict.fromkeys(wanted)]
-    if lost := sorted(set(settings) - used):
-        configure(chosen[0].name, {lost[0]: settings[lost[0]]})
+    chosen = [_choose(name, settings, found) for name in dict.fromkeys(wanted)]
+    sections = {section for one in chosen for section in _sections(one.name)}
+    if lost := sorted(key for key in settings if key.rpartition(".")[0] not in sections):
+        raise no_option(lost[0], chosen[0].name, _valid(chosen[0].name, found))
     return chosen
 
 
-def _choose(name: str, settings: Mapping[str, str], used: set[str]) -> Chosen:
-    if name not in CATALOGUE:
-        return _choose_plugin(name)
-    sections = options_of(name)
-    own = {k: v for k, v in settings.items() if k.split(".")[0] in sections}
+def _sections(name: str) -> set[str]:
+    """The sections of the options of a method, as ``--set section.option`` names them."""
+    return set(options_of(name)) if name in CATALOGUE else {name}
+
+
+def _valid(name: str, found: Published) -> list[str]:
+    """The options of a method, as ``--set`` names them."""
+    point = point_of(name, found)
+    return [f"{name}.{o}" for o in defaults_of(load(point))] if point else valid_options(options_of(name))
+
+
+def _choose(name: str, settings: Mapping[str, str], found: Published) -> Chosen:
+    point = point_of(name, found)
+    own = {key: text for key, text in settings.items() if key.rpartition(".")[0] in _sections(name)}
+    if point is not None:
+        return _plugin(point, own)
     options = configure(name, own)
-    used |= set(own)
     return Chosen(name, plain(options), partial(build, name, options) if CATALOGUE[name].adapter else None)
 
 
-def _choose_plugin(name: str) -> Chosen:
-    plugins = _plugins()
-    if name not in plugins:
-        raise unknown("method", name, method_names())
-    try:
-        factory = plugins[name].load()
-    except Exception as error:  # a plug-in may break in any way; only its own user is told
-        raise CpbenchError(f"method '{name}' ({plugins[name].value}) cannot be loaded: {error!r}.") from error
-    return Chosen(name, _published(plugins[name]), factory)
+def _plugin(point: EntryPoint, settings: Mapping[str, str]) -> Chosen:
+    """A plug-in with settings ``NAME.option`` applied."""
+    factory = load(point)
+    defaults = defaults_of(factory)
+    given = {key.rpartition(".")[2]: text for key, text in settings.items()}
+    if lost := sorted(given.keys() - defaults.keys()):
+        raise no_option(f"{point.name}.{lost[0]}", point.name, [f"{point.name}.{option}" for option in defaults])
+    values = {o: parse(f"{point.name}.{o}", text, type(defaults[o])) for o, text in given.items()}
+    return _with_values(point, factory, defaults | values)
 
 
-def _published(point: EntryPoint) -> dict[str, str]:
-    """What stands for the options of a plug-in: another version of its package is another method."""
-    package = {"package": f"{point.dist.name} {point.dist.version}"} if point.dist else {}
-    return {"factory": point.value, **package}
+def _with_values(point: EntryPoint, factory: Callable[..., Method], values: Mapping[str, Any]) -> Chosen:
+    """A plug-in with its option values; another version of its package is another method."""
+    options = {"factory": point.value} | ({"package": package_of(point)} if point.dist else {})
+    if not values:
+        return Chosen(point.name, options, factory)
+    return Chosen(point.name, {**options, point.name: dict(values)}, partial(factory, **values))
 
 
 def recorded(name: str, options: Mapping[str, Any]) -> Chosen:
     """The method of a record, with the options that it ran with; raises BadInput where it no longer has them."""
-    if name not in CATALOGUE:
-        return _choose_plugin(name)
+    point = None if name in CATALOGUE else point_of(name, published())
+    if point is not None:
+        factory = load(point)
+        defaults, given = defaults_of(factory), options.get(name, {})
+        if not given.keys() <= defaults.keys():
+            raise _gone(name)
+        return _with_values(point, factory, defaults | given)
     present = options_of(name)
     try:
         own = {section: replace(present[section], **values) for section, values in options.items()}
     except (KeyError, TypeError):
-        raise BadInput(f"method '{name}' no longer has the options of the record; run it again.") from None
+        raise _gone(name) from None
     return Chosen(name, plain(own), partial(build, name, own) if CATALOGUE[name].adapter else None)
+
+
+def _gone(name: str) -> BadInput:
+    return BadInput(f"method '{name}' no longer has the options of the record; run it again.")

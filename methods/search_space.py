@@ -1,7 +1,8 @@
-"""What may be tuned, within which bounds, and the points that are tried.
+"""Which options are tuned, within which bounds, and the points that are tried.
 
-Rates belong to the adapter: they are tuned for its plain row (``lora``, ``vera``, ``cd``, ``ti``) and inherited by all
-rows on it, which tune what they add. Every row that has something to tune gets the same number of trials.
+Learning rates belong to the adapter: they are tuned for its plain row (``lora``, ``vera``, ``cd``, ``ti``) and
+inherited by all rows with this adapter, which tune only what they add. Every row with options to tune gets the same
+number of trials.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from .catalogue import CATALOGUE
 
 @dataclass(frozen=True)
 class Range:
-    """Values of an option from ``low`` to ``high``, evenly in their logarithm; ``whole`` ones are rounded."""
+    """Values of an option from ``low`` to ``high``, even on a logarithmic scale; ``whole``: rounded to integers."""
 
     low: float
     high: float
     whole: bool = False
 
     def at(self, share: float) -> str:
-        """The value at a share in [0, 1] of the way, with three digits, as ``--set`` reads it."""
+        """The value at a share in [0, 1] of the range, with three digits, as ``--set`` reads it."""
         value = self.low * (self.high / self.low) ** share
         return str(round(value)) if self.whole else f"{value:.3g}"
 
@@ -59,9 +60,9 @@ _WITHOUT_SCORES = ("score_weight", "temperature", "candidates")
 
 
 def space(name: str) -> dict[str, Range]:
-    """The options of a catalogue method that are tuned, by ``section.option``; empty where there are none."""
-    row = CATALOGUE[name]
-    if not row.adapter:
+    """The options of a method that are tuned, by ``section.option``; empty for plug-ins and where there are none."""
+    row = CATALOGUE.get(name)
+    if row is None or not row.adapter:
         return {}
     if not row.consolidations:
         return dict(RATES[row.adapter])
@@ -71,13 +72,13 @@ def space(name: str) -> dict[str, Range]:
 
 
 def _used(options: Mapping[str, Any], key: str) -> bool:
-    """Whether an option has an effect: what scores need has none where their weight is zero by definition."""
+    """Whether an option has an effect: those of the scores have none where the weight of the scores is zero."""
     section, option = key.split(".")
     return option not in _WITHOUT_SCORES or bool(options[section].score_weight)
 
 
 def _scaled(adapter: str, key: str, r: Range) -> Range:
-    """The rates of VeRA's vectors are ten times those of LoRA's matrices."""
+    """The range on an adapter: learning rates of VeRA's vectors are ten times those of LoRA's matrices."""
     return Range(10 * r.low, 10 * r.high) if adapter == "vera" and key == "dsc.rate" else r
 
 
@@ -87,7 +88,7 @@ def _untuned(name: str, keys: Iterable[str]) -> dict[str, str]:
 
 
 def trials(name: str, n: int, seed: int = 0) -> list[dict[str, str]]:
-    """``n`` settings to try: the values of before any tuning, then scrambled Halton points of the space."""
+    """``n`` settings to try: the values before any tuning, then scrambled Halton points of the space."""
     free = space(name)
     if not free:
         return []

@@ -1,0 +1,168 @@
+"""Methods in words, and the methods that other packages publish. Imports no torch: lists and reports use it.
+
+A package publishes a method as an entry point in the group ``cpbench.methods``: the name of the method, and a factory
+``factory(backbone, seed, **options)`` that returns a :class:`~cpbench.benchmark.protocol.Method`. Keyword arguments of
+the factory whose defaults are a bool, int, float or str are the method's options: ``--set NAME.option=value``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.metadata import EntryPoint, entry_points
+from inspect import signature
+from typing import Any, TypeVar, cast
+
+from ..benchmark.errors import BadInput, CpbenchError, unknown
+from .catalogue import CATALOGUE
+
+GROUP = "cpbench.methods"
+F = TypeVar("F", bound=Callable[..., Any])
+Published = Mapping[str, Sequence[EntryPoint]]
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of a plug-in: its default, and what it does."""
+
+    default: bool | int | float | str
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class MethodInfo:
+    """A method in words, for lists and reports.
+
+    ``adapter``, ``consolidations``: its parts, where it has such. ``bound``: an upper bound, which sees what others may
+    not. ``package``: where it comes from. ``options``: those of a plug-in, by name; for the catalogue see
+    :func:`.build.options_of`. ``fault``: why it cannot be used (then also its sentence); empty where it can.
+    """
+
+    name: str
+    sentence: str
+    adapter: str = ""
+    consolidations: tuple[str, ...] = ()
+    paper: str = ""
+    bound: bool = False
+    package: str = "cpbench"
+    options: Mapping[str, Option] = field(default_factory=dict)
+    fault: str = ""
+
+
+def describe(
+    sentence: str,
+    *,
+    adapter: str = "",
+    consolidations: Sequence[str] = (),
+    paper: str = "",
+    bound: bool = False,
+    options: Mapping[str, str] | None = None,
+) -> Callable[[F], F]:
+    """Decorate the factory of a plug-in with what lists and reports show about the method.
+
+    ``options`` describes options by name; TypeError where the factory lacks one of them. A factory that is not
+    decorated is described by the first line of its docstring.
+    """
+
+    def decorated(factory: F) -> F:
+        given, defaults = options or {}, defaults_of(factory)
+        if extra := sorted(given.keys() - defaults.keys()):
+            raise TypeError(f"'{extra[0]}' is described, but the factory has no keyword argument of this name.")
+        own = {name: Option(default, given.get(name, "")) for name, default in defaults.items()}
+        info = MethodInfo("", sentence, adapter, tuple(consolidations), paper, bound, options=own)
+        cast(Any, factory).method_info = info
+        return factory
+
+    return decorated
+
+
+def defaults_of(factory: Callable[..., Any]) -> dict[str, Any]:
+    """The options of a factory: its arguments after backbone and seed whose defaults are of a plain type."""
+    try:
+        arguments = list(signature(factory).parameters.values())[2:]
+    except (TypeError, ValueError):  # some callables have no signature
+        return {}
+    return {a.name: a.default for a in arguments if type(a.default) in (bool, int, float, str)}
+
+
+def published() -> Published:
+    """The entry points of all methods of other packages, by name; several where packages claim the same name."""
+    found: dict[str, list[EntryPoint]] = {}
+    for point in entry_points(group=GROUP):
+        found.setdefault(point.name, []).append(point)
+    return dict(sorted(found.items()))
+
+
+def point_of(name: str, found: Published) -> EntryPoint | None:
+    """The entry point of a method, None for one of the catalogue.
+
+    Raises BadInput for an unknown name, and for one that two packages publish.
+    """
+    owners = _owners(name, found)
+    if not owners:
+        raise unknown("method", name, {*CATALOGUE, *found})
+    if len(owners) > 1:
+        raise BadInput(f"method '{name}' is published twice: by {' and by '.join(owners)}; uninstall one of them.")
+    return found[name][0] if name in found else None
+
+
+def load(point: EntryPoint) -> Callable[..., Any]:
+    """Import the factory of a plug-in; raises CpbenchError with its owner where that fails."""
+    try:
+        factory = point.load()
+    except Exception as error:  # a plug-in may break in any way; only who asks for it sees the error
+        raise CpbenchError(f"method '{point.name}' ({_owner(point)}) cannot be loaded: {error!r}.") from error
+    if not callable(factory):
+        raise CpbenchError(f"method '{point.name}' ({_owner(point)}) is no factory(backbone, seed) but {factory!r}.")
+    return cast(Callable[..., Any], factory)
+
+
+def described(names: Iterable[str] | None = None) -> dict[str, MethodInfo]:
+    """Methods in words by name: those of ``names`` that are known, or all, the catalogue first.
+
+    Only plug-ins that are asked for are imported. One that cannot be used has the reason as its ``fault``.
+    """
+    asked = None if names is None else list(dict.fromkeys(names))
+    found = published() if asked is None or not CATALOGUE.keys() >= set(asked) else {}
+    known = dict.fromkeys([*CATALOGUE, *found])
+    return {name: _info(name, found) for name in (known if asked is None else asked) if name in known}
+
+
+def about(name: str) -> MethodInfo:
+    """One method in words; raises BadInput for an unknown name."""
+    if info := described([name]).get(name):
+        return info
+    raise unknown("method", name, {*CATALOGUE, *published()})
+
+
+def _info(name: str, found: Published) -> MethodInfo:
+    package = " and ".join([*(["cpbench"] if name in CATALOGUE else []), *map(package_of, found.get(name, ()))])
+    try:
+        point = point_of(name, found)
+        if point is None:
+            row = CATALOGUE[name]
+            return MethodInfo(name, row.sentence, row.adapter, row.consolidations, row.paper, row.bound)
+        return replace(_info_of(load(point)), name=name, package=package)
+    except CpbenchError as error:
+        return MethodInfo(name, str(error), package=package, fault=str(error))
+
+
+def _info_of(factory: Callable[..., Any]) -> MethodInfo:
+    info = getattr(factory, "method_info", None)
+    if isinstance(info, MethodInfo):
+        return info
+    own = {name: Option(default) for name, default in defaults_of(factory).items()}
+    return MethodInfo("", (factory.__doc__ or "").strip().partition("\n")[0], options=own)
+
+
+def _owners(name: str, found: Published) -> list[str]:
+    return [*(["cpbench"] if name in CATALOGUE else []), *map(_owner, found.get(name, ()))]
+
+
+def _owner(point: EntryPoint) -> str:
+    return f"{package_of(point)}, {point.value}" if point.dist else point.value
+
+
+def package_of(point: EntryPoint) -> str:
+    """The package of a plug-in and its version; the address of its factory where the package is not known."""
+    return f"{point.dist.name} {point.dist.version}" if point.dist else point.value
