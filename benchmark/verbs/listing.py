@@ -63,11 +63,11 @@ def _methods(_: Path) -> Iterator[Row]:
 
 def _options(_: Path) -> Iterator[Row]:
     """Every option with its value, what it does, the range it is tuned in, and the methods that have it so."""
-    from ...methods.build import descriptions, options_of
-    from ...methods.catalogue import CATALOGUE
+    from ...methods.build import options_of
+    from ...methods.catalogue import CATALOGUE, OPTIONS
+    from ...methods.plugins import described
     from ...methods.search_space import space
 
-    said = descriptions()
     found: dict[tuple[str, str, str], list[str]] = {}
     for name in CATALOGUE:
         for section, options in options_of(name).items():
@@ -76,13 +76,15 @@ def _options(_: Path) -> Iterator[Row]:
                 bounds = f"{r.low:g} to {r.high:g}" if (r := space(name).get(key)) else "-"
                 found.setdefault((key, str(value), bounds), []).append(name)
     for (key, value, bounds), names in sorted(found.items()):
-        yield {
-            "option": key,
-            "value": value or '""',
-            "what it does": said[key],
-            "tuned within": bounds,
-            "methods": " ".join(names),
-        }
+        yield _option(key, value, OPTIONS[key], " ".join(names), bounds)
+    for m in described().values():
+        for option, own in m.options.items():
+            yield _option(f"{m.name}.{option}", own.default, own.description, m.name)
+
+
+def _option(key: str, value: object, description: str, methods: str, bounds: str = "-") -> Row:
+    shown = str(value) or '""'
+    return {"option": key, "value": shown, "what it does": description, "tuned within": bounds, "methods": methods}
 
 
 def _suites(_: Path) -> Iterator[Row]:
