@@ -34,7 +34,7 @@ class MethodInfo:
     """A method in words, for lists and reports.
 
     ``adapter``, ``consolidations``: its parts, where it has such. ``bound``: an upper bound, which sees what others may
-    not. ``package``: where it comes from. ``options``: those of a plug-in, by name; for the catalogue see
+    not. ``owner``: the package that it comes from. ``options``: those of a plug-in, by name; for the catalogue see
     :func:`.build.options_of`. ``fault``: why it cannot be used (then also its sentence); empty where it can.
     """
 
@@ -44,7 +44,7 @@ class MethodInfo:
     consolidations: tuple[str, ...] = ()
     paper: str = ""
     bound: bool = False
-    package: str = "cpbench"
+    owner: str = "cpbench"
     options: Mapping[str, Option] = field(default_factory=dict)
     fault: str = ""
 
@@ -136,15 +136,15 @@ def about(name: str) -> MethodInfo:
 
 
 def _info(name: str, found: Published) -> MethodInfo:
-    package = " and ".join([*(["cpbench"] if name in CATALOGUE else []), *map(package_of, found.get(name, ()))])
+    owner = " and ".join([*(["cpbench"] if name in CATALOGUE else []), *map(package_of, found.get(name, ()))])
     try:
         point = point_of(name, found)
         if point is None:
             row = CATALOGUE[name]
             return MethodInfo(name, row.sentence, row.adapter, row.consolidations, row.paper, row.bound)
-        return replace(_info_of(load(point)), name=name, package=package)
+        return replace(_info_of(load(point)), name=name, owner=owner)
     except CpbenchError as error:
-        return MethodInfo(name, str(error), package=package, fault=str(error))
+        return MethodInfo(name, str(error), owner=owner, fault=str(error))
 
 
 def _info_of(factory: Callable[..., Any]) -> MethodInfo:
