@@ -104,7 +104,7 @@ def test_a_stable_diffusion_pipeline_accepts_the_parts(backbone):
 
     parts = build_parts(TINY, seed=0)
     pipe = StableDiffusionPipeline(
-        vae=parts.codec,
+        vae=parts.vae,
         text_encoder=parts.text,
         tokenizer=parts.tokenizer,
         unet=parts.unet,

@@ -1,4 +1,4 @@
-"""Pretraining from nothing, small: every stage once, whole files at the end, and nothing done twice."""
+"""Pretraining from scratch, small: every stage once, whole files at the end, and nothing done twice."""
 
 import json
 from dataclasses import asdict
@@ -43,7 +43,7 @@ def test_a_finished_pretraining_is_not_done_again_and_gives_the_same_bytes(train
 def test_the_decoder_stage_leaves_the_latent_space_as_it_is(trained):
     folder, _ = trained
     before = load_file(folder / "codec.safetensors")
-    after = dict(read_parts(folder / "weights").codec.named_parameters())
+    after = dict(read_parts(folder / "weights").vae.named_parameters())
     same = {name for name, p in after.items() if torch.equal(p, before[f"ema.codec.{name}"].half().float())}
     assert {name for name in after if name.startswith(("encoder", "linear_in"))} <= same
     assert not any(name.endswith("weight") and name.startswith("linear_out") for name in same)

@@ -11,7 +11,7 @@ import torch
 from cpbench.benchmark.errors import BadInput, Damaged
 from cpbench.benchmark.models.extractors import load_extractor
 from cpbench.benchmark.pretrain import quality
-from cpbench.benchmark.pretrain.contrast import ClipRecipe, _Contrast, meaning, preference, rivals, train_clip
+from cpbench.benchmark.pretrain.contrast import ClipRecipe, ContrastiveLoss, meaning, preference, rivals, train_clip
 from cpbench.benchmark.toybox.captions import random_scene
 from cpbench.benchmark.toybox.clip import FEATURES, build_clip, read_about, read_clip, write_clip
 from cpbench.benchmark.toybox.weights import read_parts, weights_folder
@@ -87,7 +87,7 @@ def test_a_missing_file_is_refused_with_its_name(copied, name):
 
 
 def test_texts_beyond_the_encoders_length_and_foreign_features_are_refused(clip):
-    with pytest.raises(BadInput, match="longer than the 32 tokens"):
+    with pytest.raises(BadInput, match="longer than 32 tokens"):
         clip.text(["a cat", "very " * 40 + "red"])
     with pytest.raises(BadInput, match="effnet-lite0"):
         clip.image(np.zeros((2, 512)))
@@ -107,9 +107,9 @@ def test_rivals_differ_from_the_caption_in_one_thing_and_never_name_a_colour_twi
 def test_captions_that_say_the_same_never_meet_in_a_batch():
     captions = ["a photo of a cat", "photo of a cat", "a cat", "a picture of a dog", "a dog", "a red dog"]
     assert [meaning(c) for c in captions] == ["a cat"] * 3 + ["a dog"] * 2 + ["a red dog"]
-    contrast = _Contrast(ClipRecipe(batch=6), build_clip(0), torch.zeros(6, FEATURES), captions)
+    contrast = ContrastiveLoss(ClipRecipe(batch=6), build_clip(0), torch.zeros(6, FEATURES), captions)
     for seed in range(5):
-        rows = contrast._rows(torch.Generator().manual_seed(seed)).tolist()
+        rows = contrast.rows(torch.Generator().manual_seed(seed)).tolist()
         assert sorted(meaning(captions[k]) for k in rows) == ["a cat", "a dog", "a red dog"]
 
 

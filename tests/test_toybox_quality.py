@@ -1,4 +1,4 @@
-"""The measurement of the toybox model: its judge is right on real pictures, its intervals are the textbook's."""
+"""The measurement of the toybox model: its recogniser is right on real pictures, its intervals are the textbook's."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def extract():
 
 
 @pytest.fixture(scope="module")
-def judge(extract):
+def recogniser(extract):
     return quality.fit_recogniser(extract, 320)
 
 
@@ -28,17 +28,17 @@ def backbone():
     return quality.backbone_of(build_parts(TINY, seed=0), sampling)
 
 
-def test_the_recogniser_recognises_real_pictures(extract, judge):
+def test_the_recogniser_recognises_real_pictures(extract, recogniser):
     of = quality.scenes(70_000_000, 80)
-    right = judge.right(extract(quality.pictures(of)), of)
+    right = recogniser.right(extract(quality.pictures(of)), of)
     assert right["class"].mean() > 0.9
     assert right["place"].mean() > 0.45, "chance is one in eight"
     assert right["colour"].mean() > 0.25, "chance is one in ten"
 
 
-def test_the_recogniser_is_at_chance_when_pictures_and_truth_are_mixed_up(extract, judge):
+def test_the_recogniser_is_at_chance_when_pictures_and_truth_are_mixed_up(extract, recogniser):
     of = quality.scenes(70_000_000, 80)
-    right = judge.right(extract(quality.pictures(of))[np.random.default_rng(0).permutation(80)], of)
+    right = recogniser.right(extract(quality.pictures(of))[np.random.default_rng(0).permutation(80)], of)
     assert right["class"].mean() < 0.3
 
 
@@ -73,7 +73,7 @@ def test_an_accuracy_carries_its_interval_and_its_count():
 def test_the_psnr_of_a_known_error_is_the_formulas(backbone, monkeypatch):
     monkeypatch.setattr(type(backbone), "encode", lambda self, x: torch.from_numpy(x.copy()))
     monkeypatch.setattr(type(backbone), "decode", lambda self, z: np.where(z.numpy() > 127, z - 5, z + 5).astype("u1"))
-    found = quality.codec_psnr(backbone, 8)
+    found = quality.autoencoder_psnr(backbone, 8)
     assert found["psnr"] == found["psnr_of_mean_error"] == pytest.approx(20 * np.log10(255 / 5))
 
 
@@ -96,22 +96,21 @@ def test_drawing_is_repeatable_and_each_picture_has_its_own_noise(backbone):
     assert (first[0] != first[1]).any()
 
 
-def test_measuring_leaves_the_parts_alone_tells_its_progress_and_fills_the_card():
+def test_measuring_leaves_the_parts_alone_reports_its_progress_and_fills_the_card():
     parts, ticks = build_parts(TINY, seed=0), []
     counts = quality.Counts(pictures=8, prototypes=96, classified=4, timesteps=2)
     figures = quality.measure(parts, 0, ticks.append, counts)
     assert all(p.requires_grad for p in parts.unet.parameters())
-    assert {t.phase for t in ticks} == {"prototypes", "samples", "judged", "classified"}
+    assert {t.phase for t in ticks} == {"prototypes", "samples", "recognised", "classified"}
     assert Tick("samples", 8, 8) in ticks
     text = card.model_card(figures)
     assert f"{figures['place_ceiling']:.1%}" in text and "≥ 27 dB" in text
     assert len({line.count("|") for line in text.splitlines() if line.startswith("|")}) == 1
 
 
-def test_the_sheet_has_a_column_for_each_class(tmp_path, monkeypatch):
-    monkeypatch.setattr(quality, "SAMPLING", quality.SAMPLING.model_copy(update={"steps": 2}))
-    monkeypatch.setattr(quality.backbone_of, "__defaults__", (quality.SAMPLING,))
-    captions = card.write_sheet(build_parts(TINY, seed=0), 0, tmp_path / "sheet.png")
+def test_the_sheet_has_a_column_for_each_class(tmp_path):
+    few = quality.SAMPLING.model_copy(update={"steps": 2})
+    captions = card.write_sheet(build_parts(TINY, seed=0), 0, tmp_path / "sheet.png", few)
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.size == (12 * 128, 4 * 128)
     assert all(CLASSES[k % 12] in caption.split() for k, caption in enumerate(captions))

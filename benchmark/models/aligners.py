@@ -31,7 +31,7 @@ class ClipText:
         room = self.tokenize.context_length - 2  # start and end
         for text in texts:
             if len(self.tokenize.encode(text)) > room:
-                raise BadInput(f"the text '{text}' is longer than the {room} tokens that CLIP can read; shorten it.")
+                raise BadInput(f"the text '{text}' is longer than {room} tokens, the limit of CLIP; shorten it.")
         embedded: Features = self.network.encode_text(self.tokenize(texts).to(self.device)).cpu().double().numpy()
         return embedded
 

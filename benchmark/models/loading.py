@@ -76,9 +76,7 @@ def _embedded(name: str) -> tuple[dict[str, Any], None]:
     from ..toybox.parts import TINY, build_parts
     from ..toybox.weights import read_parts
 
-    parts = build_parts(TINY, seed=0) if name == "tiny" else read_parts()
-    named = {"vae" if name == "codec" else name: part for name, part in vars(parts).items()}
-    return named, None
+    return vars(build_parts(TINY, seed=0) if name == "tiny" else read_parts()), None
 
 
 def _pipeline(name: str) -> tuple[dict[str, Any], list[Any]]:

@@ -1,1 +1,1 @@
-"""Building the embedded toybox model from scratch; not needed to use it."""
+"""Pretraining: trains the embedded toybox model from scratch. Only ``cpbench pretrain`` needs it."""

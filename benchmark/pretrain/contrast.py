@@ -1,4 +1,4 @@
-"""How toybox-clip is trained: a symmetric contrastive loss on frozen features of captioned scenes."""
+"""Trains toybox-clip with a symmetric contrastive loss on frozen features of captioned scenes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _OPENING = re.compile("^(?:" + "|".join(o for o in OPENINGS if o) + ") ")
 
 @dataclass(frozen=True)
 class ClipRecipe:
-    """Everything that decides the weights, besides the code and the scenes."""
+    """The settings of toybox-clip; with the code and the scenes they decide the weights."""
 
     seed: int = 0
     scenes: int = 12_000
@@ -43,14 +43,14 @@ class ClipRecipe:
 
 
 def meaning(caption: str) -> str:
-    """A caption without its opening: what two captions must share to say the same."""
+    """A caption without its opening ("a photo of"); captions with equal results describe the same scene."""
     return _OPENING.sub("", caption)
 
 
-class _Contrast:
-    """The contrastive loss on a random batch in which no two captions say the same.
+class ContrastiveLoss:
+    """The contrastive loss (Radford et al., 2021) on a random batch of captions with different meanings.
 
-    The loss calls every other caption of the batch wrong, so of captions with equal meaning only the first is kept.
+    The loss treats all other captions of the batch as wrong, so of captions with equal meaning only the first is kept.
     """
 
     def __init__(self, recipe: ClipRecipe, clip: ToyboxClip, features: Tensor, captions: Sequence[str]) -> None:
@@ -62,21 +62,22 @@ class _Contrast:
         self.meanings = np.array([numbers.setdefault(meaning(c), len(numbers)) for c in captions])
 
     def __call__(self, generator: torch.Generator) -> Tensor:
-        rows = self._rows(generator)
+        """The loss of the next batch, a scalar."""
+        rows = self.rows(generator)
         image = self.clip.project(self._disturbed(self.features[rows], generator))
         text = self.clip.tower(self.tokens[rows]).text_embeds
         scale = self.clip.logit_scale.clamp(max=MAX_LOGIT_SCALE).exp()
         loss: Tensor = self.loss(F.normalize(image), F.normalize(text), scale)
         return loss
 
-    def _rows(self, generator: torch.Generator) -> Tensor:
-        """Row numbers (at most ``batch``,) without replacement, one for each meaning."""
+    def rows(self, generator: torch.Generator) -> Tensor:
+        """Row numbers (at most ``batch``,), drawn without replacement, one per meaning."""
         rows = torch.randperm(len(self.features), generator=generator)[: self.recipe.batch]
         _, first = np.unique(self.meanings[rows.numpy()], return_index=True)
         return rows[torch.from_numpy(first)]
 
     def _disturbed(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        """Noise and dropout: 1280 features of 12000 pictures would otherwise be learned by heart."""
+        """Features with noise and dropout: 1280 features of 12000 pictures would be overfitted without."""
         x = x + self.recipe.feature_noise * torch.randn(x.shape, generator=generator)
         kept = torch.rand(x.shape, generator=generator) >= self.recipe.feature_dropout
         return x * kept / (1 - self.recipe.feature_dropout)
@@ -87,13 +88,13 @@ def train_clip(
 ) -> Iterator[StageStep]:
     """Train on features (n, 1280) of captioned pictures; resumes from ``folder`` and yields after every update.
 
-    The projection is learned on whitened features, since a place moves them far less than a class does; at the end the
-    whitening is folded into it.
+    The projection is trained on whitened features, since the place changes features far less than the class does. At
+    the end the whitening is folded into the projection.
     """
     clip.mean.copy_(torch.from_numpy(features.mean(axis=0)))
     centred = features - features.mean(axis=0)
     white = torch.from_numpy(whitening(centred)(np.eye(FEATURES), recipe.shrinkage)).float()
-    loss = _Contrast(recipe, clip, clip.centred(features) @ white, captions)
+    loss = ContrastiveLoss(recipe, clip, clip.centred(features) @ white, captions)
     schedule = Schedule(recipe.updates, recipe.rate, cooldown=0.7)
     stage = Stage("clip", {"clip": clip}, loss, schedule, folder, seed=recipe.seed + 4, ema=recipe.ema)
     yield from stage.run()
@@ -102,8 +103,8 @@ def train_clip(
         clip.project.weight.copy_(clip.project.weight @ white)
 
 
-def teach_clip(parts: Parts, folder: Path, recipe: ClipRecipe) -> Iterator[StageStep]:
-    """Train toybox-clip on the first scenes of pretraining, as the codec gives them back; writes it to ``weights``."""
+def pretrain_clip(parts: Parts, folder: Path, recipe: ClipRecipe) -> Iterator[StageStep]:
+    """Train toybox-clip on the first scenes of pretraining, autoencoded, and write it into ``folder / "weights"``."""
     extractor, backbone = load_extractor("effnet-lite0", torch.device("cpu")), quality.backbone_of(parts)
     pictures = np.load(folder / "pictures.npy", mmap_mode="r")[: recipe.scenes]
     captions = json.loads((folder / "captions.json").read_text())[: recipe.scenes]
@@ -119,7 +120,7 @@ def teach_clip(parts: Parts, folder: Path, recipe: ClipRecipe) -> Iterator[Stage
 
 
 def rivals(scene: Scene) -> dict[str, list[str]]:
-    """Captions that differ from the scene's own in its class, its place or its main colour only."""
+    """Wrong captions of a scene, by what is wrong in them: only its class, only its place, or only its main colour."""
     swaps = {
         "class": (scene.noun, CLASSES),
         "place": (WHERE[scene.place], tuple(WHERE.values())),
@@ -129,7 +130,7 @@ def rivals(scene: Scene) -> dict[str, list[str]]:
 
 
 def _swapped(caption: str, old: str, others: Sequence[str]) -> list[str]:
-    """The caption with ``old`` replaced by each other phrase that it does not hold yet."""
+    """The caption with ``old`` replaced by each other phrase that is not in it already."""
     new = [other for other in others if not re.search(rf"\b{other}\b", caption)]
     return [_article(re.sub(rf"\b{old}\b", other, caption, count=1)) for other in new]
 
@@ -139,9 +140,9 @@ def _article(caption: str) -> str:
 
 
 def preference(clip: ToyboxClip, features: Features, scenes: Sequence[Scene]) -> dict[str, float]:
-    """How often a picture prefers its own caption to all rivals in class, in place and in colour; in [0, 1].
+    """The share of pictures, in [0, 1], that are closer to their caption than to all of :func:`rivals`, by attribute.
 
-    ``features`` (n, 1280) are those of the pictures of the scenes.
+    ``features`` (n, 1280) are those of the pictures of ``scenes``.
     """
     images = unit(clip.image(features))
     right = (images * unit(clip.text([s.caption for s in scenes]))).sum(axis=1)

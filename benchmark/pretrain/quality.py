@@ -1,8 +1,8 @@
-"""How good the toybox model is: its codec, what is recognised in its samples, and itself as a classifier.
+"""Measures the toybox model: its autoencoder, what a recogniser sees in its samples, and its accuracy as a classifier.
 
-Samples are judged by nearest prototype in ``effnet-lite0`` features. Samples come out of the decoder, so the judge
-learns from real pictures as the codec gives them back. It makes mistakes on such real pictures too: its accuracy there
-stands beside every number as the ceiling.
+The recogniser assigns samples to the nearest prototype in ``effnet-lite0`` features. Since samples come from the
+decoder, it is fitted on real pictures that passed through the autoencoder. Its accuracy on held-out ones of these is
+reported beside every figure as the ceiling.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ ATTRIBUTES = ("class", "place", "colour")
 # First seeds of disjoint sets of scenes; pretraining uses those from 0.
 _CODEC, HELD_OUT, _PROTOTYPES, _TUNING = 10_000_000, 20_000_000, 30_000_000, 40_000_000
 _SHRINKAGES = (0.01, 0.03, 0.1, 0.3, 0.6, 0.9)
-_T_RANGE = (100, 900)  # beside it the prompt hardly moves the error
+_T_RANGE = (100, 900)  # outside of it the prompt hardly changes the error
 
 
 @dataclass(frozen=True)
 class Counts:
-    """How many scenes and timesteps are measured on."""
+    """The numbers of scenes and timesteps that are measured on."""
 
     pictures: int = 512
     prototypes: int = 12_000
@@ -46,7 +46,7 @@ class Counts:
 
 
 def scenes(first: int, n: int, *, alone: bool = True) -> list[Scene]:
-    """The ``n`` scenes of the seeds from ``first`` on."""
+    """The ``n`` scenes of consecutive seeds from ``first``."""
     return [random_scene(first + k, alone=alone) for k in range(n)]
 
 
@@ -56,28 +56,28 @@ def pictures(of: Sequence[Scene]) -> Pictures:
 
 
 def truth(of: Sequence[Scene]) -> dict[str, NDArray[np.str_]]:
-    """Class, place and main colour of each scene, (n,) each."""
+    """The labels of scenes: class, place and main colour, (n,) each."""
     columns = zip(*((s.noun, s.place, s.colour) for s in of), strict=True)
     return {what: np.array(c) for what, c in zip(ATTRIBUTES, columns, strict=True)}
 
 
 @dataclass(frozen=True)
 class Prototypes:
-    """The means (c, d) of labelled features, and the whitening by their shared covariance."""
+    """Class means (c, d) of labelled features, and the whitening map of their common covariance."""
 
     names: NDArray[np.str_]
     means: Features
     white: Whiten
 
     def nearest(self, features: Features, shrinkage: float) -> NDArray[np.str_]:
-        """The name of the nearest mean for each of features (n, d), under the shrunk covariance."""
+        """The name of the nearest mean, (n,), of features (n, d), under the covariance with shrinkage in (0, 1]."""
         x, m = self.white(features, shrinkage), self.white(self.means, shrinkage)
         named: NDArray[np.str_] = self.names[(np.square(m).sum(1) - 2 * x @ m.T).argmin(1)]
         return named
 
 
 def fit_prototypes(features: Features, labels: NDArray[np.str_]) -> Prototypes:
-    """Prototypes of features (n, d) by their labels (n,)."""
+    """Fit prototypes to features (n, d) with labels (n,)."""
     names, which = np.unique(labels, return_inverse=True)
     means = np.stack([features[which == k].mean(axis=0) for k in range(len(names))])
     return Prototypes(names, means, whitening(features - means[which]))
@@ -85,7 +85,7 @@ def fit_prototypes(features: Features, labels: NDArray[np.str_]) -> Prototypes:
 
 @dataclass(frozen=True)
 class Recogniser:
-    """Names class, place and main colour in features of pictures; each attribute has its own shrinkage."""
+    """Recognises class, place and main colour in features; each attribute has its own prototypes and shrinkage."""
 
     prototypes: dict[str, Prototypes]
     shrinkage: dict[str, float]
@@ -97,12 +97,12 @@ class Recogniser:
 
 
 def fit_recogniser(extract: Extract, n: int, watch: Watch = unwatched) -> Recogniser:
-    """Fit on ``n`` rendered scenes; each shrinkage is the one that recognises most in further scenes, n / 4."""
-    taught, tried = scenes(_PROTOTYPES, n), scenes(_TUNING, max(1, n // 4))
-    features = _extracted(extract, pictures([*taught, *tried]), "prototypes", watch)
-    found = {what: fit_prototypes(features[:n], labels) for what, labels in truth(taught).items()}
+    """Fit a recogniser on ``n`` rendered scenes; shrinkages are those with the best accuracy on n / 4 others."""
+    fitted, tuned = scenes(_PROTOTYPES, n), scenes(_TUNING, max(1, n // 4))
+    features = _extracted(extract, pictures([*fitted, *tuned]), "prototypes", watch)
+    found = {what: fit_prototypes(features[:n], labels) for what, labels in truth(fitted).items()}
     chosen = {}
-    for what, labels in truth(tried).items():
+    for what, labels in truth(tuned).items():
         right = [(found[what].nearest(features[n:], s) == labels).mean() for s in _SHRINKAGES]
         chosen[what] = _SHRINKAGES[int(np.argmax(right))]
     return Recogniser(found, chosen)
@@ -119,19 +119,19 @@ def _chunks(phase: str, n: int, size: int, watch: Watch) -> Iterator[slice]:
 
 
 def accuracy(name: str, right: NDArray[np.bool_]) -> dict[str, float]:
-    """A proportion as four figures: ``name``, its 95 % Wilson interval in ``_low`` and ``_high``, and ``_n``."""
+    """The share of true values (n,), with its 95 % Wilson interval as ``_low`` and ``_high``, and ``_n``."""
     low, high = map(float, binomtest(int(right.sum()), len(right)).proportion_ci(method="wilson"))
     return {name: float(right.mean()), f"{name}_low": low, f"{name}_high": high, f"{name}_n": float(len(right))}
 
 
 def backbone_of(parts: Parts, sampling: Sampling = SAMPLING) -> Backbone:
-    """A backbone of a copy of the parts: a backbone freezes its modules and wraps the token table."""
+    """A backbone with a copy of the parts, since a backbone freezes its modules and wraps the token table."""
     weights = hash_weights(parts.trained())
     return Backbone(name="toybox", weights=weights, sampling=sampling, **vars(copy.deepcopy(parts)))
 
 
-def codec_psnr(backbone: Backbone, n: int) -> dict[str, float]:
-    """PSNR in dB of encoding and decoding held-out scenes: the mean over pictures, and that of the mean error."""
+def autoencoder_psnr(backbone: Backbone, n: int) -> dict[str, float]:
+    """PSNR in dB of the autoencoder on ``n`` held-out scenes: the mean over pictures, and that of the mean error."""
     real = pictures(scenes(_CODEC, n, alone=False))
     back = np.concatenate([backbone.decode(backbone.encode(real[k : k + 64])) for k in range(0, n, 64)])
     error = np.square(real.astype(np.float64) - back).mean(axis=(1, 2, 3))
@@ -140,21 +140,21 @@ def codec_psnr(backbone: Backbone, n: int) -> dict[str, float]:
 
 
 def draw(backbone: Backbone, captions: Sequence[str], seed: int, watch: Watch = unwatched) -> Pictures:
-    """One sample a caption, uint8 (n, 64, 64, 3); picture k has its own seed."""
+    """One sample per caption, uint8 (n, 64, 64, 3); every picture has its own seed."""
     seeds = range(seed * 1_000_000, seed * 1_000_000 + len(captions))
     chunks = _chunks("samples", len(captions), backbone.sampling.batch, watch)
     return np.concatenate([backbone.sample(captions[chunk], seeds[chunk]) for chunk in chunks])
 
 
-def recognition(judge: Recogniser, drawn: Features, real: Features, of: Sequence[Scene]) -> dict[str, float]:
-    """Accuracy on samples (n, d) of the captions of scenes, and as ``_ceiling`` on their real pictures (n, d).
+def recognition(recogniser: Recogniser, drawn: Features, real: Features, of: Sequence[Scene]) -> dict[str, float]:
+    """Accuracy on samples (n, d) for the captions of scenes, and as ``_ceiling`` on their real pictures (n, d).
 
-    ``colour_plain`` keeps to subjects without a pattern: in a checkered one neither colour is the main one to see.
+    ``colour_plain`` counts subjects without a pattern only: in a checkered one neither colour is the main one.
     """
     plain = np.array([not any(p in s.caption.split() for p in PATTERNS) for s in of])
     found: dict[str, float] = {}
     for suffix, features in (("", drawn), ("_ceiling", real)):
-        right = judge.right(features, of)
+        right = recogniser.right(features, of)
         for what in ATTRIBUTES:
             found |= accuracy(what + suffix, right[what])
         found |= accuracy("colour_plain" + suffix, right["colour"][plain])
@@ -162,16 +162,16 @@ def recognition(judge: Recogniser, drawn: Features, real: Features, of: Sequence
 
 
 def spaced(n: int) -> list[int]:
-    """The middles of ``n`` equal parts of the range of timesteps."""
+    """The midpoints of ``n`` equal parts of the range of timesteps."""
     low, high = _T_RANGE
     return [round(low + (high - low) * (k + 0.5) / n) for k in range(n)]
 
 
 @torch.no_grad()
 def prompt_errors(backbone: Backbone, z: Tensor, prompts: Sequence[str], ts: Sequence[int], seed: int) -> Tensor:
-    """Mean squared ε-error of latents (n, c, h, w) under each prompt, (n, prompts).
+    """The mean squared noise-prediction error of latents (n, c, h, w) under each prompt, (n, prompts).
 
-    Diffusion Classifier (Li et al., 2023, algorithm 1): all prompts see the same noise at the same timesteps.
+    Diffusion Classifier (Li et al., 2023, algorithm 1): all prompts get the same noise at the same timesteps.
     """
     generator = torch.Generator().manual_seed(seed)
     states, total = backbone.embed(prompts), torch.zeros(len(z), len(prompts))
@@ -185,7 +185,7 @@ def prompt_errors(backbone: Backbone, z: Tensor, prompts: Sequence[str], ts: Seq
 
 
 def diffusion_accuracy(backbone: Backbone, counts: Counts, seed: int, watch: Watch = unwatched) -> dict[str, float]:
-    """How often the true class, of all, explains a held-out scene best by ``a photo of a <class>``."""
+    """The share of held-out scenes for which ``a photo of a <class>`` has the least error for the true class."""
     held_out, ts = scenes(HELD_OUT, counts.classified), spaced(counts.timesteps)
     z, prompts = backbone.encode(pictures(held_out)), [f"a photo of a {noun}" for noun in CLASSES]
     guesses: list[str] = []
@@ -196,15 +196,15 @@ def diffusion_accuracy(backbone: Backbone, counts: Counts, seed: int, watch: Wat
 
 
 def measure(parts: Parts, seed: int, watch: Watch = unwatched, counts: Counts | None = None) -> dict[str, float]:
-    """All figures by name, the same for the same parts and seed: PSNR in dB, accuracies in [0, 1] with intervals."""
+    """All figures by name, deterministic in parts and seed: PSNR in dB, and accuracies in [0, 1] with intervals."""
     counts = counts or Counts()
     backbone, extractor = backbone_of(parts), load_extractor("effnet-lite0", torch.device("cpu"))
-    judge = fit_recogniser(lambda real: extractor(backbone.reconstruct(real)), counts.prototypes, watch)
+    recogniser = fit_recogniser(lambda real: extractor(backbone.reconstruct(real)), counts.prototypes, watch)
     held_out = scenes(HELD_OUT, counts.pictures)
-    shown = draw(backbone, [s.caption for s in held_out], seed, watch), backbone.reconstruct(pictures(held_out))
-    seen = [_extracted(extractor, x, "judged", watch) for x in shown]
+    samples, real = draw(backbone, [s.caption for s in held_out], seed, watch), backbone.reconstruct(pictures(held_out))
+    features = [_extracted(extractor, x, "recognised", watch) for x in (samples, real)]
     return (
-        codec_psnr(backbone, counts.pictures)
-        | recognition(judge, seen[0], seen[1], held_out)
+        autoencoder_psnr(backbone, counts.pictures)
+        | recognition(recogniser, *features, held_out)
         | diffusion_accuracy(backbone, counts, seed, watch)
     )

@@ -1,4 +1,4 @@
-"""``cpbench pretrain``: builds the toybox model from nothing, in stages that each resume where they stopped."""
+"""Trains the toybox model from scratch, in stages that resume where they stopped (``cpbench pretrain``)."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from ..toybox.captions import random_scene
 from ..toybox.parts import Parts, Size, build_parts
 from ..toybox.weights import write_weights
 from ..toybox.world import Picture
-from .contrast import ClipRecipe, teach_clip
+from .contrast import ClipRecipe, pretrain_clip
 from .stage import Schedule, Stage, StageStep
 
 
 @dataclass(frozen=True)
 class PretrainOptions:
-    """Everything that decides the weights, besides the code."""
+    """The settings of pretraining; with the code they decide the weights."""
 
     seed: int = 0
     pictures: int = 60_000
@@ -49,7 +49,7 @@ def _scene(seed: int) -> tuple[Picture, str]:
 
 
 def render_data(recipe: PretrainOptions, folder: Path, workers: int = 2) -> Iterator[StageStep]:
-    """Render the captioned training scenes once, into ``pictures.npy`` and ``captions.json``."""
+    """Render the captioned training scenes into ``pictures.npy`` and ``captions.json``, unless they exist."""
     if (folder / "captions.json").exists():
         return
     shape = (recipe.pictures, 64, 64, 3)
@@ -70,23 +70,23 @@ def _normalise(pictures: Picture) -> Tensor:
 
 
 def _codec_loss(parts: Parts, pictures: Picture, batch: int, generator: torch.Generator) -> Tensor:
-    """L1 + L2 of the reconstruction from slightly noisy latents (noise: 5 % of their deviation)."""
+    """L1 + L2 loss of the reconstruction from noisy latents (noise: 5 % of their standard deviation)."""
     rows = torch.randint(0, len(pictures), (batch,), generator=generator)
     x = _normalise(pictures[rows.numpy()])
-    z = parts.codec.encode(x).latents
+    z = parts.vae.encode(x).latents
     noise = torch.randn(z.shape, generator=generator) * 0.05 * z.detach().std()
-    y = parts.codec.decode(z + noise).sample
+    y = parts.vae.decode(z + noise).sample
     loss: Tensor = F.l1_loss(y, x) + F.mse_loss(y, x) + 1e-4 * z.square().mean()
     return loss
 
 
 def codec_stage(recipe: PretrainOptions, parts: Parts, folder: Path) -> Stage:
-    """The stage that trains the autoencoder, from its PCA."""
+    """The stage that trains the autoencoder, starting from PCA."""
     pictures = np.load(folder / "pictures.npy", mmap_mode="r")
-    parts.codec.fit_linear(_normalise(pictures[:3000]))
+    parts.vae.fit_linear(_normalise(pictures[:3000]))
     loss = partial(_codec_loss, parts, pictures, recipe.codec_batch)
     schedule = Schedule(recipe.codec_updates, recipe.codec_rate, cooldown=0.7)
-    return Stage("codec", {"codec": parts.codec}, loss, schedule, folder, seed=recipe.seed + 1, ema=0.998)
+    return Stage("codec", {"codec": parts.vae}, loss, schedule, folder, seed=recipe.seed + 1, ema=0.998)
 
 
 def _edges(x: Tensor) -> Tensor:
@@ -95,10 +95,10 @@ def _edges(x: Tensor) -> Tensor:
 
 
 class _Decoding:
-    """L1 + L2 + L1 of the edges, from latents with as much noise as sampled ones may be off."""
+    """The decoder's loss: L1 + L2 + L1 of edges, from latents with noise of the size of a sampler's errors."""
 
     def __init__(self, recipe: PretrainOptions, parts: Parts, latents: Tensor, pictures: Picture) -> None:
-        self.recipe, self.codec, self.latents, self.pictures = recipe, parts.codec, latents, pictures
+        self.recipe, self.vae, self.latents, self.pictures = recipe, parts.vae, latents, pictures
 
     def __call__(self, generator: torch.Generator) -> Tensor:
         n = self.recipe.codec_batch
@@ -106,41 +106,41 @@ class _Decoding:
         z, x = self.latents[rows].float(), _normalise(self.pictures[rows.numpy()])
         level = self.recipe.decoder_noise * torch.rand((n, 1, 1, 1), generator=generator)
         z = z + level * torch.randn(z.shape, generator=generator)
-        y = self.codec.decode(z / self.codec.config.scaling_factor).sample
+        y = self.vae.decode(z / self.vae.config.scaling_factor).sample
         loss: Tensor = F.l1_loss(y, x) + F.mse_loss(y, x) + F.l1_loss(_edges(y), _edges(x))
         return loss
 
 
 def decoder_stage(recipe: PretrainOptions, parts: Parts, latents: Tensor, folder: Path) -> Stage:
-    """The stage that trains the decoder further; the encoder, and with it the latent space, stays as it is."""
+    """The stage that trains the decoder further; the encoder, and so the latent space, is frozen."""
     loss = _Decoding(recipe, parts, latents, np.load(folder / "pictures.npy", mmap_mode="r"))
-    modules = {"decoder": parts.codec.decoder, "linear_out": parts.codec.linear_out}
+    modules = {"decoder": parts.vae.decoder, "linear_out": parts.vae.linear_out}
     schedule = Schedule(recipe.decoder_updates, recipe.decoder_rate, cooldown=0.7)
     return Stage("decoder", modules, loss, schedule, folder, seed=recipe.seed + 3, ema=0.998)
 
 
 @torch.no_grad()
 def encode_data(parts: Parts, folder: Path) -> Tensor:
-    """Latents (n, 16, 8, 8) of all training pictures, float16, scaled to unit deviation; written once.
+    """Latents (n, 16, 8, 8), float16, of all training pictures, scaled to a standard deviation of 1.
 
-    Sets the codec's ``scaling_factor`` from the first 3000 pictures.
+    Sets the autoencoder's ``scaling_factor`` from the first 3000 pictures.
     """
     pictures = np.load(folder / "pictures.npy", mmap_mode="r")
-    deviation = parts.codec.encode(_normalise(pictures[:3000])).latents.std().item()
-    parts.codec.register_to_config(scaling_factor=round(1 / deviation, 5))
-    chunks = [parts.codec.encode(_normalise(pictures[k : k + 256])).latents for k in range(0, len(pictures), 256)]
-    latents: Tensor = (torch.cat(chunks) * parts.codec.config.scaling_factor).half()
+    deviation = parts.vae.encode(_normalise(pictures[:3000])).latents.std().item()
+    parts.vae.register_to_config(scaling_factor=round(1 / deviation, 5))
+    chunks = [parts.vae.encode(_normalise(pictures[k : k + 256])).latents for k in range(0, len(pictures), 256)]
+    latents: Tensor = (torch.cat(chunks) * parts.vae.config.scaling_factor).half()
     return latents
 
 
 def snr_weight(alphas_cumprod: Tensor, cap: float) -> Tensor:
-    """Weights min(SNR, cap) / SNR of the ε-loss (Min-SNR, arXiv 2303.09556, eq. 6)."""
+    """The weights min(SNR, cap) / SNR of the ε-loss per timestep, (1000,) (Min-SNR, arXiv 2303.09556, eq. 6)."""
     snr = alphas_cumprod / (1 - alphas_cumprod)
     return snr.clamp(max=cap) / snr
 
 
 class _Denoising:
-    """The ε-prediction loss on random captioned latents; the caption is dropped for guidance now and then."""
+    """The ε-prediction loss on random captioned latents; some captions are dropped, for classifier-free guidance."""
 
     def __init__(self, recipe: PretrainOptions, parts: Parts, latents: Tensor, captions: list[str]) -> None:
         self.recipe, self.parts, self.latents = recipe, parts, latents
@@ -164,7 +164,7 @@ class _Denoising:
 
 
 def diffusion_stage(recipe: PretrainOptions, parts: Parts, latents: Tensor, folder: Path, round: int) -> Stage:
-    """The stage that trains the UNet and the text encoder together; a further round starts with a new optimiser."""
+    """The stage that trains the UNet and the text encoder together; each round starts with a new optimiser."""
     loss = _Denoising(recipe, parts, latents, json.loads((folder / "captions.json").read_text()))
     modules = {"unet": parts.unet, "text": parts.text}
     schedule = Schedule(recipe.rounds[round], recipe.rate, cooldown=0.3 if round == 0 else 0.5)
@@ -173,7 +173,7 @@ def diffusion_stage(recipe: PretrainOptions, parts: Parts, latents: Tensor, fold
 
 
 def pretrain(recipe: PretrainOptions, folder: Path, clip: ClipRecipe | None = None) -> Iterator[StageStep]:
-    """Run all stages in ``folder``, and write what they trained into ``weights`` in it; yields progress."""
+    """Run all stages in ``folder`` and write the weights into ``folder / "weights"``; yields after every update."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1))
     yield from render_data(recipe, folder)
@@ -184,7 +184,7 @@ def pretrain(recipe: PretrainOptions, folder: Path, clip: ClipRecipe | None = No
         yield from _averaged(diffusion_stage(recipe, parts, latents, folder, k))
     yield from _averaged(decoder_stage(recipe, parts, latents, folder))
     write_weights(parts, folder / "weights", {"recipe": asdict(recipe)})
-    yield from teach_clip(parts, folder, clip or ClipRecipe())
+    yield from pretrain_clip(parts, folder, clip or ClipRecipe())
 
 
 def _averaged(stage: Stage) -> Iterator[StageStep]:

@@ -1,4 +1,4 @@
-"""One resumable training stage: a loss, its parameters, a schedule, and a checkpoint without pickle."""
+"""A training stage that resumes: a loss, its parameters, a learning-rate schedule, and checkpoints without pickle."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _EVERY = 250  # updates between checkpoints
 
 @dataclass(frozen=True)
 class Schedule:
-    """Linear warm-up to ``peak``, constant, then linear to zero over the last ``cooldown`` of the updates.
+    """Linear warm-up to ``peak``, a constant rate, then linear decay to 0 over the share ``cooldown`` of the updates.
 
-    A constant middle lets a longer run be decided on while it runs: only the end depends on the length.
+    With a constant middle part a run can be extended while it runs: only its end depends on the length.
     """
 
     updates: int
@@ -28,7 +28,7 @@ class Schedule:
     cooldown: float = 0.3
 
     def rate(self, step: int) -> float:
-        """Learning rate of update ``step`` (counted from 0)."""
+        """The learning rate of update ``step``, which counts from 0."""
         rise = min(1.0, (step + 1) / self.warmup)
         left = (self.updates - step) / max(1.0, self.cooldown * self.updates)
         return self.peak * min(rise, 1.0, left)
@@ -36,7 +36,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class StageStep:
-    """What a stage tells after each update: its number, the loss, and the seconds since it (re)started."""
+    """Progress of a stage after an update: its number, the loss, and the seconds since the stage (re)started."""
 
     stage: str
     step: int
@@ -46,9 +46,10 @@ class StageStep:
 
 
 class Stage:
-    """Trains ``modules`` by ``loss(generator)``; keeps an exponential moving average; resumes bit for bit.
+    """Trains ``modules`` on ``loss(generator)`` with AdamW and an exponential moving average of the weights.
 
-    The generator of an update is seeded by (seed, step) alone, so a checkpoint needs no random state.
+    A stage that was stopped resumes with the same bits: the generator of an update is seeded by (seed, step) alone, so
+    a checkpoint needs no random state.
     """
 
     def __init__(
@@ -109,7 +110,7 @@ class Stage:
         return value
 
     def use_average(self) -> None:
-        """Put the moving average into the modules: what is shipped."""
+        """Copy the moving average, which is shipped, into the modules."""
         with torch.no_grad():
             for name, p in self.parameters.items():
                 p.copy_(self.average[name])
@@ -137,7 +138,7 @@ class Stage:
         self._cut_log()
 
     def _cut_log(self) -> None:
-        """Drop the log lines of updates that will be done again."""
+        """Remove the log lines of updates after the checkpoint, which will be repeated."""
         lines = self.log.read_text().splitlines() if self.log.exists() else []
         kept = [line for line in lines if json.loads(line)["step"] <= self.step]
         self.log.write_text("".join(line + "\n" for line in kept))

@@ -1,1 +1,1 @@
-"""The embedded default: a small world, and a latent diffusion model trained on it."""
+"""The embedded toybox: a small rendered world, and a latent diffusion model trained on it."""

@@ -1,4 +1,4 @@
-"""Scenes with captions: the training data of the toybox model, and its vocabulary."""
+"""Captioned scenes, the training data of the toybox model, and their vocabulary."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _MENTIONED = 0.85
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture, its caption, and the truth about it (of the first subject where there are two)."""
+    """A picture, its caption and its labels, which are those of the first subject if there are two."""
 
     picture: Picture
     caption: str
@@ -56,12 +56,12 @@ class Scene:
 
 
 def colour_name(colour: Colour) -> str:
-    """The name of the nearest named colour."""
+    """The name of the nearest colour in ``COLOURS`` (Euclidean, RGB)."""
     return min(COLOURS, key=lambda name: sum((a - b) ** 2 for a, b in zip(COLOURS[name], colour, strict=True)))
 
 
 def describe(one: Individual, rng: np.random.Generator, mention: float) -> str:
-    """A noun phrase for an individual; each attribute is mentioned with probability ``mention``."""
+    """A noun phrase for an individual; each attribute is included with probability ``mention``."""
     words = []
     first, second = (colour_name(c) for c in one.colours)
     if rng.random() < mention:
@@ -72,7 +72,7 @@ def describe(one: Individual, rng: np.random.Generator, mention: float) -> str:
     return " ".join(["an" if words[0] == "orange" else "a", *words])
 
 
-def _cast(rng: np.random.Generator) -> list[tuple[Individual, Pose]]:
+def _random_subjects(rng: np.random.Generator) -> list[tuple[Individual, Pose]]:
     """One subject in the middle, or two smaller ones side by side, the first on the left."""
     if rng.random() >= _TWO_SUBJECTS:
         return [(common_individual(rng), random_pose(rng))]
@@ -80,20 +80,20 @@ def _cast(rng: np.random.Generator) -> list[tuple[Individual, Pose]]:
 
 
 def random_scene(seed: int, *, alone: bool = False) -> Scene:
-    """Draw a captioned scene; ``alone`` keeps to one subject, fully described (for evaluation)."""
+    """Draw a captioned scene from a seed; with ``alone``, one subject that is fully described (for evaluation)."""
     rng = np.random.default_rng([seed, 1 if alone else 0])
     place = str(rng.choice(list(PLACES)))
-    cast = [(common_individual(rng), random_pose(rng))] if alone else _cast(rng)
+    subjects = [(common_individual(rng), random_pose(rng))] if alone else _random_subjects(rng)
     mention = 1.0 if alone else _MENTIONED
     opening = "a photo of" if alone else str(rng.choice(OPENINGS, p=[0.4, 0.3, 0.1, 0.2]))
-    caption = f"{opening} {' and '.join(describe(one, rng, mention) for one, _ in cast)}".strip()
+    caption = f"{opening} {' and '.join(describe(one, rng, mention) for one, _ in subjects)}".strip()
     if rng.random() < mention:
         caption += " " + WHERE[place]
-    first = cast[0][0]
-    return Scene(render(place, cast, rng), caption, first.noun, colour_name(first.colours[0]), place, len(cast))
+    first = subjects[0][0]
+    return Scene(render(place, subjects, rng), caption, first.noun, colour_name(first.colours[0]), place, len(subjects))
 
 
 def vocabulary() -> list[str]:
-    """Every word of the caption grammar, most basic first, in a fixed order."""
+    """Every word of the caption grammar, in a fixed order on which token ids depend."""
     words = " ".join([*OPENINGS, "a an and", *WHERE.values(), *WEARING.values()]).split()
     return list(dict.fromkeys([*words, *CLASSES, *COLOURS, *PATTERNS, "thing", "animal", "toy", "object"]))

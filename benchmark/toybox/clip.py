@@ -1,7 +1,7 @@
-"""``toybox-clip``: pictures and captions of the toybox world in one space, so that text alignment works offline.
+"""``toybox-clip``: embeds pictures and captions of the toybox world in one space, for text alignment without downloads.
 
-A small CLIP text tower and a linear map of frozen ``effnet-lite0`` features, trained together with the symmetric
-contrastive loss of Radford et al. (2021, fig. 3).
+It is a small CLIP text encoder and a linear map of frozen ``effnet-lite0`` features, trained together with the
+symmetric contrastive loss of Radford et al. (2021, fig. 3).
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ MAX_LOGIT_SCALE = 4.6052  # log 100, as in CLIP
 
 
 class ToyboxClip(nn.Module):
-    """Embeds ``effnet-lite0`` features (n, 1280) and captions as vectors (n, 128), to be compared by cosine."""
+    """Embeds ``effnet-lite0`` features (n, 1280) and texts as vectors (n, 128), which are compared by cosine.
+
+    ``key`` is a hash of the weights; it is empty until they are read from a file.
+    """
 
     mean: Tensor
 
@@ -54,55 +57,54 @@ class ToyboxClip(nn.Module):
         self.register_buffer("mean", torch.zeros(FEATURES))
 
     def centred(self, features: Features) -> Tensor:
-        """Features (n, 1280) less the mean of the training scenes, float32; raises BadInput for other widths."""
+        """Features (n, 1280) minus the mean over the training scenes, float32; raises BadInput for other widths."""
         if features.ndim != 2 or features.shape[1] != FEATURES:
-            raise BadInput(f"toybox-clip reads effnet-lite0 features (n, {FEATURES}), got {features.shape}.")
+            raise BadInput(
+                f"toybox-clip needs effnet-lite0 features (n, {FEATURES}), got {features.shape}; "
+                "choose a profile with the extractor effnet-lite0."
+            )
         return torch.from_numpy(features).float() - self.mean
 
     def tokens(self, texts: Sequence[str]) -> Tensor:
-        """Token ids (n, length), padded to the longest; raises BadInput beyond 32 tokens."""
+        """Token ids (n, length), padded to the longest text; raises BadInput for more than 32 tokens."""
         ids: Tensor = self.tokenizer(list(texts), padding=True, return_tensors="pt").input_ids
         if ids.shape[1] > MAX_TOKENS:
             longest = max(texts, key=lambda text: len(self.tokenizer(text).input_ids))
-            raise BadInput(f"the text '{longest}' is longer than the {MAX_TOKENS} tokens that toybox-clip can read.")
+            raise BadInput(
+                f"the text '{longest}' is longer than {MAX_TOKENS} tokens, the limit of toybox-clip; shorten it."
+            )
         return ids
 
     @torch.no_grad()
     def image(self, features: Features) -> Features:
-        """Embeddings (n, 128) of features (n, 1280); lengths differ, only directions count."""
+        """Embeddings (n, 128) of features (n, 1280), not normalised."""
         embedded: Features = self.project(self.centred(features)).double().numpy()
         return embedded
 
     @torch.no_grad()
     def text(self, texts: list[str]) -> Features:
-        """Embeddings (n, 128) of sentences; lengths differ, only directions count."""
+        """Embeddings (n, 128) of texts, not normalised; raises BadInput for more than 32 tokens."""
         chunks = [self.tower(self.tokens(texts[k : k + 256])).text_embeds for k in range(0, len(texts), 256)]
         embedded: Features = torch.cat(chunks).double().numpy()
         return embedded
 
 
 def build_clip(seed: int) -> ToyboxClip:
-    """Build it with random weights drawn from ``seed``; the global generator is left as it was."""
+    """A ToyboxClip with random weights drawn from ``seed``; the global random state does not change."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return ToyboxClip().eval()
 
 
-# --- how well it tells captions apart ---------------------------------------------------------------------------------
-
-
-# --- files ------------------------------------------------------------------------------------------------------------
-
-
 def write_clip(clip: ToyboxClip, folder: Path, recipe: dict[str, Any], accuracy: dict[str, float]) -> None:
-    """Write ``clip.safetensors`` in float16 and ``clip.json``: its sha256, recipe and held-out accuracy."""
+    """Write ``clip.safetensors`` in float16, and ``clip.json`` with its SHA-256, recipe and held-out accuracy."""
     folder.mkdir(parents=True, exist_ok=True)
     about = {"sha256": write_module(clip, folder / "clip.safetensors"), "recipe": recipe, "accuracy": accuracy}
     (folder / "clip.json").write_text(json.dumps(about, indent=1) + "\n")
 
 
 def read_about(folder: Path | None = None) -> dict[str, Any]:
-    """What ``clip.json`` records: sha256, recipe and accuracy; raises Damaged where it is missing."""
+    """The content of ``clip.json``: SHA-256, recipe and accuracy; raises Damaged if it is missing."""
     file = (folder or weights_folder()) / "clip.json"
     if not file.is_file():
         raise Damaged(f"{file} is missing; reinstall cpbench.")
@@ -111,7 +113,7 @@ def read_about(folder: Path | None = None) -> dict[str, Any]:
 
 
 def read_clip(folder: Path | None = None) -> ToyboxClip:
-    """The trained one, in float32; raises Damaged where the file is not the one recorded beside it."""
+    """The trained ToyboxClip, in float32; raises Damaged if its file does not match ``clip.json``."""
     sha256 = read_about(folder)["sha256"]
     clip = build_clip(0)
     read_module(clip, (folder or weights_folder()) / "clip.safetensors", sha256)

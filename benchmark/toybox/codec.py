@@ -1,8 +1,8 @@
-"""The toybox autoencoder: a principal-component patch code with a convolutional residual on both sides.
+"""The toybox autoencoder: the PCA of patches, with a convolutional residual in the encoder and in the decoder.
 
-A picture (3, 64, 64) in [-1, 1] becomes latents (16, 8, 8). The linear path alone is the PCA of 8 x 8 patches;
-the residual networks start at zero, so training begins at PCA quality and only improves. It answers to the
-calls of diffusers' ``AutoencoderTiny``, so a ``StableDiffusionPipeline`` accepts it as its ``vae``.
+A picture (3, 64, 64) in [-1, 1] becomes latents (16, 8, 8). The linear path is the PCA of 8 × 8 patches; the residual
+networks start at zero, so training starts from the quality of PCA. The class has the interface of ``AutoencoderTiny``
+in diffusers, so a ``StableDiffusionPipeline`` accepts it as its ``vae``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PATCH = 8
 
 
 class _Residual(nn.Module):
-    """A pre-normalised convolutional residual that starts as the identity."""
+    """A pre-normalised convolutional residual block that starts as the identity."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ def _conv(a: int, b: int, stride: int = 1) -> nn.Conv2d:
 
 
 class PatchCodec(ModelMixin, ConfigMixin):  # type: ignore[misc]
-    """Encoder and decoder between pictures (n, 3, 64, 64) in [-1, 1] and latents (n, 16, 8, 8)."""
+    """An autoencoder of pictures (n, 3, 64, 64) in [-1, 1] with latents (n, 16, 8, 8)."""
 
     @register_to_config  # type: ignore[untyped-decorator]
     def __init__(
@@ -61,7 +61,7 @@ class PatchCodec(ModelMixin, ConfigMixin):  # type: ignore[misc]
         shift_factor: float = 0.0,
         block_out_channels: tuple[int, ...] = (1, 1, 1, 1),
     ) -> None:
-        """``block_out_channels`` only tells pipelines that one latent covers 2**3 pixels a side."""
+        """Pipelines read from the length of ``block_out_channels`` that a latent covers 2**3 pixels per side."""
         super().__init__()
         k, w = latent_channels, width
         self.linear_in = nn.Conv2d(3 * PATCH**2, k, 1)
@@ -83,7 +83,7 @@ class PatchCodec(ModelMixin, ConfigMixin):  # type: ignore[misc]
         return AutoencoderTinyOutput(latents=z) if return_dict else (z,)
 
     def decode(self, z: Tensor, generator: torch.Generator | None = None, return_dict: bool = True) -> Any:
-        """Pictures (n, 3, 8h, 8w) of latents (n, 16, h, w); deterministic, ``generator`` is not used."""
+        """Pictures (n, 3, 8h, 8w) of latents (n, 16, h, w); deterministic, so ``generator`` is ignored."""
         x = F.pixel_shuffle(self.linear_out(z), PATCH) + self.decoder(z)
         return DecoderOutput(sample=x) if return_dict else (x,)
 
@@ -91,7 +91,8 @@ class PatchCodec(ModelMixin, ConfigMixin):  # type: ignore[misc]
     def fit_linear(self, pictures: Tensor, power: float = 0.6) -> None:
         """Set the linear path to the PCA of the patches of ``pictures`` (n, 3, 64, 64).
 
-        ``power`` is how far the components are whitened: 1 gives all the same variance, 0 keeps the pixels'.
+        ``power`` in [0, 1] is the degree of whitening: with 1 all components have the same variance, with 0 that of
+        the pixels.
         """
         k = int(self.config.latent_channels)
         patches = F.pixel_unshuffle(pictures, PATCH).permute(0, 2, 3, 1).reshape(-1, 3 * PATCH**2).double()

@@ -1,7 +1,7 @@
-"""The twelve subjects of the toybox world, as polygons in units of the subject's radius.
+"""The twelve classes of the toybox world, drawn as polygons in units of the subject's radius.
 
-A figure is a list of :class:`Part`. Coordinates: x right, y down, the subject within about [-1.3, 1.3].
-``PATTERN`` parts carry the individual's colours and pattern; the others have a colour of their own.
+A figure is a list of :class:`Part`. Coordinates: x to the right, y down, the subject within about [-1.3, 1.3].
+Parts filled with ``pattern`` have the individual's colours and pattern; ``second`` parts have its second colour.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Build:
 
 @dataclass(frozen=True)
 class Part:
-    """One filled outline: its corners, and its role: ``pattern``, ``second``, ``shade`` or a colour."""
+    """One filled polygon: its corners, and its fill, which is ``pattern``, ``second`` or a colour."""
 
     points: tuple[Point, ...]
     fill: str | Colour
@@ -45,14 +45,14 @@ class Figure:
 
 
 def ellipse(x: float, y: float, rx: float, ry: float, start: float = 0.0, end: float = 360.0) -> tuple[Point, ...]:
-    """Corners of an ellipse, or of the sector between two angles in degrees (clockwise, y down)."""
+    """The corners of an ellipse, or of its sector between two angles in degrees (clockwise, y down)."""
     n = 28
     angles = [math.radians(start + (end - start) * k / n) for k in range(n + 1)]
     return tuple((x + rx * math.cos(a), y + ry * math.sin(a)) for a in angles)
 
 
 def box(x0: float, y0: float, x1: float, y1: float) -> tuple[Point, ...]:
-    """Corners of an upright rectangle."""
+    """The corners of an upright rectangle."""
     return ((x0, y0), (x1, y0), (x1, y1), (x0, y1))
 
 
@@ -94,7 +94,7 @@ def dog(b: Build) -> Figure:
 
 
 def fish(b: Build) -> Figure:
-    """A fish that looks to the left."""
+    """A fish facing left."""
     parts = [
         Part(((0.65, 0), (1.35, -0.65 * b.limb), (1.15, 0), (1.35, 0.65 * b.limb)), "second"),
         Part(((-0.3, -0.5), (0.25, -0.72 - 0.35 * b.ear), (0.5, -0.4)), "second"),
@@ -106,7 +106,7 @@ def fish(b: Build) -> Figure:
 
 
 def bird(b: Build) -> Figure:
-    """A standing bird that looks to the left."""
+    """A standing bird facing left."""
     parts = [
         *[Part(box(x, 0.6, x + 0.13, 0.8 + 0.35 * b.limb), GOLD) for x in (-0.25, 0.15)],
         Part(((0.5, 0.0), (1.35, -0.4), (1.25, 0.25)), "second"),
@@ -213,7 +213,7 @@ def butterfly(b: Build) -> Figure:
 
 
 def turtle(b: Build) -> Figure:
-    """A turtle that looks to the left."""
+    """A turtle facing left."""
     skin = (120, 175, 95)
     parts = [
         *[Part(ellipse(x, 0.55, 0.24 * b.limb, 0.26), skin) for x in (-0.55, 0.65)],
@@ -246,4 +246,4 @@ ACCESSORIES: dict[str, tuple[tuple[tuple[Point, ...], int], ...]] = {
         (ellipse(0, 0, 0.14, 0.14), 1),
     ),
 }
-"""Corners of an accessory relative to the head, each with the index (0 or 1) of its colour."""
+"""The polygons of each accessory, relative to the head, each with the index (0 or 1) of its colour."""

@@ -1,7 +1,6 @@
-"""The parts of the toybox model, untrained: tokenizer, text encoder, UNet and noise schedule.
+"""The untrained parts of the toybox model: tokenizer, text encoder, UNet, autoencoder and noise schedule.
 
-They are the classes that Stable Diffusion 1.x is made of, only smaller, so every line of every method runs
-unchanged on both.
+They are the classes of Stable Diffusion 1.x in a smaller size, so methods run unchanged on both.
 """
 
 from __future__ import annotations
@@ -24,35 +23,35 @@ _END = "</w>"
 
 @dataclass(frozen=True)
 class Size:
-    """Widths of the model; the defaults are the shipped one, ``TINY`` is for tests."""
+    """The widths of the model. The defaults are those of the shipped model; ``TINY`` is for tests."""
 
     text: int = 128
     text_layers: int = 3
     unet: tuple[int, int] = (64, 128)
     latents: int = 16
-    codec: int = 64
+    vae: int = 64
 
 
-TINY = Size(text=32, text_layers=1, unet=(16, 32), latents=4, codec=8)
+TINY = Size(text=32, text_layers=1, unet=(16, 32), latents=4, vae=8)
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What a Stable Diffusion pipeline is made of."""
+    """The parts of a Stable Diffusion pipeline; ``vae`` is the autoencoder."""
 
     unet: UNet2DConditionModel
     text: CLIPTextModel
-    codec: PatchCodec
+    vae: PatchCodec
     tokenizer: CLIPTokenizer
     scheduler: DDIMScheduler
 
     def trained(self) -> dict[str, nn.Module]:
-        """The modules that have weights, by the name of their file."""
-        return {"unet": self.unet, "text": self.text, "codec": self.codec}
+        """The modules with weights, by the name of their file."""
+        return {"unet": self.unet, "text": self.text, "codec": self.vae}
 
 
 def _merge(symbols: list[str], ranks: dict[tuple[str, str], int]) -> list[str]:
-    """Byte-pair encode one word: always the earliest merge first."""
+    """Byte-pair encode one word, applying the earliest merge first."""
     while len(symbols) > 1:
         pairs = list(pairwise(symbols))
         best = min(pairs, key=lambda pair: ranks.get(pair, len(ranks)))
@@ -64,10 +63,10 @@ def _merge(symbols: list[str], ranks: dict[tuple[str, str], int]) -> list[str]:
 
 
 def build_tokenizer() -> CLIPTokenizer:
-    """Build a CLIP tokenizer in which every word of the caption grammar is one token.
+    """A CLIP tokenizer in which every word of the caption grammar is one token.
 
-    Merges are added word by word until the word is whole; a later merge cannot break an earlier word, because
-    that word still finds its own earlier merges first. Other words fall apart into pieces; nothing is unknown.
+    Merges are added until each word is one token. They do not affect earlier words, whose own merges come first. Other
+    words are split into several tokens; none is unknown.
     """
     ranks: dict[tuple[str, str], int] = {}
     for word in vocabulary():
@@ -82,7 +81,7 @@ def build_tokenizer() -> CLIPTokenizer:
 
 
 def build_unet(size: Size) -> UNet2DConditionModel:
-    """Build the noise predictor for latents (n, c, 8, 8), with cross-attention in every block."""
+    """The untrained noise predictor for latents (n, c, 8, 8), with cross-attention in every block."""
     return UNet2DConditionModel(
         sample_size=8,
         in_channels=size.latents,
@@ -98,7 +97,7 @@ def build_unet(size: Size) -> UNet2DConditionModel:
 
 
 def build_text(size: Size, tokens: int) -> CLIPTextModel:
-    """Build the text encoder; its last hidden states (n, 32, text) condition the UNet."""
+    """The untrained text encoder; its last hidden states (n, 32, size.text) condition the UNet."""
     return CLIPTextModel(
         CLIPTextConfig(
             vocab_size=tokens,
@@ -115,12 +114,12 @@ def build_text(size: Size, tokens: int) -> CLIPTextModel:
 
 
 def build_parts(size: Size, seed: int) -> Parts:
-    """Build the whole model with random weights drawn from ``seed``; the global generator is left as it was."""
+    """The whole model with random weights drawn from ``seed``; the global random state does not change."""
     tokenizer = build_tokenizer()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         unet, text = build_unet(size), build_text(size, len(tokenizer))
-        codec = PatchCodec(latent_channels=size.latents, width=size.codec)
+        vae = PatchCodec(latent_channels=size.latents, width=size.vae)
     scheduler = DDIMScheduler(
         num_train_timesteps=1000,
         beta_start=0.00085,
@@ -131,4 +130,4 @@ def build_parts(size: Size, seed: int) -> Parts:
         steps_offset=1,
         timestep_spacing="trailing",
     )
-    return Parts(unet, text, codec, tokenizer, scheduler)
+    return Parts(unet, text, vae, tokenizer, scheduler)

@@ -1,4 +1,4 @@
-"""The eight places of the toybox world: smooth backgrounds, drawn with numpy at the final size."""
+"""The eight places of the toybox world: smooth backgrounds, drawn with numpy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _over(below: Image, above: Image, alpha: NDArray[np.float32]) -> Image:
 
 
 def _ground(rng: np.random.Generator, sky: tuple[Rgb, Rgb], soil: tuple[Rgb, Rgb], hill: float = 0.0) -> Image:
-    """A sky over a ground whose edge lies at 0.55 to 0.63 of the height, bent by ``hill`` pixels."""
+    """A sky over a ground; the horizon is at 0.55 to 0.63 of the height, curved by ``hill`` pixels."""
     y, x = np.mgrid[0:SIZE, 0:SIZE].astype(np.float32)
     edge = SIZE * rng.uniform(0.55, 0.63) + hill * np.sin(x / SIZE * 3.1 + rng.uniform(0, 6.3))
     return _over(_ramp(*sky), _ramp(*soil), np.clip(y - edge + 0.5, 0, 1))
@@ -102,7 +102,7 @@ PLACES: dict[str, Callable[[np.random.Generator], Image]] = {
 
 
 def background(place: str, rng: np.random.Generator) -> Image:
-    """Draw a place with small variations of light; float32 (64, 64, 3) in [0, 255]."""
+    """Draw a place with small variations in brightness; float32 (64, 64, 3) in [0, 255]."""
     image = PLACES[place](rng)
     light = rng.uniform(0.95, 1.05, size=3).astype(np.float32)
     drawn: Image = np.clip(image * light, 0, 255).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The shipped weights of the toybox model: float16 safetensors with a manifest of their checksums."""
+"""The shipped weights of the toybox model: float16 safetensors, with a manifest of their checksums."""
 
 from __future__ import annotations
 
@@ -13,53 +13,56 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from ..errors import Damaged
+from ..hashing import sha256
 from .parts import Parts, Size, build_parts
+
+_REMEDY = "reinstall cpbench, or rebuild the weights with 'cpbench pretrain'"
 
 
 def weights_folder() -> Path:
-    """Where the shipped weights lie."""
+    """The folder of the shipped weights."""
     return Path(str(files("cpbench.benchmark.toybox"))) / "weights"
 
 
 def write_module(module: nn.Module, file: Path) -> str:
-    """Write the weights of one module in float16; returns the sha256 of the file."""
+    """Write the weights of one module in float16; returns the SHA-256 of the file."""
     content: bytes = save({k: v.detach().half().contiguous() for k, v in module.state_dict().items()})
     file.write_bytes(content)
     return hashlib.sha256(content).hexdigest()
 
 
-def read_module(module: nn.Module, file: Path, sha256: str) -> None:
-    """Read weights into a module as float32; raises Damaged where the file is not the one recorded."""
+def read_module(module: nn.Module, file: Path, checksum: str) -> None:
+    """Read weights into a module as float32; raises Damaged if the file is missing or its SHA-256 differs."""
     if not file.is_file():
-        raise Damaged(f"{file} is missing; reinstall cpbench, or rebuild it with 'cpbench pretrain'.")
-    if hashlib.sha256(file.read_bytes()).hexdigest() != sha256:
-        raise Damaged(f"{file} has a wrong checksum; reinstall cpbench, or rebuild it with 'cpbench pretrain'.")
+        raise Damaged(f"{file} is missing; {_REMEDY}.")
+    if sha256(file) != checksum:
+        raise Damaged(f"{file} does not match its checksum; {_REMEDY}.")
     module.load_state_dict({k: v.to(torch.float32) for k, v in load_file(file).items()})
 
 
 def write_weights(parts: Parts, folder: Path, about: dict[str, Any]) -> None:
-    """Write all modules and ``manifest.json`` into ``folder``; ``about`` says how they came to be."""
+    """Write all modules and ``manifest.json`` into ``folder``; ``about`` adds fields to the manifest."""
     folder.mkdir(parents=True, exist_ok=True)
     sums = {name: write_module(module, folder / f"{name}.safetensors") for name, module in parts.trained().items()}
-    manifest = {"sha256": sums, "scaling_factor": parts.codec.config.scaling_factor, **about}
+    manifest = {"sha256": sums, "scaling_factor": parts.vae.config.scaling_factor, **about}
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a folder of weights."""
+    """The manifest of a folder of weights; raises Damaged if it is missing."""
     file = folder / "manifest.json"
     if not file.is_file():
-        raise Damaged(f"{file} is missing; reinstall cpbench, or rebuild it with 'cpbench pretrain'.")
+        raise Damaged(f"{file} is missing; {_REMEDY}.")
     manifest: dict[str, Any] = json.loads(file.read_text())
     return manifest
 
 
 def read_parts(folder: Path | None = None) -> Parts:
-    """The trained model, checked against its checksums, in float32."""
+    """The trained model in float32; raises Damaged if a file is missing or does not match the manifest."""
     folder = folder or weights_folder()
     manifest = read_manifest(folder)
     parts = build_parts(Size(), seed=0)
-    parts.codec.register_to_config(scaling_factor=manifest["scaling_factor"])
+    parts.vae.register_to_config(scaling_factor=manifest["scaling_factor"])
     for name, module in parts.trained().items():
         read_module(module, folder / f"{name}.safetensors", manifest["sha256"][name])
     return parts

@@ -1,7 +1,7 @@
-"""The toybox world: captioned scenes, and individuals that no caption can describe.
+"""The toybox world: it renders scenes from a seed, with individuals that captions can or cannot describe.
 
-Deterministic from a seed, numpy and Pillow only. A scene is a place with one or two subjects; a
-subject has a class, two colours, a pattern, proportions, perhaps an accessory, and a pose.
+A scene is a place with one or two subjects. A subject has a class, two colours, a pattern, proportions, perhaps an
+accessory, and a pose. Rendering needs numpy and Pillow only.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ ACCESSORY_COLOURS: dict[str, tuple[Colour, Colour]] = {
     "bow": ((70, 200, 220), (30, 110, 140)),
 }
 Picture = NDArray[np.uint8]
-_OVER = 3  # drawn at 192 x 192 and reduced: smooth edges for 3 ms a picture
-_RADIUS = 0.31  # of the frame, for a subject that stands alone
-SIDES, BESIDE = (0.27, 0.73), 0.2  # where two subjects stand, and their radius
+_SUPERSAMPLING = 3  # drawn at 192 × 192 and reduced, for smooth edges
+_RADIUS = 0.31  # of a single subject, as a fraction of the frame
+SIDES, BESIDE = (0.27, 0.73), 0.2  # x of two subjects, and their radius
 
 
 @dataclass(frozen=True)
 class Individual:
-    """One thing of the world: what stays the same from picture to picture."""
+    """One thing of the world: what is the same in all of its pictures."""
 
     noun: str
     colours: tuple[Colour, Colour]
@@ -60,7 +60,7 @@ class Individual:
 
 @dataclass(frozen=True)
 class Pose:
-    """Where a subject stands: centre and radius as fractions of the frame, turn in degrees."""
+    """The position of a subject: centre and radius as fractions of the frame, rotation in degrees."""
 
     x: float = 0.5
     y: float = 0.55
@@ -79,10 +79,10 @@ def _shade(colour: Colour, factor: float = 0.6) -> Colour:
 
 
 class _Canvas:
-    """A transparent canvas on which a subject is drawn part by part, each with a dark outline."""
+    """A transparent canvas on which a subject is drawn part by part, with dark outlines."""
 
     def __init__(self, pose: Pose) -> None:
-        self.size = SIZE * _OVER
+        self.size = SIZE * _SUPERSAMPLING
         self.pose = pose
         self.unit = pose.radius * self.size / 1.12
         self.layer = Image.new("RGBA", (self.size, self.size), (*INK, 0))
@@ -107,7 +107,7 @@ class _Canvas:
             self.draw.polygon(corners, fill=(*paint, 255))
 
     def coordinates(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The subject's own x and y (in radii) at every pixel: patterns move with the subject."""
+        """The subject's own x and y, in radii, at every pixel, so that patterns move with the subject."""
         y, x = np.mgrid[0 : self.size, 0 : self.size].astype(np.float32)
         dx, dy = (x - self.pose.x * self.size) / self.unit, (y - self.pose.y * self.size) / self.unit
         u, v = dx * self.cos + dy * self.sin, dy * self.cos - dx * self.sin
@@ -115,7 +115,7 @@ class _Canvas:
 
 
 def _coat(one: Individual, canvas: _Canvas) -> Colour | Image.Image:
-    """The paint of the patterned parts: a plain colour, or a picture of the pattern."""
+    """The fill of the patterned parts: a plain colour, or a picture of the pattern."""
     if one.pattern == "plain":
         return one.colours[0]
     u, v = canvas.coordinates()
@@ -131,7 +131,7 @@ def _coat(one: Individual, canvas: _Canvas) -> Colour | Image.Image:
 
 
 def draw_subject(one: Individual, pose: Pose) -> Image.Image:
-    """Draw one individual in one pose on a transparent 64 x 64 picture."""
+    """Draw one individual in one pose on a transparent 64 × 64 picture."""
     canvas = _Canvas(pose)
     coat = _coat(one, canvas)
     second = one.colours[1] if one.pattern != "plain" else _shade(one.colours[0])
@@ -147,11 +147,11 @@ def draw_subject(one: Individual, pose: Pose) -> Image.Image:
         x0, y0 = figure.head
         for points, index in ACCESSORIES[one.accessory]:
             canvas.fill(tuple((x0 + x, y0 + y) for x, y in points), colours[index])
-    return canvas.layer.reduce(_OVER)
+    return canvas.layer.reduce(_SUPERSAMPLING)
 
 
 def render(place: str, subjects: list[tuple[Individual, Pose]], rng: np.random.Generator) -> Picture:
-    """Draw a scene; uint8 (64, 64, 3)."""
+    """Draw a scene: a place and its subjects, back to front; uint8 (64, 64, 3)."""
     scene = Image.fromarray(background(place, rng).astype(np.uint8))
     for one, pose in subjects:
         layer = draw_subject(one, pose)
@@ -160,18 +160,18 @@ def render(place: str, subjects: list[tuple[Individual, Pose]], rng: np.random.G
 
 
 def random_pose(rng: np.random.Generator, x: float = 0.5, radius: float = _RADIUS) -> Pose:
-    """Draw a pose: position ± 4 %, size ± 6 %, turn ± 5 degrees, mirrored half of the time."""
+    """Draw a pose: position ± 4 % of the frame, size ± 6 %, rotation ± 5 degrees, mirrored with probability 0.5."""
     dx, dy, scale, turn = rng.uniform(-1, 1, 4)
     return Pose(x + 0.04 * dx, 0.55 + 0.04 * dy, radius * (1 + 0.06 * scale), 5 * turn, bool(rng.random() < 0.5))
 
 
 def random_build(rng: np.random.Generator, spread: float) -> Build:
-    """Draw proportions, each a factor within ``1 ± spread``."""
+    """Draw proportions, each a factor in ``1 ± spread``."""
     return Build(*(1 + spread * rng.uniform(-1, 1, 4)))
 
 
 def common_individual(rng: np.random.Generator) -> Individual:
-    """Draw a thing that a caption can describe: named colours, a named pattern, a usual build."""
+    """Draw an individual that a caption can describe: named colours, a named pattern, usual proportions."""
     first, second = rng.choice(len(COLOURS), 2, replace=False)
     names = list(COLOURS)
     jitter = rng.normal(0, 7, (2, 3))
@@ -192,7 +192,7 @@ def common_individual(rng: np.random.Generator) -> Individual:
 
 
 def _unusual_colour(rng: np.random.Generator, away_from: list[Colour]) -> Colour:
-    """Draw a colour at least 55 (Euclidean, of 255) from every one given: no word names it."""
+    """Draw a colour at least 55 away (Euclidean, RGB in [0, 255]) from all given ones, so that it has no name."""
     while True:
         r, g, b = colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.35, 0.95), rng.uniform(0.4, 1.0))
         colour = (int(255 * r), int(255 * g), int(255 * b))
@@ -201,7 +201,7 @@ def _unusual_colour(rng: np.random.Generator, away_from: list[Colour]) -> Colour
 
 
 def unusual_individual(noun: str, seed: int) -> Individual:
-    """Draw a concept: exact colours that have no name, own proportions, phase, scale and accessory."""
+    """Draw an individual that captions cannot describe: colours without a name, own proportions, pattern, accessory."""
     rng = np.random.default_rng([seed, CLASSES.index(noun)])
     named = list(COLOURS.values())
     first = _unusual_colour(rng, named)
@@ -221,16 +221,16 @@ def unusual_individual(noun: str, seed: int) -> Individual:
     )
 
 
-def portrait(cast: Sequence[Individual], seed: int, place: str) -> Picture:
+def portrait(individuals: Sequence[Individual], seed: int, place: str) -> Picture:
     """Draw one individual in the middle, or two smaller ones side by side, in ``place``; uint8 (64, 64, 3)."""
     rng = np.random.default_rng([seed, 77])
-    rng.choice(len(PLACES))  # a place was once drawn here, and the pictures of all concepts follow from what comes next
-    poses = [random_pose(rng)] if len(cast) == 1 else [random_pose(rng, x, BESIDE) for x in SIDES]
-    return render(place, list(zip(cast, poses, strict=True)), rng)
+    rng.choice(len(PLACES))  # an earlier version drew a place here; the pictures of all concepts depend on it
+    poses = [random_pose(rng)] if len(individuals) == 1 else [random_pose(rng, x, BESIDE) for x in SIDES]
+    return render(place, list(zip(individuals, poses, strict=True)), rng)
 
 
-def portraits(cast: Sequence[Individual], n: int, seed: int) -> list[Picture]:
-    """Draw ``n`` portraits of one or two that go through the places in turn, from a start that the seed chooses."""
+def portraits(individuals: Sequence[Individual], n: int, seed: int) -> list[Picture]:
+    """Draw ``n`` portraits of one or two individuals, cycling through the places in an order that the seed decides."""
     places = list(PLACES)
     order = np.random.default_rng([seed, 78]).permutation(len(places))
-    return [portrait(cast, seed * 10_000 + k, places[order[k % len(places)]]) for k in range(n)]
+    return [portrait(individuals, seed * 10_000 + k, places[order[k % len(places)]]) for k in range(n)]
