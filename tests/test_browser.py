@@ -75,7 +75,13 @@ FRONTS = "section:has(a:text('dsc')) .fronts"
 
 
 def test_every_kind_of_page_opens_without_a_complaint_and_without_the_network(site, page):
-    for path in [site / "index.html", *site.glob("compare-*.html"), *site.glob("methods/*"), *site.glob("runs/*")]:
+    for path in [
+        site / "index.html",
+        site / "glossary.html",
+        *site.glob("compare-*.html"),
+        *site.glob("methods/*"),
+        *site.glob("runs/*"),
+    ]:
         page.goto(f"file://{path}")
         assert page.title().endswith("cpbench")
         assert page.locator("h1").count() == 1
@@ -102,7 +108,7 @@ def test_filters_columns_and_order_are_part_of_the_address(site, page):
         "2 of 4 methods"
         in page.locator("[data-count]").first.text_content() + page.locator("[data-count]").last.text_content()
     )
-    page.locator("details summary").first.click()
+    page.locator(".controls details summary").first.click()
     box = page.locator("input[data-column=kid]").first
     box.uncheck()
     page.locator(f"{BOARD} th[data-column=plasticity] button").click()
@@ -219,7 +225,7 @@ def test_methods_without_a_common_run_say_so_and_show_no_film(page, tmp_path):
     difference(page, "lora", "dsc")
     assert "seed 2" in page.locator("#take").text_content()
     difference(page, "clora", "lora")
-    assert "No order and seed of both" in page.locator("#take").text_content()
+    assert "cpbench report" in page.locator("#take").text_content()
     assert not page.locator(".film:visible").count() and not page.locator("input[type=range]").is_visible()
 
 
@@ -260,9 +266,42 @@ def test_a_wide_page_shows_all_columns_and_a_narrow_one_keeps_the_names(site, br
     region = page.locator(".scroll:has(table.leaders)").first
     region.evaluate("region => { region.scrollLeft = 300 }")
     assert region.locator("tbody th").first.bounding_box()["x"] < 30, "names do not scroll away"
+    region.evaluate("region => { region.scrollLeft = 0 }")
+    for column in ("method", "rank", "average"):
+        box = region.locator(f"th[data-column={column}]").bounding_box()
+        assert 0 <= box["x"] and box["x"] + box["width"] < 390, column
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
     texts = page.locator(f"{FRONTS} svg.chart.narrow .dot text").first
     assert texts.is_visible() and texts.bounding_box()["height"] > 10
     context.close()
+
+
+def test_a_table_that_is_cut_counts_the_columns_out_of_sight(site, browser):
+    context = browser.new_context(viewport={"width": 390, "height": 800})
+    page = context.new_page()
+    page.goto(url(site))
+    table = page.locator(".scroller:has(table.leaders)").first
+    hint, region = table.locator(".hint"), table.locator(".scroll")
+
+    def beyond():
+        right = region.bounding_box()["x"] + region.bounding_box()["width"] + 1
+        boxes = [th.bounding_box() for th in region.locator("thead th").all()]
+        return sum(box["x"] + box["width"] > right for box in boxes)
+
+    assert beyond() > 3 and f" {beyond()} more columns" in hint.text_content() and hint.is_visible()
+    region.evaluate("region => { region.scrollLeft = region.scrollWidth }")
+    page.wait_for_function("document.querySelector('.hint').classList.contains('done')")
+    assert beyond() == 0 and not hint.is_visible()
+    page.set_viewport_size({"width": 1900, "height": 800})
+    assert not page.locator(".scroller:has(table.leaders) .hint:visible").count(), "nothing is cut on a wide page"
+    context.close()
+
+
+def test_a_link_of_a_term_leads_to_its_place_in_the_glossary(site, page):
+    page.goto(url(site))
+    page.locator("a.term", has_text="plasticity").first.click()
+    assert page.url.endswith("glossary.html#plasticity")
+    assert page.locator("#plasticity").is_visible() and page.locator("#plasticity dd").text_content()
 
 
 def test_without_scripts_everything_can_be_read(site, browser):
@@ -302,6 +341,7 @@ def pages_to_check(site):
     runs = sorted(site.glob("runs/*"))
     return [
         site / "index.html",
+        site / "glossary.html",
         *site.glob("compare-*.html"),
         next(site.glob("methods/*-dsc.html")),
         next(p for p in runs if "dsc on tiny-3" in p.read_text()),

@@ -1,10 +1,11 @@
-"""The site: what its pages say, that nothing in them is markup by accident, and how much it takes."""
+"""The site: what its pages show, that nothing in them becomes markup by accident, and how its charts are drawn."""
 
 import dataclasses
 import html
 import json
 import re
 from html.parser import HTMLParser
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -16,10 +17,12 @@ from cpbench.reports.analysis.units import alike, three
 from cpbench.reports.site.cells import Scale, heat_map, scales
 from cpbench.reports.site.scatter import Dot, scatter
 from cpbench.reports.site.svg import Level, Series, axis, lines, short
+from cpbench.reports.tables.terms import PARTS, TERMS
 from cpbench.reports.write import load, write_report
 from synthetic import KEEPS, NAN, ORDER, entry, record, row
 
 METHODS = {"lora": About("lora", (), "One LoRA.", "https://example.org/lora")}
+METHODS |= {"base": About("", (), "The pretrained model.", "")}
 METHODS |= {"clora": About("lora", ("clora",), "A penalty.", ""), "dsc": About("lora", ("dsc",), "Scores.", "")}
 
 
@@ -28,10 +31,12 @@ class Links(HTMLParser):
 
     def __init__(self):
         super().__init__()
-        self.found, self.open = [], []
+        self.found, self.open, self.anchors = [], [], []
 
     def handle_starttag(self, tag, attributes):
         for name, value in attributes:
+            if name == "id":
+                self.anchors.append(value)
             if name in ("href", "src"):
                 self.found.append(value)
             if name == "style" and value and "url(" in value:
@@ -63,18 +68,27 @@ def write(results, out, pictures=lambda key: []):
     return list(write_report(load(results), out, METHODS, pictures, "site"))
 
 
-def test_every_link_of_every_page_leads_to_a_file_of_the_site(results, tmp_path, pictures):
+def links_of(page):
+    parser = Links()
+    parser.feed(page.read_text())
+    assert not parser.open, page.name
+    return parser
+
+
+def test_every_link_of_every_page_leads_to_a_file_or_a_place_of_the_site(results, tmp_path, pictures):
     pages = [p for p in write(results, tmp_path / "out", pictures) if p.suffix == ".html"]
-    assert len(pages) == 1 + 9 + 3 + 1
+    assert len(pages) == 1 + 9 + 3 + 1 + 1
+    anchors = {page: links_of(page).anchors for page in pages}
     for page in pages:
-        parser = Links()
-        parser.feed(page.read_text())
-        assert not parser.open
-        for link in parser.found:
-            if link.startswith(("#", "data:", "https://example.org")):
+        assert len(set(anchors[page])) == len(anchors[page]), f"{page.name}: one id twice"
+        for link in links_of(page).found:
+            if link.startswith(("data:", "https://example.org")):
                 continue
             assert "://" not in link
-            assert (page.parent / link.split("#")[0]).exists(), f"{page.name}: {link}"
+            file, _, place = link.partition("#")
+            target = (page.parent / file).resolve() if file else page
+            assert target.exists(), f"{page.name}: {link}"
+            assert not place or place in anchors[target], f"{page.name}: {link}"
 
 
 def test_the_same_records_give_the_same_bytes_whatever_was_there_before(results, tmp_path, pictures):
@@ -99,6 +113,7 @@ def test_the_leaderboard_has_ranks_intervals_bounds_and_what_can_be_filtered(res
     assert '<tr class="bound">' in text and "ceiling: real pictures" in text
     assert 'data-adapter="lora" data-consolidation="dsc"' in text
     assert re.search(r'<th scope="row"><a href="methods/[^"]*-dsc\.html">dsc</a></th><td data-value="3">3', text)
+    assert all(TERMS[key].text in html.unescape(text) for key in ("identity", "plasticity", "forgetting", "rank"))
     assert '<select data-filter="consolidation"><option value="">all</option><option>clora</option>' in text
     assert text.count('class="chart"') == 3
 
@@ -128,13 +143,15 @@ def test_pictures_that_are_gone_leave_pages_without_films_that_say_so(results, t
     assert not list((tmp_path / "out" / "site" / "pictures").iterdir())
     pages = [p.read_text() for p in paths if p.suffix == ".html" and p.name != "index.html"]
     assert not any('type="range"' in text for text in pages)
-    assert all("not on this machine" in text and "write the report anew" in text for text in pages)
+    shown = [text for text in pages if "<h1>Glossary" not in text]
+    assert len(shown) == len(pages) - 1
+    assert all("cpbench run" in text and "<code>cpbench report</code>" in text for text in shown)
 
 
 def test_a_method_that_learns_nothing_has_no_pictures_to_miss(tmp_path):
     write_result(tmp_path / "results", record("base", KEEPS))
     made = [p for p in write(tmp_path / "results", tmp_path / "out") if p.parent.name in ("runs", "methods")]
-    assert made and not any("not on this machine" in p.read_text() for p in made)
+    assert made and not any("<code>cpbench report</code> then" in p.read_text() for p in made)
 
 
 def page_of(results, tmp_path, kind, name):
@@ -160,7 +177,7 @@ def test_the_films_of_two_methods_are_of_an_order_and_seed_that_both_have(tmp_pa
     (path,) = (tmp_path / "out" / "site").glob("compare-*.html")
     text = path.read_text()
     takes = json.loads(html.unescape(re.search(r'data-takes="([^"]*)"', text)[1]))
-    assert [take["told"].split("seed ")[1] for take in takes] == ["1.", "2."], "clora's first run stands by no other"
+    assert [take["caption"].split("seed ")[1] for take in takes] == ["1.", "2."], "clora's first run stands by no other"
     parts = text.split("data-filmed=")[1:]
     shown = {p.split('"')[1]: re.findall(r'data-take="(\d)"', p) for p in parts}
     assert shown == {"clora": ["0"], "dsc": ["0", "1"], "lora": ["1"]}
@@ -211,9 +228,53 @@ def test_the_order_matters_is_told_by_named_points_and_no_line(tmp_path):
         for order in (ORDER, ORDER[::-1]):
             write_result(tmp_path / "results", record("lora", KEEPS, seed=seed, order=order))
     text = page_of(tmp_path / "results", tmp_path, "methods/", "lora")
-    chart = text.split("Does the order matter?")[1].split("</figure>")[0]
+    chart = text.split("Average by task order", 1)[1].split("</figure>")[0]
+    assert "not shown" not in chart
     assert " → ".join(ORDER) in chart and " → ".join(ORDER[::-1]) in chart
     assert chart.count("<circle") == 4 and "legend" not in chart, "a point a seed, and no line from order to order"
+
+
+def test_a_chart_of_more_orders_than_it_draws_counts_those_that_it_leaves_out(tmp_path):
+    names = [f"concept{k}" for k in range(4)]
+    for k, order in enumerate(list(permutations(names))[:15]):
+        r = [[NAN] * 4, [0.5, NAN, NAN, NAN], [NAN, 0.5, NAN, NAN], [NAN, NAN, 0.5, NAN], [k / 20] * 4]
+        made = record("lora", KEEPS).model_dump(by_alias=True)
+        rows = [row("identity", i, 1, v) | {"j": j + 1, "concept": order[j]} for i, own in enumerate(r)
+                for j, v in enumerate(own) if v == v]  # fmt: skip
+        made |= {"scores": rows, "run": made["run"] | {"order": list(order)}, "cost": [], "units": {}}
+        write_result(tmp_path / "results", Result.model_validate(made))
+    text = page_of(tmp_path / "results", tmp_path, "methods/", "lora")
+    figure = text.split("Average by task order", 1)[1].split("</figure>")[0]
+    assert "6 best and 6 worst of 15" in figure and "3 not shown" in figure
+    assert figure.count("<circle") == 12
+
+
+def test_a_method_of_another_package_is_shown_like_one_of_the_catalogue(tmp_path):
+    write_result(tmp_path / "results", record("mine", KEEPS))
+    mine = About("lora", ("mine-penalty",), "Holds what matters.", "https://example.org/mine")
+    list(write_report(load(tmp_path / "results"), tmp_path / "out", METHODS | {"mine": mine}, lambda key: [], "site"))
+    (page,) = (tmp_path / "out" / "site").glob("methods/*mine.html")
+    text = page.read_text()
+    assert "Holds what matters." in text and 'href="https://example.org/mine"' in text
+    assert f"<b>lora</b>: {PARTS['lora'].text}" in html.unescape(text) and "<b>mine-penalty</b></dd>" in text
+    assert 'data-adapter="lora" data-consolidation="mine-penalty"' in (page.parent.parent / "index.html").read_text()
+
+
+def test_a_method_that_is_not_installed_is_named_with_its_package_and_what_to_do(tmp_path):
+    options = {"factory": "gone:make", "package": "gone-methods 1.2"}
+    write_result(tmp_path / "results", record("gone", KEEPS, options=options))
+    text = html.unescape(page_of(tmp_path / "results", tmp_path, "methods/", "gone"))
+    assert all(part in text for part in ("Not in this installation", "'gone'", "gone-methods 1.2", "cpbench report"))
+    assert "Parts</dt><dd>unknown" in text
+    index = (tmp_path / "out" / "site" / "index.html").read_text()
+    assert 'data-adapter="unknown" data-consolidation="unknown"' in index
+
+
+def test_rows_of_a_heat_map_that_hold_nothing_are_counted():
+    r = np.array([[NAN] * 3, [0.5, NAN, NAN], [NAN] * 3, [0.1, 0.2, 0.3]])
+    found = heat_map("identity", r, ORDER, Scale(0, 1))
+    assert len(found.rows) == 2 and "2 empty rows not shown" in found.title
+    assert "not shown" not in heat_map("identity", r[[1, 3]], ORDER[:1] * 3, Scale(0, 1)).title
 
 
 def test_the_changes_of_layers_are_on_the_pages_of_run_and_method(tmp_path):

@@ -87,7 +87,7 @@ def test_the_page_of_a_run_tells_what_its_machines_differ_in():
     facts = dict(
         conditions_of(replace(entry(), environment={MADE_ON: [here, here | {"device": "a GPU"}, {}], "threads": 1}))
     )
-    assert facts["units made on"] == "device a processor; device a GPU; not told"
+    assert facts["units made on"] == "device a processor; device a GPU; not recorded"
     alone = dict(conditions_of(replace(entry(), environment={MADE_ON: [here]})))
     assert alone["units made on"] == "torch 2.9, device a processor, threads 1"
     assert facts["threads"] == "1"

@@ -1,1 +1,1 @@
-"""The static site: one folder that opens from disk, without a server and without the network."""
+"""The static site: one folder that a browser opens from disk, without a server and without the network."""

@@ -1,4 +1,4 @@
-"""Writes the site. A pure function of the records and of the pictures that are still there: same input, same bytes."""
+"""Writes the site: a pure function of the records and of the stored pictures. Same input, same bytes."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from ..analysis.board import Board, FindPictures, Methods, first_run
 from ..analysis.entry import Entry
 from ..analysis.summaries import summaries
 from ..files import slug_of, slugs_of
-from ..tables.columns import split
+from ..tables.columns import counted, split
 from ..tables.reported import Reported
+from ..tables.terms import GLOSSARY, TERMS
 from .cells import BoardPage, scales
 from .compare import compare_page
 from .films import Film, film_of, from_below, takes
@@ -36,15 +37,8 @@ def build(
     read: Callable[[Entry], tuple[Path, Result]],
     out: Path,
 ) -> Iterator[Path]:
-    """Write all pages below ``out``; ``read`` gives the record of an entry and where it lies."""
-    env = Environment(
-        loader=PackageLoader("cpbench.reports.site"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    places = _places(boards)
+    """Write all pages below ``out``; ``read`` returns the record of an entry and its path."""
+    env, places = _environment(), _places(boards)
     shared = {"nav": places, "count": sum(len(p.board.results) for p in places)}
     for folder in ("methods", "runs", "data", "pictures"):
         (out / folder).mkdir(parents=True, exist_ok=True)
@@ -54,25 +48,41 @@ def build(
     boards_shown = [leaderboard(place, methods) for place in places]
     index = env.get_template("index.html")
     context = {"boards": boards_shown, "filters": _filters(boards_shown), "split": split(boards), "failed": failed}
+    context["meanings"] = dict(item for board in boards_shown for item in board["meanings"])
     yield _write(out / "index.html", index.render(root="", reported=reported, **shared, **context))
+    glossary = env.get_template("glossary.html")
+    yield _write(out / "glossary.html", glossary.render(root="", groups=GLOSSARY, **shared))
     for place in places:
         yield from _board_pages(place, env, shared, methods, pictures, read, out)
 
 
+def _environment() -> Environment:
+    """Templates that escape every value and refuse unknown names; all of them see the glossary as ``terms``."""
+    env = Environment(
+        loader=PackageLoader("cpbench.reports.site"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    env.globals["terms"] = TERMS
+    return env
+
+
 def _places(boards: Sequence[Board]) -> list[BoardPage]:
-    titles = [f"{b.results[0].run.suite}, {b.tasks} task{'s' if b.tasks > 1 else ''}" for b in boards]
+    titles = [f"{b.results[0].run.suite}, {counted(b.tasks, 'task')}" for b in boards]
     many = Counter(titles)
     found = []
     for board, title in zip(boards, titles, strict=True):
         key = digest(board.conditions)[:6]
         slugs = slugs_of(board.runs)
-        told = f"{title} ({key})" if many[title] > 1 else title
-        found.append(BoardPage(board, f"{slug_of(title)}-{key}", told, slugs, scales(board.results)))
+        unique = f"{title} ({key})" if many[title] > 1 else title
+        found.append(BoardPage(board, f"{slug_of(title)}-{key}", unique, slugs, scales(board.results)))
     return found
 
 
 def _filters(boards: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
-    """What the first page can be filtered by, with the values that occur."""
+    """The filters of the first page, each with the values that occur."""
     found: dict[str, set[str]] = defaultdict(set)
     for board in boards:
         found["suite"].add(board["suite"])
@@ -93,24 +103,24 @@ def _board_pages(
     read: Callable[[Entry], tuple[Path, Result]],
     out: Path,
 ) -> Iterator[Path]:
-    """A page a run, a page a method, and the page of comparisons."""
+    """One page per run, one per method, and the page of comparisons."""
     films, found = dict[str, Film](), list(summaries(place.board))
     runs = place.board.runs
     template = env.get_template("run.html")
-    for entry in (e for own in runs.values() for e in own):
+    for name, entry in ((name, e) for name, own in runs.items() for e in own):
         path, result = read(entry)
         yield Path(shutil.copyfile(path, out / "data" / f"{entry.run.id}.json"))
         if film := film_of(entry, pictures, out):
             films[entry.run.id] = film
             yield out / film["file"]
         context = {"film": from_below(film), "json": f"../data/{entry.run.id}.json", **shared}
-        page = template.render(root="../", **context, **run_page(entry, result, place.scales))
+        page = template.render(root="../", **context, **run_page(place, name, entry, result))
         yield _write(out / "runs" / f"{entry.run.id}.html", page)
     template = env.get_template("method.html")
     for name, own in runs.items():
         film = films.get(min(own, key=first_run).run.id)
         context = method_page(place, name, [s for s in found if s.method == name], methods)
-        page = template.render(root="../", film=from_below(film), learns=bool(own[0].cost), **shared, **context)
+        page = template.render(root="../", film=from_below(film), **shared, **context)
         yield _write(out / "methods" / f"{place.slug}-{place.methods[name]}.html", page)
     page = env.get_template("compare.html").render(root="", **shared, **compare_page(place, takes(place, films)))
     yield _write(out / f"compare-{place.slug}.html", page)

@@ -1,4 +1,4 @@
-"""Cells of tables and heat maps, as the templates want them."""
+"""Cells of tables and heat maps, in the form that the templates use."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from ..analysis.entry import Entry
 from ..analysis.paired import Value
 from ..analysis.stats import Estimate
 from ..analysis.units import alike, is_share, kind, unit_of
+from ..tables.columns import counted
 
 
 @dataclass(frozen=True)
 class TableCell:
-    """A value to sort by (None: nothing), its text, its interval, and a class that marks it."""
+    """A value to sort by (None: no value), its text, its interval, and a class that marks it."""
 
     value: float | None
     text: str
@@ -31,7 +32,7 @@ NOTHING = TableCell(None, "–")
 
 
 def number(estimate: Estimate | None, show: Callable[[float], str], mark: str = "") -> TableCell:
-    """An estimate with its interval where it has one."""
+    """An estimate, with its interval where it has one."""
     if estimate is None or math.isnan(estimate.value):
         return NOTHING
     interval = ""
@@ -41,7 +42,7 @@ def number(estimate: Estimate | None, show: Callable[[float], str], mark: str = 
 
 
 def brief(estimate: Estimate | None, show: Callable[[float], str], mark: str = "") -> TableCell:
-    """The same with half the width of the interval, which is as wide above as below."""
+    """The same with half the width of its interval, which is symmetric."""
     cell = number(estimate, show, mark)
     if estimate is None or estimate.interval is None or cell is NOTHING:
         return cell
@@ -50,7 +51,7 @@ def brief(estimate: Estimate | None, show: Callable[[float], str], mark: str = "
 
 
 def plain(value: float, text: str | None = None) -> TableCell:
-    """A number without interval."""
+    """A number without an interval."""
     return NOTHING if math.isnan(value) else TableCell(round(value, 9), text or f"{value:g}")
 
 
@@ -73,7 +74,7 @@ class HeatRow:
 
 @dataclass(frozen=True)
 class HeatMap:
-    """A heat map as a table; ``corner`` says what its rows are."""
+    """A heat map as a table; ``corner`` is the title of its column of row names."""
 
     title: str
     columns: Sequence[str]
@@ -83,7 +84,7 @@ class HeatMap:
 
 @dataclass(frozen=True)
 class Scale:
-    """What colours mean: the value that is left pale, and the one that is darkest."""
+    """What colours mean: the value of the palest colour, and that of the darkest."""
 
     worst: float
     best: float
@@ -95,13 +96,13 @@ class Scale:
 
 
 Scales = dict[str, Scale]
-"""By kind of metric: a drift is seen on the scale of the distance that it is."""
+"""By kind of metric: a drift has the scale of its distance."""
 
 
 def scales(results: Iterable[Entry]) -> Scales:
-    """From the worst to the best cell of all runs, real pictures among them; from 0 to 1 for shares.
+    """From the worst to the best cell of all runs, real pictures included; from 0 to 1 for shares.
 
-    So one colour is one value on all pages, and darker is better whatever the direction of the metric.
+    One colour is one value on all pages of a board, and darker is better whatever the direction of the metric.
     """
     seen, higher = defaultdict[str, set[float]](set), dict[str, bool]()
     for entry in results:
@@ -116,15 +117,16 @@ def scales(results: Iterable[Entry]) -> Scales:
 
 
 def heat_map(metric: str, r: Matrix, names: Sequence[str], scale: Scale, *, higher: bool = True) -> HeatMap:
-    """R as a table. Rows in which nothing was measured are left out."""
+    """R as a table. Rows in which nothing was measured are left out, and counted in the title."""
     unit = unit_of(metric)
-    told = ", ".join(part for part in (unit.name, "higher is better" if higher else "lower is better") if part)
     rows = [
         HeatRow("base" if i == 0 else names[i - 1], [_heat(metric, v, scale, i == j + 1) for j, v in enumerate(row)])
         for i, row in enumerate(r)
         if (row == row).any()
     ]
-    return HeatMap(f"{metric} ({told})", names, rows)
+    better = "higher is better" if higher else "lower is better"
+    empty = f"{counted(left, 'empty row')} not shown" if (left := len(r) - len(rows)) else ""
+    return HeatMap(f"{metric} ({', '.join(part for part in (unit.name, better, empty) if part)})", names, rows)
 
 
 def _heat(metric: str, value: float, scale: Scale, own: bool) -> HeatCell:
@@ -140,17 +142,17 @@ _WHITE_ON_LIGHT, _BLACK_ON_DARK = 0.743, 0.514
 
 
 def shaded(share: float, text: str, *, own: bool) -> HeatCell:
-    """A cell with the classes that keep its text readable."""
+    """A heat map's cell, with the classes that keep its text readable."""
     marks = {"deep": share > _WHITE_ON_LIGHT, "bright": share > _BLACK_ON_DARK, "own": own}
     return HeatCell(round(share, 3), text, " ".join(name for name, on in marks.items() if on))
 
 
 _DECADES = 6.0
-"""Powers of ten below the greatest change that colours tell apart."""
+"""Powers of ten below the greatest change that have a colour of their own."""
 
 
 def change_map(changes: Changes, names: Sequence[str]) -> HeatMap | None:
-    """What each layer learned in each task, dark by powers of ten; None where it was not logged."""
+    """How much each layer changed in each task, on a logarithmic colour scale; None where it was not logged."""
     top = max((float(v) for v in changes.values.ravel() if v > 0), default=0.0)
     if not top:
         return None
@@ -158,7 +160,7 @@ def change_map(changes: Changes, names: Sequence[str]) -> HeatMap | None:
         HeatRow(x, [_changed(float(v), top) for v in row])
         for x, row in zip(changes.layers, changes.values, strict=True)
     ]
-    return HeatMap("mean |ΔW| learned in the task", names, rows, corner="layer")
+    return HeatMap("mean |ΔW| of each layer (row) in each task (column)", names, rows, corner="layer")
 
 
 def _changed(value: float, top: float) -> HeatCell:
@@ -180,7 +182,7 @@ class BoardPage:
 
 
 def values(board: Board) -> dict[str, Value]:
-    """The numbers of a run that methods are compared by."""
+    """The numbers of a run by which methods are compared, by the key of their column."""
     main = board.headline
     return {
         "average": lambda e: continual.average(e.matrix(main)),

@@ -1,4 +1,4 @@
-"""Charts of the headline metric: after each task where that was measured, else when learned and at the end."""
+"""Charts of the headline metric: after each task where that was measured, else right after learning and at the end."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ Chart = dict[str, str]
 
 
 def learning(runs: Sequence[Entry], metric: str, scale: Scale) -> Chart:
-    """Means over runs; the axis is that of all methods of the board."""
+    """Means over runs, on the axis that all methods of the board share."""
     factor, label = label_of(metric)
     r = factor * mean_matrix(runs, metric)
     ends = [factor * f(e, metric) for f in (floor, ceiling) for e in runs]
     y = axis(label, [factor * scale.worst, factor * scale.best, *ends], zero=True)
     names = runs[0].order if len({e.order for e in runs}) == 1 else ()
     series, x = _after_each(r, names) if in_between(r) else _then_and_now(r)
-    title = "After each task" if in_between(r) else "Learned, and kept"
+    title = "After each task" if in_between(r) else "Right after learning, and at the end"
     return {"title": title, "svg": lines(f"{metric} of each concept", series, x, y, levels(runs, metric, factor))}
 
 
 def levels(runs: Sequence[Entry], metric: str, factor: float) -> list[Level]:
-    """The base model and real pictures, where they were measured."""
-    told = {"floor: base model": floor, "ceiling: real pictures": ceiling}
-    means = {name: factor * float(np.mean([of(e, metric) for e in runs])) for name, of in told.items()}
+    """Floor and ceiling, where they were measured."""
+    bounds = {"floor: base model": floor, "ceiling: real pictures": ceiling}
+    means = {name: factor * float(np.mean([of(e, metric) for e in runs])) for name, of in bounds.items()}
     return [Level(f"{name}, {value:.3g}", value) for name, value in means.items() if not np.isnan(value)]
 
 
@@ -49,16 +49,16 @@ def _then_and_now(r: Matrix) -> tuple[list[Series], Axis]:
 
 
 def _after_each(r: Matrix, names: Sequence[str]) -> tuple[list[Series], Axis]:
-    """A line a concept, from the base model on."""
+    """One line per concept, from the base model on."""
     after = [float(k) for k in range(len(r))]
-    told = names or [f"concept {k}" for k in range(1, len(r))]
-    series = [Series(name, after, r[:, k].tolist(), k, dashed=k >= SHAPES) for k, name in enumerate(told)]
+    concepts = names or [f"concept {k}" for k in range(1, len(r))]
+    series = [Series(name, after, r[:, k].tolist(), k, dashed=k >= SHAPES) for k, name in enumerate(concepts)]
     return series, Axis("after task (0: base model)", -0.3, len(r) - 0.7, whole=True)
 
 
 @dataclass(frozen=True)
 class _Pair:
-    """Two columns against one another: titles, and how x is drawn."""
+    """Two columns, one against the other: titles, and how x is drawn."""
 
     x: str
     y: str
@@ -74,20 +74,20 @@ def fronts(place: BoardPage, rows: list[dict[str, Any]]) -> Iterator[dict[str, s
     factor, label = label_of(place.board.headline)
     what, average = label.split(" (")[0], f"average {label}"
     pairs = (
-        _Pair("forgetting", "plasticity", "plasticity against forgetting", f"forgetting of {what} (lower is better)",
+        _Pair("forgetting", "plasticity", "Plasticity against forgetting", f"forgetting of {what} (lower is better)",
               f"plasticity of {label}", factor),
-        _Pair("train_seconds", "average", "average against training time", "seconds a task (lower is better)", average,
-              log=True),
-        _Pair("stored_bytes", "average", "average against storage", "bytes stored (lower is better)", average,
+        _Pair("train_seconds", "average", "Average against training time", "seconds per task (lower is better)",
+              average, log=True),
+        _Pair("stored_bytes", "average", "Average against storage", "bytes stored (lower is better)", average,
               log=True),
     )  # fmt: skip
-    told = {row["method"]: row for row in rows if not row["bound"]}
+    shown = {row["method"]: row for row in rows if not row["bound"]}
     for pair in pairs:
-        if chart := _chart(pair, place, told, factor):
+        if chart := _chart(pair, place, shown, factor):
             yield {"title": pair.title, "svg": chart}
 
 
-def _chart(pair: _Pair, place: BoardPage, told: Mapping[str, dict[str, Any]], factor: float) -> str | None:
+def _chart(pair: _Pair, place: BoardPage, rows: Mapping[str, dict[str, Any]], factor: float) -> str | None:
     """None where fewer than two methods have both columns."""
     rivals = [line for line in place.board.lines if line.competes]
     seen = [line for line in rivals if _has(line.values[pair.x], pair.log) and _has(line.values[pair.y], False)]
@@ -95,7 +95,7 @@ def _chart(pair: _Pair, place: BoardPage, told: Mapping[str, dict[str, Any]], fa
         return None
     spots = [(pair.x_scale * line.values[pair.x].value, factor * line.values[pair.y].value) for line in seen]
     best = pareto(spots, smaller_x=True, smaller_y=False)
-    dots = [_dot(line, spot, on, pair, factor, told) for line, spot, on in zip(seen, spots, best, strict=True)]
+    dots = [_dot(line, spot, on, pair, factor, rows) for line, spot, on in zip(seen, spots, best, strict=True)]
     x, y = axis(pair.x_label, [a for a, _ in spots], log=pair.log), axis(pair.y_label, [b for _, b in spots])
     return scatter(f"{pair.title} of each method on {place.title}", dots, x, y)
 
@@ -110,9 +110,9 @@ def _dot(
     on: bool,
     pair: _Pair,
     factor: float,
-    told: Mapping[str, dict[str, Any]],
+    rows: Mapping[str, dict[str, Any]],
 ) -> Dot:
-    row = told[line.method]
+    row = rows[line.method]
     spread = _scaled(line.values[pair.x], pair.x_scale), _scaled(line.values[pair.y], factor)
     data = tuple((name, row[name]) for name in ("adapter", "consolidation"))
     return Dot(line.method, *spot, row["link"], on, spread, data)

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ..analysis.board import first_run
 from ..analysis.entry import mean_matrix
 from ..analysis.paired import Difference, differences
+from ..analysis.stats import LEAST
 from ..tables.columns import columns
 from .cells import BoardPage, heat_map, number, values
 from .charts import learning
 from .films import Take
 from .method import means
+from .rerun import command
 
 
 def compare_page(place: BoardPage, takes: Sequence[Take]) -> dict[str, Any]:
-    """All pairs of methods of a board, and what is shown of each method beside another."""
+    """All pairs of methods of a board, and what the page shows of each method."""
     board = place.board
     shown = {c.key: c for c in columns(board.headline)}
     best = [place.methods[line.method] for line in board.lines if line.method in board.runs]
@@ -23,18 +26,19 @@ def compare_page(place: BoardPage, takes: Sequence[Take]) -> dict[str, Any]:
         "board": place,
         "methods": list(place.methods.values()),
         "chosen": dict(zip("ab", [*best, "", ""], strict=False)),
-        "columns": [shown[key].title for key in values(board)],
+        "columns": [shown[key] for key in values(board)],
         "pairs": list(_pairs(place)),
         "panels": [_panel(place, name) for name in board.runs],
-        "takes": [{"told": take.told, "names": take.names} for take in takes],
+        "takes": [{"caption": take.caption, "names": take.names} for take in takes],
         "films": [
             {"method": slug, "takes": [(k, take.films[slug]) for k, take in enumerate(takes) if slug in take.films]}
             for slug in place.methods.values()
             if any(slug in take.films for take in takes)
         ],
         "names": takes[0].names if takes else [],
-        "note": "Small: 95 % intervals (Student's, over pairs; within orders where each has several seeds). Bold: zero "
-        "is outside; with many pairs, one in twenty is so by chance. Fewer than three pairs have no interval.",
+        "note": "Brackets: 95 % interval of the mean difference (Student's t, over pairs of runs; where each order has "
+        "several seeds, over the seeds within orders). Bold: the interval excludes zero. By chance alone, this happens "
+        f"in 1 of 20 comparisons. With fewer than {LEAST} pairs of runs there is no interval.",
     }
 
 
@@ -59,7 +63,7 @@ def _cell(d: Difference, key: str, show: Any) -> dict[str, str]:
 
 
 def _panel(place: BoardPage, name: str) -> dict[str, Any]:
-    """A method's own numbers, its matrix and its curves, on the scales of all methods."""
+    """A method's own numbers, its matrix and its curves, on the scales that all methods share."""
     runs, main = place.board.runs[name], place.board.headline
     order = runs[0].order
     names = order if all(e.order == order for e in runs) else [f"task {k}" for k in range(1, len(order) + 1)]
@@ -68,6 +72,7 @@ def _panel(place: BoardPage, name: str) -> dict[str, Any]:
         "method": place.methods[name],
         "link": f"methods/{place.slug}-{place.methods[name]}.html",
         "facts": [*means(place, name), ("runs", str(len(runs)))],
+        "command": command(min(runs, key=first_run)) if runs[0].cost else "",
         "heat": heat_map(main, mean_matrix(runs, main), names, scale),
         "chart": learning(runs, main, scale),
     }

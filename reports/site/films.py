@@ -1,4 +1,4 @@
-"""Films: all pictures of a run as one file, and which runs stand beside one another on the page of comparisons."""
+"""Films: all pictures of a run in one file, and the runs that the page of comparisons shows side by side."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .cells import BoardPage
 
 Film = dict[str, Any]
 Key = tuple[tuple[str, ...], int]
-"""An order and a seed."""
+"""A task order and a seed."""
 
 
 @dataclass(frozen=True)
 class Take:
-    """Films of runs of one order and seed, by the slugs of their methods."""
+    """Films of the runs of one order and seed, by the slugs of their methods."""
 
     order: tuple[str, ...]
     seed: int
@@ -28,17 +28,17 @@ class Take:
 
     @property
     def names(self) -> list[str]:
-        """The concepts in their order."""
+        """The concepts in the order in which they were taught."""
         return list(self.order)
 
     @property
-    def told(self) -> str:
-        """Which runs these are."""
+    def caption(self) -> str:
+        """The order and the seed as a sentence."""
         return f"Order {' → '.join(self.order)}, seed {self.seed}."
 
 
 def film_of(entry: Entry, pictures: FindPictures, out: Path) -> Film | None:
-    """All pictures of a run as one file, and where in it each concept is; None where they are gone."""
+    """All pictures of a run in one file, and the row of each concept in it; None where the pictures are not stored."""
     path = out / "pictures" / f"{entry.run.id}.webp"
     sprite = sprite_of(entry, pictures)
     if sprite is None:
@@ -64,7 +64,7 @@ def from_below(film: Film | None) -> Film | None:
 
 
 def takes(place: BoardPage, films: Mapping[str, Film]) -> list[Take]:
-    """For every two methods the first order and seed of which both have a film; ``films`` by the id of the run."""
+    """For every two methods, the first order and seed of which both have a film; ``films`` by the id of the run."""
     own = {name: _filmed(runs, films) for name, runs in place.board.runs.items()}
     first = {key: entry for found in own.values() for key, entry in found.items()}
     keys = sorted(first, key=lambda key: first_run(first[key]))

@@ -9,30 +9,32 @@ from typing import Any
 import numpy as np
 
 from ...benchmark.records import continual
-from ..analysis.board import UNKNOWN, Board, Methods
+from ..analysis.board import About, Board, Methods, first_run
 from ..analysis.changes import layer_changes
 from ..analysis.entry import Entry, mean_matrix
 from ..analysis.stats import estimate
 from ..analysis.summaries import SUMMARIES, Summary
 from ..analysis.units import label_of, titled, unit_of
-from ..tables.columns import Column, columns, size
+from ..tables.columns import Column, columns, duration, size
+from ..tables.terms import PARTS
 from .cells import BoardPage, change_map, heat_map, number, plain, values
 from .charts import Chart, learning
+from .rerun import command
 from .scatter import Strip, strips
 from .svg import Axis, Series, axis, lines
 
 _FEW = 12
-"""Orders that are drawn one by one; of more, the worst and the best half as many."""
+"""Task orders that are drawn one by one. Of more, only the best and the worst are drawn, half as many of each."""
 _BETTER = {"forgetting": "↓", "intransigence": "↓", "backward": "↑", "forward": "↑"}
-"""Directions of summaries, by the first word of their names; the others have that of their metric."""
+"""Directions of summaries, by the first word of their names. Other summaries have the direction of their metric."""
 
 
 def method_page(place: BoardPage, name: str, found: Sequence[Summary], methods: Methods) -> dict[str, Any]:
-    """A method on one board."""
+    """One method on one board, as its template uses it."""
     board, main = place.board, place.board.headline
     runs = board.runs[name]
-    about = methods.get(name.split(" (")[0], UNKNOWN)
-    parts = " + ".join((about.adapter, *about.consolidations)) if about.adapter else "none"
+    about = methods.get(name.split(" (")[0])
+    first = min(runs, key=first_run)
     order = runs[0].run.order
     same = all(r.run.order == order for r in runs)
     names = list(order) if same else [f"task {k}" for k in range(1, len(order) + 1)]
@@ -41,17 +43,44 @@ def method_page(place: BoardPage, name: str, found: Sequence[Summary], methods: 
         "method": {
             "name": name,
             "slug": place.methods[name],
-            "sentence": about.sentence,
-            "paper": about.paper,
-            "facts": [("Parts", parts), ("On", place.title), ("Runs", f"{len(runs)} (orders times seeds)")],
+            "sentence": _sentence(about, runs[0]),
+            "paper": about.paper if about else "",
+            "parts": _parts(about, learns=bool(runs[0].cost)),
+            "facts": [("Suite", place.title), ("Runs", f"{len(runs)} (task orders × seeds)")],
+            "bound": about is not None and about.bound,
             "options": json.dumps(runs[0].run.options, indent=1),
         },
+        "headline": main,
         "heat": heat_map(main, mean_matrix(runs, main), names, place.scales[main]),
         "changes": change_map(layer_changes(runs), names),
         "charts": list(_charts(place, runs)),
         "numbers": _numbers(found, {m: h for e in runs for m, h in e.higher.items()}),
         "runs": _runs(board, runs),
+        "command": command(first) if first.cost else "",
     }
+
+
+def _sentence(about: About | None, entry: Entry) -> str:
+    """What a method does; of one that is not installed, where it came from."""
+    if about is not None:
+        return about.sentence or "Its package gives no description."
+    package = entry.run.options.get("package")
+    origin = f"Its runs were made with the package {package}. " if package else ""
+    return (
+        f"Not in this installation: '{entry.run.method}' has no description here. {origin}Install the package that "
+        "provides it and re-run 'cpbench report' to see what it does and its parts."
+    )
+
+
+def _parts(about: About | None, *, learns: bool) -> list[tuple[str, str, str]]:
+    """Role, name and meaning of each part; names without a meaning in the glossary are explained by their package."""
+    if about is None:
+        return [("Parts", "", "unknown, since the method is not in this installation")]
+    if not about.adapter and not about.consolidations:
+        return [("Parts", "", "not described by its package" if learns else "none: this method trains nothing")]
+    found = [("Adapter", about.adapter)] if about.adapter else []
+    found += [("Consolidation", name) for name in about.consolidations]
+    return [(role, name, PARTS[name].text if name in PARTS else "") for role, name in found]
 
 
 def _charts(place: BoardPage, runs: Sequence[Entry]) -> Iterator[Chart]:
@@ -64,7 +93,7 @@ def _charts(place: BoardPage, runs: Sequence[Entry]) -> Iterator[Chart]:
 
 
 def _orders(runs: Sequence[Entry], main: str) -> Chart:
-    """A row an order, the best first: a point a seed, and their mean."""
+    """One row per order, the best first: one point per seed, and their mean."""
     factor, label = label_of(main)
     each: dict[tuple[str, ...], list[float]] = {}
     for e in runs:
@@ -73,30 +102,31 @@ def _orders(runs: Sequence[Entry], main: str) -> Chart:
     shown = ranked if len(ranked) <= _FEW else [*ranked[: _FEW // 2], *ranked[-_FEW // 2 :]]
     rows = [Strip(" → ".join(order), seen) for order, seen in shown]
     x = axis(f"average {label}", [v for row in rows for v in row.values])
-    few = f" The best and worst {_FEW // 2} of {len(ranked)} orders." if len(ranked) > _FEW else ""
-    title = f"Does the order matter? Diamond: mean over seeds.{few}"
+    title = "Average by task order (diamond: mean over seeds)"
+    if left := len(ranked) - len(shown):
+        title += f". The {_FEW // 2} best and {_FEW // 2} worst of {len(ranked)} orders; {left} not shown"
     return {"title": title, "svg": strips("Average by task order", rows, x)}
 
 
 def growth(runs: Sequence[Entry]) -> Chart:
-    """How seconds and storage of a task grow with its number."""
+    """How the training time and the storage of a task grow with its number."""
     tasks = [float(c.task) for c in runs[0].cost]
     seconds = np.mean([[c.train_seconds for c in e.cost] for e in runs], axis=0)
     stored = np.mean([[c.stored_bytes for c in e.cost] for e in runs], axis=0)
     own = [
-        Series("seconds", tasks, (seconds / seconds[0]).tolist(), 0),
+        Series("training time", tasks, (seconds / seconds[0]).tolist(), 0),
         Series("bytes stored", tasks, (stored / stored[0]).tolist() if stored[0] else [float("nan")] * len(tasks), 1),
     ]
     y = axis("times the first task (lower is better)", [v for s in own for v in s.y], zero=True)
-    told = f"first task: {seconds[0]:.1f} s, {size(float(stored[0]))}"
+    first = f"first task: {duration(float(seconds[0]))}, {size(float(stored[0]))}"
     return {
-        "title": f"Growth of cost ({told})",
+        "title": f"Growth of cost ({first})",
         "svg": lines("Cost of a task by its number", own, Axis("task", 0.7, len(tasks) + 0.3, whole=True), y),
     }
 
 
 def _numbers(found: Sequence[Summary], higher: Mapping[str, bool]) -> dict[str, Any]:
-    """All summaries of all metrics, each metric in its own unit."""
+    """All summaries of all metrics; each metric has its own unit."""
     present = {s.name for s in found}
     names = [*(name for name in SUMMARIES if name in present), *sorted(present - SUMMARIES.keys())]
     by = {(s.metric, s.name): s.estimate for s in found}
@@ -131,7 +161,7 @@ def _runs(board: Board, runs: Sequence[Entry]) -> dict[str, Any]:
 
 
 def means(place: BoardPage, name: str) -> list[tuple[str, str]]:
-    """The numbers that methods are compared by, of one method, as titles and texts."""
+    """The numbers by which methods are compared, of one method, as titles and texts."""
     shown = {c.key: c for c in columns(place.board.headline)}
     runs = place.board.runs[name]
     found = {key: estimate([of(e) for e in runs], [e.order for e in runs]) for key, of in values(place.board).items()}

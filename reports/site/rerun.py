@@ -1,4 +1,4 @@
-"""How to do a run again: the command, and what it does not say."""
+"""How to re-run a run: the command, and what to know beside it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from ..analysis.entry import Entry
 
 
 def command(entry: Entry) -> str:
-    """The command that does this run again. Options are given in full: defaults may change.
+    """The command that re-runs this run. It has all options, since defaults may change.
 
-    Orders name all concepts of a suite: those that this run did not teach come last, and ``--lengths`` cuts them off.
+    ``--orders`` names all concepts of a suite: those that this run did not teach come last, and ``--lengths`` leaves
+    them out.
     """
     run, suite = entry.run, _suite(entry)
     rest = [c.name for c in suite.concepts if c.name not in run.order] if suite else []
@@ -31,32 +32,32 @@ def command(entry: Entry) -> str:
 
 
 def _suite(entry: Entry) -> Suite | None:
-    """The suite of a run where cpbench ships it as it was then."""
+    """The suite of a run; None where cpbench ships another version of it, or none."""
     suite, key = _shipped(entry.run.suite)
     return suite if key == entry.run.suite_hash else None
 
 
 @cache
 def _shipped(name: str) -> tuple[Suite | None, str]:
-    """A suite of cpbench with its hash: read once for all runs."""
+    """A suite of cpbench with its hash, read once for all runs."""
     suite = load_suite(name) if name in suite_names() else None
     return suite, suite.hash if suite else ""
 
 
 def remarks(entry: Entry) -> list[str]:
-    """What the command needs, does besides, or leaves to do."""
+    """What the command needs, what it makes besides this run, and what is left to do after it."""
     run, suite = entry.run, _suite(entry)
     found = []
     if suite is None:
         found.append(
-            f"cpbench does not ship this suite as it was (hash {run.suite_hash}): the command wants its spec in "
-            f"{run.suite}.yaml, and --orders all of its concepts."
+            f"This version of the suite (hash {run.suite_hash}) is not part of cpbench. The command needs its "
+            f"specification in {run.suite}.yaml, and all of its concepts in --orders."
         )
     if run.seed:
-        found.append("Seeds count from 0: the runs of lower seeds are made too, or found where they are in the store.")
+        found.append("Seeds count from 0: the command also makes the runs of lower seeds that are not in the store.")
     if suite is None or run.profile != suite.evaluation.profile:
         found.append(
-            f"It is scored under the profile of the suite; 'cpbench score --profile {run.profile}' then scores the "
-            "same pictures as here."
+            f"The command scores with the profile of the suite. To get the scores of this page, then use "
+            f"'cpbench score --profile {run.profile}'."
         )
     return found

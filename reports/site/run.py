@@ -1,4 +1,4 @@
-"""A run's page and its parts: what was logged while it learned, what it cost, and how to do it again."""
+"""The page of a run: its scores, what was logged during training, what it cost, and how to re-run it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from ..analysis.board import headline
 from ..analysis.changes import layer_changes
 from ..analysis.entry import Entry
 from ..analysis.units import kind
-from ..tables.columns import size
-from .cells import HeatMap, HeatRow, Scales, change_map, heat_map, shaded
+from ..tables.columns import counted, duration, size
+from ..tables.terms import PROTOCOLS
+from .cells import BoardPage, HeatMap, HeatRow, change_map, heat_map, shaded
 from .charts import learning
 from .rerun import command, remarks
 from .svg import Axis, Series, axis, lines
 
 _STAMPED = {"device": "processor", "made_on": "units made on"}
-"""What parts of the stamp are called where their own name means something else."""
+"""Titles of parts of the stamp whose own name means something else on the page."""
 _EIGEN = {"fisher": "L_denoise", "fisher_dc": "L_denoise + L_DC"}
 
 
@@ -35,7 +36,7 @@ def charts(result: Result) -> Iterator[dict[str, str]]:
     terms = sorted({name for f in figures for name in f if name.startswith("loss.")})
     losses = [_series(name.removeprefix("loss."), figures, name, tasks, k) for k, name in enumerate(terms)]
     if losses:
-        y = axis("mean over the last tenth of the updates", [v for s in losses for v in s.y], zero=True)
+        y = axis("mean over the last 10 % of updates", [v for s in losses for v in s.y], zero=True)
         yield {"title": "Terms of the loss", "svg": lines("Terms of the loss by task", losses, x, y)}
     layers = sorted({name for f in figures for name in f if name.startswith("change.")})
     if layers:
@@ -49,14 +50,15 @@ def _series(title: str, figures: list[dict[str, float]], name: str, tasks: list[
 
 
 def _changes(figures: list[dict[str, float]], layers: list[str], tasks: list[float], x: Axis) -> dict[str, str]:
-    """Mean |ΔW| of all layers, and the least and most changed."""
-    total = _series("mean over all", figures, "change", tasks, 0)
+    """Mean |ΔW| over all layers, and that of the least and the most changed layer."""
+    total = _series("mean of all layers", figures, "change", tasks, 0)
     each = [_series("", figures, name, tasks, 1) for name in layers]
     ranked = sorted(each, key=lambda s: (np.nan_to_num(s.y).mean(), s.name))
     shown = [total, Series("least changed layer", tasks, ranked[0].y, 2, dashed=True)]
     shown.append(Series("most changed layer", tasks, ranked[-1].y, 1, dashed=True))
     y = axis("mean |ΔW| learned in the task", [v for s in shown for v in s.y], zero=True)
-    return {"title": f"Change of the weights ({len(layers)} layers)", "svg": lines("Mean change by task", shown, x, y)}
+    title = f"Change of the weights: mean and 2 extremes of {counted(len(layers), 'layer')}"
+    return {"title": title, "svg": lines("Mean change by task", shown, x, y)}
 
 
 def _eigenvalues(figures: list[dict[str, float]], tasks: list[float], x: Axis) -> dict[str, str]:
@@ -65,16 +67,19 @@ def _eigenvalues(figures: list[dict[str, float]], tasks: list[float], x: Axis) -
         for style, (kind, k, title) in enumerate((kind, k, title) for kind, title in _EIGEN.items() for k in (1, 2, 3))
     ]
     y = axis("eigenvalue", [v for s in shown for v in s.y], log=True)
-    return {"title": "Largest eigenvalues of the empirical Fisher", "svg": lines("Eigenvalues by task", shown, x, y)}
+    return {
+        "title": "The 3 largest eigenvalues of the empirical Fisher information",
+        "svg": lines("Eigenvalues by task", shown, x, y),
+    }
 
 
 def confusions(entry: Entry) -> Iterator[HeatMap]:
-    """One map for each task after which the model classified real pictures, of the concepts it chose among."""
+    """One map per task after which the model classified real pictures, over the concepts that it chose among."""
     for i, r in sorted(entry.confusion.items()):
         seen = [k for k in range(entry.tasks) if r[k, k] == r[k, k]]
         if len(seen) > 1:
             names = [entry.run.order[k] for k in seen]
-            title = "before any task, by noun" if i == 0 else f"after task {i}"
+            title = "before any task, by class noun" if i == 0 else f"after task {i}"
             rows = [_confused(entry.run.order[a], r[a], a, seen) for a in seen]
             yield HeatMap(f"{title} (%)", names, rows, corner="pictures of")
 
@@ -84,16 +89,16 @@ def _confused(name: str, row: NDArray[np.float64], own: int, seen: list[int]) ->
 
 
 def cost_table(entry: Entry) -> dict[str, Any]:
-    """What each task cost."""
-    names = ["task", "training s", "peak memory", "stored", "trainable", "s a picture"]
+    """The cost of each task."""
+    names = ["task", "training", "peak memory", "stored", "trainable", "per picture"]
     rows = [
         (
             f"{c.task}: {entry.run.order[c.task - 1]}",
-            f"{c.train_seconds:.1f}",
+            duration(c.train_seconds),
             size(c.peak_memory_bytes),
             size(c.stored_bytes),
             f"{c.trainable_parameters:,}",
-            f"{c.seconds_per_picture:.3f}",
+            duration(c.seconds_per_picture),
         )
         for c in entry.cost
     ]
@@ -101,31 +106,34 @@ def cost_table(entry: Entry) -> dict[str, Any]:
 
 
 def conditions_of(entry: Entry) -> list[tuple[str, str]]:
-    """Everything that decides the numbers, and what they were made with."""
+    """Everything that decides the numbers of a run, and the machine and software that made them."""
     run, stamp = entry.run, entry.environment
     facts = [("run", run.id), ("suite", f"{run.suite} version {run.suite_version}, {run.suite_hash}")]
     facts += [("backbone", f"{run.backbone}, weights {run.weights}"), ("profile", run.profile)]
+    facts += [("protocol", f"{run.protocol}: {PROTOCOLS.get(run.protocol, 'unknown')}")]
     facts += [(name, key) for name, key in sorted(run.extractors.items())]
-    facts += [("device", f"{run.device}, {run.dtype}"), ("made", entry.created)]
-    return facts + [(_STAMPED.get(key, key), _told(value)) for key, value in stamp.items()]
+    facts += [("device", f"{run.device}, {run.dtype}"), ("created", entry.created)]
+    return facts + [(_STAMPED.get(key, key), _text_of(value)) for key, value in stamp.items()]
 
 
-def _told(value: Any) -> str:
-    """A value of a stamp; of several machines (a list), what they differ in."""
+def _text_of(value: Any) -> str:
+    """A value of a stamp; for a list of machines, the values in which they differ."""
     if isinstance(value, list):
         every = {k: None for machine in value for k in machine}
         differing = [k for k in every if len({machine.get(k) for machine in value if machine}) > 1] or [*every]
-        return "; ".join(_told({k: machine[k] for k in differing if k in machine}) for machine in value)
+        return "; ".join(_text_of({k: machine[k] for k in differing if k in machine}) for machine in value)
     if isinstance(value, dict):
-        return ", ".join(f"{k} {v}" for k, v in value.items()) or "not told"
+        return ", ".join(f"{k} {v}" for k, v in value.items()) or "not recorded"
     return str(value)
 
 
-def run_page(entry: Entry, result: Result, scales: Scales) -> dict[str, Any]:
-    """One run; ``result`` is its whole record, ``scales`` are those of its board."""
-    run, main = entry.run, headline([entry])
+def run_page(place: BoardPage, method: str, entry: Entry, result: Result) -> dict[str, Any]:
+    """One run of a board's ``method``, as its template uses it; ``result`` is its whole record."""
+    run, main, scales = entry.run, headline([entry]), place.scales
     return {
         "title": f"{run.method} on {run.suite}, seed {run.seed}",
+        "method": method,
+        "link": f"../methods/{place.slug}-{place.methods[method]}.html",
         "order": " → ".join(run.order),
         "learns": bool(entry.cost),
         "heats": [

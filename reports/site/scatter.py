@@ -1,4 +1,4 @@
-"""Charts of points for the site as inline SVG: methods against one another, and runs by task order."""
+"""Charts of points as inline SVG: methods in two columns of the leaderboard, and runs by task order."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from .svg import BOTTOM, LEFT, TOP, Axis, Canvas, mark
 
 Interval = tuple[float, float] | None
 _WIDE, _NARROW = (470, 400), (350, 440)
-"""Width and height of a chart of names, for a page and for a telephone: its text is never made smaller."""
+"""Width and height of a chart of names on a wide page and on a phone: its text never gets smaller."""
 _RADIUS = 5.0
 
 
 @dataclass(frozen=True)
 class Dot:
-    """One named point; ``front``: nothing is better in both directions; ``spread``: its intervals in x and y.
+    """One named point; ``front``: it is on the Pareto front; ``spread``: its intervals in x and y.
 
-    ``data``: what the page can filter by.
+    ``data``: names and values that the page can filter by.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Dot:
 
 
 def scatter(title: str, dots: Sequence[Dot], x: Axis, y: Axis) -> Markup:
-    """Named points, twice: for wide and for narrow pages. Those of the front are filled, joined, and on top."""
+    """Named points, twice: for wide and for narrow pages. Points of the front are filled, joined, and on top."""
     wide, narrow = Canvas(x, y, *_WIDE), Canvas(x, y, *_NARROW)
     return Markup(_points(title, dots, wide, "chart") + _points(title, dots, narrow, "chart narrow"))
 
@@ -55,17 +55,17 @@ def _points(title: str, dots: Sequence[Dot], canvas: Canvas, kind: str) -> str:
 
 
 def _dot(d: Dot, spot: tuple[float, float], box: Box) -> str:
-    told = "".join(f' data-{escape(k)}="{escape(v)}"' for k, v in d.data)
+    data = "".join(f' data-{escape(k)}="{escape(v)}"' for k, v in d.data)
     circle = f'<circle cx="{spot[0]:.1f}" cy="{spot[1]:.1f}" r="{_RADIUS - 0.5}"/>'
     name = f'<text x="{box.x:.1f}" y="{box.y + 10:.1f}">{escape(d.name)}</text>'
     (a, b), far = box.nearest(spot), box.far(spot, _RADIUS)
     lead = f'<path class="lead" d="M{spot[0]:.1f} {spot[1]:.1f}L{a:.1f} {b:.1f}"/>' if far else ""
     kind = "dot on" if d.front else "dot"
-    return f'<a href="{escape(d.link)}" class="{kind}"{told}>{lead}{circle}{name}</a>'
+    return f'<a href="{escape(d.link)}" class="{kind}"{data}>{lead}{circle}{name}</a>'
 
 
 def _bars(d: Dot, canvas: Canvas) -> str:
-    """Its intervals as a faint cross, cut where the axes end."""
+    """The intervals of a point as a faint cross, cut where the axes end."""
     path = ""
     for k, interval in enumerate(d.spread):
         if interval is not None:
@@ -85,7 +85,7 @@ class Strip:
 
 
 def strips(title: str, rows: Sequence[Strip], x: Axis) -> Markup:
-    """A row of points for each name, with a bar from the least to the greatest and a larger mark for their mean."""
+    """One row of points per name: a bar from the least to the greatest, and a larger mark at their mean."""
     high = 34
     canvas = Canvas(x, Axis("", 0, 1), height=TOP + BOTTOM + high * len(rows))
     body = [canvas.foot(), *(_strip(row, canvas, TOP + high * k) for k, row in enumerate(rows))]

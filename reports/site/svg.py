@@ -1,6 +1,6 @@
-"""Charts for the site as inline SVG: they take the colours of the page, in light and in dark, and are small.
+"""Charts as inline SVG: small, and in the colours of the page, light or dark.
 
-The same plots for papers are matplotlib's (:mod:`.plots`); a page a run times ten thousand runs is too many of those.
+Matplotlib (:mod:`.plots`) draws the same plots for papers; for one page per run it would take too long.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..layout import Box, Rows, subs
 
 LEFT, RIGHT, TOP, BOTTOM = 58, 16, 14, 46
 SHAPES = 7
-"""Shapes and colours go round after so many series; both differ, for those who see no colours."""
+"""After so many series, shapes and colours repeat. They differ together, for readers who see no colours."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Level:
 
 @dataclass(frozen=True)
 class Axis:
-    """A label with unit and direction, and the range; ``log`` for a logarithmic one, ``whole`` for whole ticks."""
+    """A label with unit and direction, and the range; ``log``: logarithmic, ``whole``: ticks at whole numbers only."""
 
     label: str
     low: float
@@ -57,13 +57,13 @@ class Axis:
         return [float(v) for v in locator.tick_values(self.low, self.high) if self.low <= v <= self.high]
 
     def share(self, value: float) -> float:
-        """Where a value lies in the range, 0 to 1."""
+        """The place of a value in the range, 0 to 1."""
         low, high, v = (math.log(u) if self.log else u for u in (self.low, self.high, value))
         return (v - low) / (high - low)
 
 
 def axis(label: str, values: Iterable[float], *, zero: bool = False, log: bool = False) -> Axis:
-    """A range that holds all values with a little room, from zero on where asked for."""
+    """A range that contains all values with some room; with ``zero``, it includes zero."""
     seen = [v for v in values if not math.isnan(v) and (v > 0 or not log)] or [0.0, 1.0]
     low, high = min(seen), max(seen)
     if log:
@@ -74,7 +74,7 @@ def axis(label: str, values: Iterable[float], *, zero: bool = False, log: bool =
 
 @dataclass(frozen=True)
 class Canvas:
-    """Two axes and the size that they are drawn in, in pixels at full size; text is 11 pixels high."""
+    """Two axes and the size of their drawing, in pixels at full size; text is 11 pixels high."""
 
     x: Axis
     y: Axis
@@ -82,7 +82,7 @@ class Canvas:
     height: int = 300
 
     def at(self, x: float, y: float) -> tuple[float, float]:
-        """Where a point lies, from the upper left corner."""
+        """Pixels from the left and from the top to a point."""
         return self._across(x), self._down(y)
 
     def _across(self, value: float) -> float:
@@ -102,7 +102,7 @@ class Canvas:
         return "".join([*parts, _label(self.y.label, turned), self.foot()])
 
     def foot(self) -> str:
-        """The part of the frame that belongs to x."""
+        """The grid, tick labels and label of the x axis."""
         low, parts = self.height - BOTTOM, []
         for v in self.x.ticks():
             at = self._across(v)
@@ -112,7 +112,7 @@ class Canvas:
         return "".join([*parts, _label(self.x.label, f'x="{middle}" y="{self.height - 8}"')])
 
     def level(self, line: Level, drawn: Rows) -> str:
-        """A horizontal line over the whole width, with its name where it covers the fewest of the ``drawn`` points."""
+        """A horizontal line over the whole width, its name where that covers the fewest of the ``drawn`` points."""
         at, right, width = self._down(line.y), self.width - RIGHT, 6.1 * len(line.name)
         lefts = (right - 3 - width, LEFT + 3, (LEFT + right - width) / 2)
         boxes = [Box(left, top, width, 12.0) for top in (at - 14, at + 2) for left in lefts]
@@ -121,7 +121,7 @@ class Canvas:
         return f'<g class="level"><path d="M{LEFT} {at:.1f}H{right}"/>{name}</g>'
 
     def svg(self, title: str, body: Sequence[str], *, kind: str = "chart", role: str = "img") -> str:
-        """The whole picture; ``role`` is "group" where parts of it are links."""
+        """The whole chart; ``role`` is "group" where parts of it are links."""
         start = f'<svg class="{kind}" viewBox="0 0 {self.width} {self.height}" role="{role}"'
         return f'{start} aria-label="{escape(title)}">{"".join(body)}</svg>'
 
@@ -144,7 +144,7 @@ def lines(title: str, series: Sequence[Series], x: Axis, y: Axis, levels: Sequen
 
 
 def _along(points: Sequence[tuple[float, float]]) -> Rows:
-    """Points close to one another on the line that joins some, (n, 2)."""
+    """Closely spaced points on the line through ``points``, (n, 2)."""
     corners, steps = np.array(points).reshape(len(points), 2), np.arange(0, max(1, len(points) - 1) + 1e-9, 1 / 16)
     if not points:
         return corners

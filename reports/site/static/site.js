@@ -1,9 +1,10 @@
-// Sorting, filters, chosen columns, the slider, and links that remember them. Every page can be read without this file.
+// Sorting, filters, chosen columns, sliders, hints at cut tables, and addresses that keep a page's state. Every page can
+// be read without this file.
 "use strict";
 
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 
-// The state of a page lives in the part of its address after '#': a=1&b=2.
+// The state of a page is the part of its address after '#': a=1&b=2.
 const state = new URLSearchParams(location.hash.slice(1));
 function remember(key, value) {
   if (value === "" || value === null) state.delete(key); else state.set(key, value);
@@ -24,7 +25,7 @@ function sortTable(table, column, direction) {
   rows.sort((a, b) => {
     const [x, y] = [valueOf(a, column), valueOf(b, column)];
     if (typeof x === "string") return sign * x.localeCompare(y);
-    if (Number.isNaN(x) || Number.isNaN(y)) return Number.isNaN(x) - Number.isNaN(y);  // nothing is last, always
+    if (Number.isNaN(x) || Number.isNaN(y)) return Number.isNaN(x) - Number.isNaN(y);  // rows without a value always come last
     return sign * (x - y);
   });
   body.append(...rows, ...bounds);
@@ -73,7 +74,7 @@ all("select[data-filter]").forEach((select) => {
   select.addEventListener("change", () => { remember(select.dataset.filter, select.value); applyFilters(); });
 });
 
-// Columns: a checkbox each; those that are off are remembered.
+// Columns: one checkbox each; the address keeps those that are off.
 function showColumn(table, name, on) {
   const column = all("thead th", table).findIndex((th) => th.dataset.column === name);
   all("tr", table).forEach((row) => { row.children[column].hidden = !on; });
@@ -88,10 +89,29 @@ all("input[data-column]").forEach((box) => {
     showColumn(table, box.dataset.column, box.checked);
     const hidden = all(`input[data-table="${table.id}"]`).filter((b) => !b.checked).map((b) => b.dataset.column);
     remember(key, hidden.join(","));
+    showHints();
   });
 });
 
-// The slider: moves every film it controls to the pictures after a task.
+// Hints: a table that is wider than its place says how many columns are out of sight, with a shadow at its edge.
+function showHint(scroller) {
+  const [hint, place] = [scroller.querySelector(".hint"), scroller.querySelector(".scroll")];
+  const edge = place.getBoundingClientRect().right + 1;
+  const beyond = all("thead th", place).filter((th) => th.getBoundingClientRect().right > edge).length;
+  const cut = place.scrollWidth > place.clientWidth + 1;
+  hint.hidden = !cut;
+  hint.classList.toggle("done", !beyond);
+  if (beyond) hint.textContent = `Scroll sideways for ${beyond} more column${beyond === 1 ? "" : "s"} →`;
+  scroller.classList.toggle("more", beyond > 0);
+  scroller.classList.toggle("moved", place.scrollLeft > 1);
+}
+const showHints = () => all(".scroller").forEach(showHint);
+all(".scroller").forEach((scroller) => {
+  scroller.querySelector(".scroll").addEventListener("scroll", () => showHint(scroller), { passive: true });
+});
+addEventListener("resize", showHints);
+
+// The slider: shows the pictures after a task in every film that it controls.
 function showTask(slider) {
   const task = Number(slider.value);
   const names = JSON.parse(slider.dataset.names);
@@ -114,7 +134,7 @@ all("input[type=range][data-names]").forEach((slider) => {
   showTask(slider);
 });
 
-// Compare: two selects choose which methods and which difference are shown, the first one first.
+// Compare: two selects choose the methods and the difference that are shown, the first method first.
 function bring(name, chosen) {
   all(`[data-${name}]`).forEach((part) => { part.hidden = !chosen.includes(part.dataset[name]); });
   chosen.forEach((method) => {
@@ -123,7 +143,7 @@ function bring(name, chosen) {
   });
 }
 
-// A difference is written once for both directions: the other way round every sign is changed.
+// Each pair of methods has one row; in the other direction every sign is changed.
 const negated = (text) => text.replace(/^-?(?=\d)/, (sign) => (sign || !/[1-9]/.test(text) ? "" : "-"));
 function turn(row) {
   row.dataset.pair = row.dataset.pair.split(" ").reverse().join(" ");
@@ -137,7 +157,7 @@ function turn(row) {
   all(".sure", row).forEach((cell) => { cell.classList.toggle("up"); cell.classList.toggle("down"); });
 }
 
-// Both show the same order and seed: the first that both have pictures of.
+// Both films show the same order and seed: the first of which both methods have pictures.
 function showTake(a, b) {
   const watch = document.querySelector("[data-takes]");
   if (!watch) return;
@@ -148,8 +168,8 @@ function showTake(a, b) {
   all("[data-take]", watch).forEach((film) => { film.hidden = film.dataset.take !== take; });
   all("[data-filmed]", watch).forEach((part) => { part.hidden = part.hidden || !told; });
   watch.querySelector(".slider").hidden = !told;
-  document.getElementById("take").textContent = told ? told.told
-    : "No order and seed of both has its pictures on this machine; run both again and write the report anew.";
+  document.getElementById("take").textContent = told ? told.caption
+    : "No pictures of both methods with the same task order and seed are stored here. Re-run both with the commands on the pages of their runs, then use 'cpbench report'.";
   if (told) { slider.dataset.names = JSON.stringify(told.names); showTask(slider); }
 }
 
@@ -174,3 +194,4 @@ all(".controls[hidden], .film[hidden], .needs-script[hidden]").forEach((part) =>
 all(".without-script").forEach((part) => { part.hidden = true; });
 if (all("select[data-side]").length) choosePair();
 if (all("select[data-filter]").length) applyFilters();
+showHints();
