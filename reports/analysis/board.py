@@ -203,8 +203,5 @@ Methods = Mapping[str, About]
 """Methods by their names in the catalogue."""
 
 
-UNKNOWN = About("", (), "", "")
-
-
 FindPictures = Callable[[str], list[Path]]
 """The PNG files of a unit by its key; empty where the store no longer has it."""
