@@ -137,7 +137,7 @@ def test_filters_columns_and_order_are_part_of_the_address(site, page):
         ("suite", "other", [["lora"]]),
     ],
 )
-def test_every_filter_leaves_what_it_says_and_is_part_of_the_address(site, page, name, value, shown):
+def test_every_filter_leaves_the_rows_it_names_and_is_part_of_the_address(site, page, name, value, shown):
     page.goto(url(site))
     page.select_option(f"select[data-filter={name}]", value)
     for _ in range(2):
@@ -213,7 +213,7 @@ def test_a_difference_has_the_sign_of_first_minus_second_in_both_directions(site
     assert difference(page, "clora", "dsc") == (values, intervals, kinds)
 
 
-def test_methods_without_a_common_run_say_so_and_show_no_film(page, tmp_path):
+def test_methods_without_a_common_run_show_no_film_but_the_way_to_one(page, tmp_path):
     Image.new("RGB", (32, 32), "peru").save(tmp_path / "draw.png")
     for method, seed in (("clora", 0), ("clora", 1), ("dsc", 1), ("dsc", 2), ("lora", 2)):
         write_result(tmp_path / "results", record(method, KEEPS, seed=seed))
@@ -246,7 +246,7 @@ def test_no_frame_shows_a_sliver_of_the_picture_beside_it(site, browser, tmp_pat
         context.close()
 
 
-def test_on_a_telephone_the_slider_stays_in_sight_of_the_pictures(site, browser):
+def test_on_a_phone_the_slider_stays_in_sight_of_the_pictures(site, browser):
     context = browser.new_context(viewport={"width": 390, "height": 500})
     page = context.new_page()
     path = next(p for p in site.glob("runs/*") if "dsc on tiny-3" in p.read_text())
@@ -371,7 +371,7 @@ def test_axe_finds_no_serious_violation_wherever_the_slider_is(site, browser, sc
     context.close()
 
 
-def test_on_a_telephone_nothing_but_tables_scrolls_sideways(site, browser):
+def test_on_a_phone_nothing_but_tables_scrolls_sideways(site, browser):
     context = browser.new_context(viewport={"width": 360, "height": 740})
     page = context.new_page()
     for path in [

@@ -61,7 +61,7 @@ def test_a_run_of_all_concepts_with_the_first_seed_needs_no_remark():
     assert remarks(run) == [] and "--lengths" not in command(run)
 
 
-def test_what_the_command_cannot_say_is_said_beside_it():
+def test_what_the_command_cannot_express_is_written_beside_it():
     run = recorded("lora", (0, 1), 3)
     other = dataclasses.replace(run, run=run.run.model_copy(update={"profile": "dreambooth"}))
     assert "lower seeds" in remarks(run)[0]

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from cpbench.benchmark.records.result import Result, write_result
+from cpbench.methods.catalogue import CATALOGUE
 from cpbench.reports.analysis.board import About, pareto
 from cpbench.reports.analysis.units import alike, three
 from cpbench.reports.site.cells import Scale, heat_map, scales
@@ -223,7 +224,7 @@ def test_a_drift_that_is_nearly_nothing_does_not_look_like_a_difference():
     assert max(shares) - min(shares) < 0.05 and min(shares) > 0.9
 
 
-def test_the_order_matters_is_told_by_named_points_and_no_line(tmp_path):
+def test_task_orders_are_named_rows_of_points_without_a_line_between_them(tmp_path):
     for seed in (0, 1):
         for order in (ORDER, ORDER[::-1]):
             write_result(tmp_path / "results", record("lora", KEEPS, seed=seed, order=order))
@@ -231,7 +232,7 @@ def test_the_order_matters_is_told_by_named_points_and_no_line(tmp_path):
     chart = text.split("Average by task order", 1)[1].split("</figure>")[0]
     assert "not shown" not in chart
     assert " → ".join(ORDER) in chart and " → ".join(ORDER[::-1]) in chart
-    assert chart.count("<circle") == 4 and "legend" not in chart, "a point a seed, and no line from order to order"
+    assert chart.count("<circle") == 4 and "legend" not in chart, "one point per seed, and no line from order to order"
 
 
 def test_a_chart_of_more_orders_than_it_draws_counts_those_that_it_leaves_out(tmp_path):
@@ -258,6 +259,12 @@ def test_a_method_of_another_package_is_shown_like_one_of_the_catalogue(tmp_path
     assert "Holds what matters." in text and 'href="https://example.org/mine"' in text
     assert f"<b>lora</b>: {PARTS['lora'].text}" in html.unescape(text) and "<b>mine-penalty</b></dd>" in text
     assert 'data-adapter="lora" data-consolidation="mine-penalty"' in (page.parent.parent / "index.html").read_text()
+
+
+def test_every_part_of_the_catalogue_has_a_meaning():
+    rows = CATALOGUE.values()
+    used = {r.adapter for r in rows if r.adapter} | {name for r in rows for name in r.consolidations}
+    assert used == set(PARTS)
 
 
 def test_a_method_that_is_not_installed_is_named_with_its_package_and_what_to_do(tmp_path):
@@ -294,7 +301,7 @@ def test_values_after_each_task_are_curves_where_they_were_measured(tmp_path):
     assert chart.count('class="mark"') == 12 + 3, "three concepts after four states, and the legend"
 
 
-def test_points_of_the_front_lie_on_top_and_all_points_have_names(tmp_path):
+def test_points_of_the_front_are_on_top_and_all_points_have_names(tmp_path):
     dots = [Dot("behind", 1, 1, "#"), Dot("first", 1, 1, "#", front=True), Dot("third", 2, 1, "#")]
     text = scatter("t", dots, axis("x", [1, 2]), axis("y", [1, 2]))
     wide = text.split("</svg>")[0]
@@ -311,7 +318,7 @@ def test_numbers_have_three_significant_digits():
     assert alike(29.27, "243") == "29" and alike(3.66, "84.8") == "3.7"
 
 
-def test_a_chart_tells_gaps_and_directions_and_escapes_names():
+def test_a_chart_shows_gaps_and_directions_and_escapes_names():
     chart = lines(
         "a < b", [Series("<i>", [1, 2, 3], [0.1, float("nan"), 0.3])], axis("x", [1, 3]), axis("y", [0.1, 0.3])
     )

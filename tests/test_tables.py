@@ -74,7 +74,7 @@ def test_runs_of_one_method_are_averaged_and_counted():
     assert average.n == 2
 
 
-def test_two_sets_of_options_are_two_rows_that_say_how_they_differ():
+def test_two_sets_of_options_are_two_rows_that_name_how_they_differ():
     warm, cool = ({"learner": {"rate": 0.001}, "dsc": {"temperature": t}} for t in (0.1, 0.05))
     named = by_method([entry("dsc", options=warm), entry("dsc", options=cool, seed=1), entry()])
     assert sorted(named) == ["clora", "dsc (dsc.temperature=0.05)", "dsc (dsc.temperature=0.1)"]
@@ -155,7 +155,7 @@ def test_markdown_prints_units_directions_and_the_best_in_bold():
     assert "**" not in next(x for x in text.splitlines() if "ceiling" in x)
 
 
-def test_the_note_says_what_the_numbers_are():
+def test_the_note_explains_the_numbers():
     text = to_markdown(boards([entry(), entry(seed=1)]))
     for part in ("tiny-3 (version 2", "backbone tiny", "tasks 3", "2 runs per method", "forgetting", "task orders"):
         assert part in text
@@ -197,7 +197,7 @@ def test_the_terminal_shows_every_method_and_the_matrix_of_a_run():
     assert all(name in console.file.getvalue() for name in (*ORDER, "0.300"))
 
 
-def test_an_option_that_only_some_runs_have_is_told_on_both_rows():
+def test_an_option_that_only_some_runs_have_is_named_on_both_rows():
     old, new = {"learner": {"rate": 0.001}}, {"learner": {"rate": 0.001, "warm": 2}}
     named = by_method([entry(options=old), entry(options=new, seed=1)])
     assert sorted(named) == ["clora (learner.warm=2)", "clora (without learner.warm)"]
@@ -317,7 +317,7 @@ def test_an_interval_of_a_share_ends_where_shares_end_and_runs_without_spread_sh
     assert "70.0 (no spread)" in text and "[70.0, 70.0]" not in text
 
 
-def test_forgetting_says_its_unit():
+def test_the_title_of_forgetting_has_its_unit():
     assert "forgetting %-points ↓" in to_markdown(several())
 
 

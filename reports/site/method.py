@@ -67,8 +67,8 @@ def _sentence(about: About | None, entry: Entry) -> str:
     package = entry.run.options.get("package")
     origin = f"Its runs were made with the package {package}. " if package else ""
     return (
-        f"Not in this installation: '{entry.run.method}' has no description here. {origin}Install the package that "
-        "provides it and re-run 'cpbench report' to see what it does and its parts."
+        f"Not in this installation, or its package cannot be loaded: '{entry.run.method}'. {origin}Install the package "
+        "that provides it and re-run 'cpbench report' to see what it does and its parts."
     )
 
 
