@@ -121,7 +121,7 @@ CATALOGUE: dict[str, MethodRow] = {
             "vera",
             "vera",
             (),
-            "Trains one VeRA on task after task: vectors that scale frozen random projections.",
+            "VeRA (vector-based random matrix adaptation): vectors scale frozen random projections, task after task.",
             _VERA,
             _FAST,
         ),
