@@ -111,7 +111,7 @@ def conditions_of(entry: Entry) -> list[tuple[str, str]]:
     facts = [("run", run.id), ("suite", f"{run.suite} version {run.suite_version}, {run.suite_hash}")]
     facts += [("backbone", f"{run.backbone}, weights {run.weights}"), ("profile", run.profile)]
     facts += [("protocol", f"{run.protocol}: {PROTOCOLS.get(run.protocol, 'unknown')}")]
-    facts += [(name, key) for name, key in sorted(run.extractors.items())]
+    facts += [(f"extractor {name}", key) for name, key in sorted(run.extractors.items())]
     facts += [("device", f"{run.device}, {run.dtype}"), ("created", entry.created)]
     return facts + [(_STAMPED.get(key, key), _text_of(value)) for key, value in stamp.items()]
 
