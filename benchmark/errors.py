@@ -1,4 +1,6 @@
-"""The exceptions of cpbench. A message states what was given, what is allowed, and what to do next.
+"""The exceptions of cpbench, and the phrases of their messages.
+
+A message states what was given, what is allowed, and what to do next.
 
 CpbenchError
 ├── BadInput        an argument, a suite or a picture cannot be used      exit status 2
@@ -85,3 +87,8 @@ def explain(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         return f"field '{where}' is unknown; remove it."
     return f"{where}: {what}." if where else f"{what}."
+
+
+def counted(n: int, noun: str, plural: str = "") -> str:
+    """A number with its noun: ``1 run``, ``2 runs``, ``1,389 units``."""
+    return f"{n:,} {noun if n == 1 else plural or noun + 's'}"

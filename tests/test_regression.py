@@ -15,9 +15,9 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from conftest import status_of
 from cpbench.benchmark.checks.regression import FALSE_ALARM, judge, place_of, spread_of, summaries
 from cpbench.benchmark.checks.verdicts import sentence, to_junit, to_markdown
-from cpbench.benchmark.cli.check import _of_profile, _plan
 from cpbench.benchmark.records.result import iterate_results
 from cpbench.benchmark.run.environment import environment, set_threads
+from cpbench.benchmark.verbs.check import of_profile, plan_again
 from cpbench.methods.registry import choose
 from synthetic import KEEPS, record
 
@@ -26,7 +26,7 @@ HERE, THERE = {"python": "3.11", "packages": {"torch": "2.9", "cpbench": "1"}}, 
 
 
 def run(shift=0.0, *, method="lora", seed=0, environment=HERE, **changes):
-    """A record whose scores are all moved by ``shift``."""
+    """A record whose scores are all changed by ``shift``."""
     made = record(method, KEEPS, seed=seed, **changes)
     scores = [s.model_copy(update={"value": s.value + shift}) for s in made.scores]
     return made.model_copy(update={"scores": scores, "environment": environment})
@@ -38,9 +38,9 @@ def test_with_the_same_numerics_a_change_of_the_last_bit_is_found_and_named():
     first = new.scores[0]
     nudged = first.model_copy(update={"value": float(np.nextafter(first.value, 1))})
     (verdict,) = judge([stored], [new.model_copy(update={"scores": [nudged, *new.scores[1:]]})])
-    (differences,) = verdict.differences
-    assert verdict.exact and differences.run == "lora (seed 0)" and differences.allowed == 0
-    assert differences.what == f"identity of {first.concept}, prompt 0, after task 0"
+    (mismatch,) = verdict.differences
+    assert verdict.exact and mismatch.run == "lora (seed 0)" and mismatch.allowed == 0
+    assert mismatch.what == f"identity of {first.concept}, prompt 0, after task 0"
 
 
 def test_another_commit_or_version_of_our_own_is_no_excuse():
@@ -65,10 +65,10 @@ def test_a_stamp_tells_processor_and_matrix_kernels_and_threads_hold_for_torch_a
     assert stamp["device"] and stamp["blas"] == environment(torch.device("cpu"))["blas"]
 
 
-def test_a_missing_row_is_told_as_nothing():
+def test_a_missing_row_is_reported_as_missing():
     stored, new = run(), run()
     (verdict,) = judge([stored], [new.model_copy(update={"scores": new.scores[1:]})])
-    assert verdict.differences[0].now == "nothing"
+    assert verdict.differences[0].now == "missing"
 
 
 def test_summaries_are_means_over_concepts_right_after_their_task_and_at_the_end():
@@ -158,9 +158,9 @@ def test_runs_that_did_not_change_fail_in_one_check_of_a_hundred_at_most():
 
 def test_the_outcome_is_told_in_markdown_and_junit_with_what_moved():
     verdicts = judge([run(), run(method="dsc")], [run(), run(0.1, method="dsc")])
-    assert sentence(verdicts) == "1 of 2 runs moved."
+    assert sentence(verdicts).startswith("1 of 2 runs changed")
     text = to_markdown(verdicts)
-    assert "| dsc (seed 0) |" in text and "more values moved and are not shown" in text
+    assert "| dsc (seed 0) |" in text and "Not shown: " in text
     tree = ElementTree.fromstring(to_junit(verdicts))
     assert (tree.get("tests"), tree.get("failures")) == ("2", "1")
     assert len(tree.findall("testcase/failure")) == 1
@@ -170,7 +170,7 @@ def test_a_check_does_the_stored_runs_again_finds_a_changed_number_and_takes_it_
     stored, same = tmp_path / "results", ("--suite", suite_file, "--against", tmp_path / "results", "--quiet")
     assert status_of("run", "--methods", "lora,base", "--suite", suite_file, "--out", stored, "--quiet") == 0
     assert status_of("check", *same) == 0
-    assert "2 runs are as they were" in capsys.readouterr().out
+    assert "2 runs compared, and nothing changed" in capsys.readouterr().out
     path = next((stored / "tiny-2" / "lora").glob("*.json"))
     changed = json.loads(path.read_text())
     changed["scores"][-1]["value"] += 0.125
@@ -178,7 +178,7 @@ def test_a_check_does_the_stored_runs_again_finds_a_changed_number_and_takes_it_
     junit, markdown = tmp_path / "ci" / "check.xml", tmp_path / "ci" / "check.md"
     assert status_of("check", *same, "--junit", junit, "--markdown", markdown) == 3
     told = capsys.readouterr()
-    assert "1 of 2 runs moved" in told.err and "base (seed 0)" in told.out
+    assert "1 of 2 runs changed" in told.err and "base (seed 0)" in told.out
     assert ElementTree.parse(junit).getroot().get("failures") == "1" and "equal" in markdown.read_text()
     assert status_of("check", *same, "--methods", "lora", "--update", "the metric was mended") == 0
     (new,) = [r for _, r in iterate_results(stored) if r.run.method == "lora"]
@@ -217,6 +217,9 @@ def test_another_version_of_a_plug_ins_package_is_compared_number_by_number():
 
 def test_of_several_settings_each_is_done_again_with_its_own_and_one_alone_with_the_defaults(suite):
     class Session:
+        def __init__(self):
+            self.suite = suite
+
         def planner(self, protocol):
             self.protocol = protocol
             return self
@@ -227,7 +230,7 @@ def test_of_several_settings_each_is_done_again_with_its_own_and_one_alone_with_
     (default,) = choose("lora", {})
     other = {**default.options, "learner": default.options["learner"] | {"rate": 0.5}}
     runs = [run(options=o, order=["rumble", "mallow"], protocol="full") for o in (default.options, other)]
-    plan = partial(_plan, Session(), suite)
+    plan = partial(plan_again, Session())
     assert plan(runs[1].run, runs) == ("full", 0.5, (1, 0), 0)
     assert plan(runs[1].run, runs[1:]) == ("full", default.options["learner"]["rate"], (1, 0), 0)
 
@@ -235,7 +238,7 @@ def test_of_several_settings_each_is_done_again_with_its_own_and_one_alone_with_
 def test_rows_that_were_added_by_score_are_not_missed():
     plain = record("lora")
     more = [*plain.scores, plain.scores[-1].model_copy(update={"metric": "lpips_diversity"})]
-    assert _of_profile(plain.model_copy(update={"scores": more})).scores == plain.scores
+    assert of_profile(plain.model_copy(update={"scores": more})).scores == plain.scores
 
 
 @pytest.mark.parametrize("flag", ["--junit", "--markdown"])

@@ -1,1 +1,1 @@
-"""Whether methods keep the contract, and whether results are still what they were."""
+"""Checks: the contract that every method keeps, and the comparison of new results with stored ones."""

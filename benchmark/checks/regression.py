@@ -1,12 +1,13 @@
-"""Whether new runs equal stored ones: exactly where they must, else within what seeds alone would move.
+"""Compares new runs with stored ones: bit for bit on the same machine, else within the spread between seeds.
 
-Runs made with the same numerics (:func:`.environment.numerics`) must have the same scores to the last bit. Elsewhere
-each summary of a new run is held against the runs of all stored seeds: were it one more seed, its distance from their
-mean would be s sqrt(1 + 1/K) t. s is the greatest of three: the method's own spread over seeds, that of all methods of
-the suite pooled (each around its own mean), and one picture in all that the summary is made of, since a share that is
-the same for all seeds may still move by so much. t is Student's with :data:`FREEDOM` degrees at most: methods differ in
-their spread, so what is pooled is worth less than its nominal degrees. The level is divided by the number of
-comparisons (Bonferroni), for a check of runs that did not change to fail with probability :data:`FALSE_ALARM`.
+Runs with the same numerics (:func:`.records.stamp.numerics`) must have equal scores to the last bit. Otherwise each
+summary of a new run is compared with the mean of the K stored seeds. If the new run were one more seed, its distance
+would follow s √(1 + 1/K) t. Here s is the greatest of three: the spread of the method's seeds; the spread of all
+methods of the suite, pooled around their own means; and the change of the summary by one picture, since a share that is
+equal for all seeds can still change by that much. t is Student's with at most :data:`FREEDOM` degrees of freedom:
+methods differ in their spread, so the pooled estimate has fewer effective degrees than nominal ones. The level is
+divided by the number of comparisons (Bonferroni), so that a check of unchanged runs fails with probability
+:data:`FALSE_ALARM`.
 """
 
 from __future__ import annotations
@@ -24,14 +25,15 @@ from ..records.result import Result, Run, Score
 from ..records.stamp import MADE_ON, numerics
 
 FALSE_ALARM = 0.01
+"""The probability that a check of unchanged runs fails, where bits may differ."""
 FREEDOM = 8
 RunPlace = tuple[str, tuple[str, ...]]
-"""A method and an order of concepts: runs that differ only in their seed share it."""
+"""A method and an order of concepts; runs that differ in their seed only share it."""
 
 
 @dataclass(frozen=True)
-class Difference:
-    """One thing that is not as it was; ``allowed`` is how far it might have moved (0 where it had to be equal)."""
+class Mismatch:
+    """One value that differs from the stored one by more than ``allowed``, which is 0 if it had to be equal."""
 
     run: str
     what: str
@@ -42,23 +44,24 @@ class Difference:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was compared for one new run, and what moved. ``exact``: bit for bit."""
+    """The comparison of one new run: the number of values compared, and those that differ. ``exact``: bit for bit."""
 
     run: Run
     exact: bool
     compared: int
-    differences: tuple[Difference, ...]
+    differences: tuple[Mismatch, ...]
 
 
 def place_of(run: Run) -> RunPlace:
-    """Where a run stands, whatever its seed."""
+    """The method and the order of a run."""
     return run.method, tuple(run.order)
 
 
 def judge(stored: Sequence[Result], new: Sequence[Result], pool: Sequence[Result] = ()) -> list[Verdict]:
     """Compare each new run with the stored one of the same method, order and seed, and with the other seeds.
 
-    ``pool``: all stored runs of the suite, from which its spread is told; ``stored`` where there are no more.
+    ``pool``: all stored runs of the suite, for its spread between seeds; by default ``stored``. Raises IndexError for
+    a new run without a stored one.
     """
     twins: dict[tuple[RunPlace, int], list[Result]] = defaultdict(list)
     for r in stored:
@@ -80,23 +83,23 @@ def _same_numerics(a: Result, b: Result) -> bool:
 
 
 def _of_one_machine(result: Result) -> bool:
-    """Whether all units come from one machine that is known: of several, which made what differs from run to run."""
+    """Whether one known machine computed all units. With several, the machine of a unit differs from run to run."""
     made = result.environment.get(MADE_ON)
     return made is None or (len(made) == 1 and made[0] != {})
 
 
 def _options(run: Run) -> dict[str, Any]:
-    """Options without the version of a plug-in's package: what a new one moves is what a check is to find."""
+    """Options without the version of a plug-in's package, since a check is meant to find what a new version changes."""
     return {key: value for key, value in run.options.items() if key != "package"}
 
 
 def _nearest(result: Result, twins: Sequence[Result]) -> Result:
-    """The twin with the same options, else the first: what differs is then told."""
+    """The stored run with the same options, else the first, so that the differing options are reported."""
     return next((t for t in twins if _options(t.run) == _options(result.run)), twins[0])
 
 
 def _cells(result: Result) -> dict[str, list[list[Score]]]:
-    """Rows of each cell by summary: right after its task (``learned``), and after the last (``at the end``)."""
+    """The rows of each cell, by summary: right after its task (``learned``), or after the last one (``at the end``)."""
     cells: dict[tuple[str, int, int, str], list[Score]] = defaultdict(list)
     for score in result.scores:
         if score.source == "model" and score.other is None and score.i:
@@ -111,7 +114,10 @@ def _cells(result: Result) -> dict[str, list[list[Score]]]:
 
 
 def summaries(result: Result) -> dict[str, float]:
-    """Mean over concepts of each metric: right after its task (``learned``), and after the last (``at the end``)."""
+    """The mean over concepts of each metric, right after a concept's task (``learned``) and after the last task.
+
+    Keys are ``"identity, learned"`` and ``"identity, at the end"``.
+    """
     return {name: _mean(cells) for name, cells in _cells(result).items()}
 
 
@@ -121,9 +127,10 @@ def _mean(cells: Sequence[Sequence[Score]]) -> float:
 
 @dataclass(frozen=True)
 class SeedSpread:
-    """How far seeds move each summary: ``pooled`` over methods with its ``freedom``, of one method alone (``own``).
+    """The standard deviation of each summary between seeds.
 
-    ``picture``: how far a share moves by one picture of all that it is made of.
+    ``pooled`` over methods, with its degrees of ``freedom``; ``own``, of one method and order. ``picture`` is the
+    change of a share by one picture.
     """
 
     pooled: Mapping[str, float]
@@ -132,7 +139,7 @@ class SeedSpread:
     picture: Mapping[str, float]
 
     def allowed(self, name: str, place: RunPlace, seeds: int, comparisons: int) -> float:
-        """How far one more seed may lie from the mean of ``seeds`` stored ones; infinite where nothing is known."""
+        """The allowed distance of a new run from the mean of ``seeds`` stored ones; infinite if no spread is known."""
         if name not in self.pooled:
             return math.inf
         s = max(self.pooled[name], self.own.get((name, place), 0.0), self.picture[name])
@@ -141,7 +148,7 @@ class SeedSpread:
 
 
 def spread_of(stored: Iterable[Result]) -> SeedSpread:
-    """The spread of stored runs; it tells nothing of what no method has two seeds of."""
+    """The spread between the seeds of stored runs; a summary needs at least one method with two seeds."""
     groups: dict[str, dict[RunPlace, list[float]]] = defaultdict(lambda: defaultdict(list))
     picture: dict[str, float] = {}
     for result in stored:
@@ -159,12 +166,12 @@ def spread_of(stored: Iterable[Result]) -> SeedSpread:
 
 
 def _changed_conditions(result: Result, twin: Result) -> Verdict | None:
-    """The verdict on a run that was not made as the stored one; a device of another kind may do."""
-    told = {"device", "dtype"}
-    a, b = (r.run.model_dump(exclude=told) | {"options": _options(r.run)} for r in (twin, result))
-    differences = [Difference(_name(result), key, str(a[key]), str(b[key]), 0.0) for key in a if a[key] != b[key]]
+    """The verdict on a run that failed, or has other settings than the stored one; device and dtype may differ."""
+    ignored = {"device", "dtype"}
+    a, b = (r.run.model_dump(exclude=ignored) | {"options": _options(r.run)} for r in (twin, result))
+    differences = [Mismatch(_name(result), key, str(a[key]), str(b[key]), 0.0) for key in a if a[key] != b[key]]
     if result.status != "ok":
-        differences.append(Difference(_name(result), "status", "ok", str(result.error), 0.0))
+        differences.append(Mismatch(_name(result), "status", "ok", str(result.error), 0.0))
     return Verdict(result.run, True, len(a), tuple(differences)) if differences else None
 
 
@@ -172,7 +179,7 @@ def _exact(result: Result, twin: Result) -> Verdict:
     a, b = ({_place(s): s.value for s in r.scores} for r in (twin, result))
     keys = sorted(a.keys() | b.keys(), key=str)
     differences = (
-        Difference(_name(result), _told(key), _number(a.get(key)), _number(b.get(key)), 0.0)
+        Mismatch(_name(result), _described(key), _number(a.get(key)), _number(b.get(key)), 0.0)
         for key in keys
         if a.get(key) != b.get(key)
     )
@@ -186,7 +193,7 @@ def _within(result: Result, stored: Sequence[Result], spread: SeedSpread, compar
         values = [p[name] for p in peers if name in p]
         allowed = spread.allowed(name, place, max(1, len(values)), comparisons)
         if values and abs(value - (mean := float(np.mean(values)))) > allowed:
-            differences.append(Difference(_name(result), name, _number(mean), _number(value), allowed))
+            differences.append(Mismatch(_name(result), name, _number(mean), _number(value), allowed))
     return Verdict(result.run, False, len(own), tuple(differences))
 
 
@@ -194,11 +201,11 @@ def _place(score: Score) -> tuple[object, ...]:
     return score.source, score.metric, score.i, score.j, score.concept, score.prompt, score.other
 
 
-def _told(place: tuple[object, ...]) -> str:
+def _described(place: tuple[object, ...]) -> str:
     source, metric, i, _, concept, prompt, other = place
-    told = f"{metric} of {concept}" + (f" taken for {other}" if other else "")
-    told += f", prompt {prompt}" if prompt is not None else ""
-    return f"{told}, real pictures" if source == "real" else f"{told}, after task {i}"
+    text = f"{metric} of {concept}" + (f" classified as {other}" if other else "")
+    text += f", prompt {prompt}" if prompt is not None else ""
+    return f"{text}, real pictures" if source == "real" else f"{text}, after task {i}"
 
 
 def _name(result: Result) -> str:
@@ -206,4 +213,4 @@ def _name(result: Result) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "nothing" if value is None else f"{value:.6g}"
+    return "missing" if value is None else f"{value:.6g}"

@@ -29,7 +29,7 @@ def report(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from ..run.forecast import counted
+    from ..errors import counted
     from ..verbs.report import check_report
     from ..verbs.report import report as verb
     from .console import interruptible

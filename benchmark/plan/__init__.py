@@ -1,1 +1,1 @@
-"""What there is to do: units of work, the runs they belong to, and what they cost."""
+"""The plan of a sweep: units of work, the runs that they belong to, and their costs."""

@@ -1,4 +1,4 @@
-"""What units cost, by kind: from those that the store has, else a guess."""
+"""The costs of units by kind: measured on units in the store, or guessed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ _GUESS = {"Train": 30.0, "Draw": 3.0, "Measure": 0.5, "Real": 1.0, "Classify": 2
 
 @dataclass(frozen=True)
 class Costs:
-    """Mean seconds and bytes of a unit by kind, and how many units they are the mean of."""
+    """Mean seconds and bytes per unit, by kind, and the number of units that they were measured on.
+
+    ``calibrated``: kinds that the store has no units of were timed on this machine.
+    """
 
     seconds: Mapping[Kind, float]
     bytes: Mapping[Kind, float]
@@ -24,22 +27,22 @@ class Costs:
     calibrated: bool = False
 
     def time(self, units: Counter[Kind], jobs: int = 1) -> float:
-        """Seconds that units will take in ``jobs`` processes."""
+        """The seconds that units take in ``jobs`` processes."""
         return sum(n * self.second(kind) for kind, n in units.items()) / jobs
 
     def second(self, kind: Kind) -> float:
-        """Seconds of one unit: of its kind and method, else of its kind, else a guess."""
+        """The seconds of one unit: the mean of its kind and method, else of its kind, else a guess."""
         return self.seconds.get(kind, self.seconds.get((kind[0], ""), _GUESS[kind[0]]))
 
     def disk(self, units: Counter[Kind]) -> float:
-        """Bytes on disk that units will take; 0 where none like them was ever kept."""
+        """The bytes on disk that units take; 0 if no unit of their kind is stored."""
         return sum(n * self.bytes.get(kind, self.bytes.get((kind[0], ""), 0.0)) for kind, n in units.items())
 
 
 def costs(store: Store, there: set[str], like: Mapping[str, str] | None = None) -> Costs:
-    """Costs from at most 300 units, spread evenly over the keys (which are as good as random).
+    """Costs measured on about 300 of the finished units ``there``, evenly spread over their keys, which are random.
 
-    ``like``: inputs, as suite and weights; of a kind that such units are of, no others count.
+    ``like``: inputs, such as the suite and the weights. If a kind has units with these inputs, only they count.
     """
     keys = sorted(there)
     seconds: dict[bool, dict[Kind, list[float]]] = {alike: defaultdict(list) for alike in (False, True)}
@@ -49,7 +52,7 @@ def costs(store: Store, there: set[str], like: Mapping[str, str] | None = None) 
             meta = json.loads((store.folder / key / RECORD).read_text())
             kind, method = meta["inputs"]["kind"].capitalize(), meta["inputs"].get("method", "")
         except (OSError, ValueError, KeyError):
-            continue  # damaged: found when it is read
+            continue  # damaged: it is set aside when it is read
         alike = all(meta["inputs"].get(name) == value for name, value in (like or {}).items())
         for name in {(kind, method), (kind, "")}:
             seconds[alike][name] += [meta["seconds"]] if "seconds" in meta else []
@@ -58,7 +61,7 @@ def costs(store: Store, there: set[str], like: Mapping[str, str] | None = None) 
 
 
 def _means(values: Mapping[bool, Mapping[Kind, list[float]]]) -> dict[Kind, float]:
-    """Means of the units that are alike, and of the others for kinds that none of these is of."""
+    """Means over the units that are alike, or over the others for kinds without such units."""
     alike = {kind: v for kind, v in values[True].items() if v}
     kinds = {kind for kind, _ in alike}
     others = {name: v for name, v in values[False].items() if v and name[0] not in kinds}

@@ -21,14 +21,17 @@ MOST_ORDERS = 5040
 
 
 def orders_of(suite: Suite, text: str) -> list[tuple[int, ...]]:
-    """Task orders: a number of them, ``all``, or a list of concepts by name or place, e.g. ``2,1,3/3,1,2``.
+    """Task orders from text: a number of orders, ``all``, or concepts by name or place, as in ``2,1,3/3,1,2``.
 
-    A number gives the suite's own order, its reverse, then distinct draws from :data:`ORDER_SEED`.
+    A number gives the suite's own order, its reverse, then distinct random orders from :data:`ORDER_SEED`. Raises
+    BadInput for other text. Places in the result count from 0.
     """
     if text == "all":
         count = math.factorial(len(suite.concepts))
         if count > MOST_ORDERS:
-            raise BadInput(f"--orders all: {len(suite.concepts)} concepts have {count} orders; give a number.")
+            raise BadInput(
+                f"--orders all: {len(suite.concepts)} concepts have {count} orders; give a number up to {MOST_ORDERS}."
+            )
         return _some(len(suite.concepts), count)
     if re.fullmatch(r"-?\d{1,9}", text.strip()):
         return _some(len(suite.concepts), int(text))
@@ -38,42 +41,47 @@ def orders_of(suite: Suite, text: str) -> list[tuple[int, ...]]:
 def _some(concepts: int, n: int) -> list[tuple[int, ...]]:
     most = math.factorial(concepts)
     if n < 1:
-        raise BadInput(f"--orders {n}: give at least 1.")
+        raise BadInput(f"--orders {n}: give a number from 1 to {most}.")
     if n > most:
-        raise BadInput(f"--orders {n}: {concepts} concepts have only {most} orders.")
+        raise BadInput(f"--orders {n}: {concepts} concepts have {most} orders; give a number up to {most}.")
     first = tuple(range(concepts))
     found = dict.fromkeys([first, first[::-1]])
     rng = np.random.default_rng(ORDER_SEED)
-    while len(found) < n:  # also for all of them: MOST_ORDERS takes some 45 000 draws, half a second
+    while len(found) < n:  # all of MOST_ORDERS take about 45 000 draws, half a second
         found[tuple(int(k) for k in rng.permutation(concepts))] = None
     return list(found)[:n]
 
 
 def _order(suite: Suite, text: str) -> tuple[int, ...]:
-    """One order of all concepts, each given by its name or its place from 1."""
+    """One order of all concepts, each given by its name or its place, which counts from 1."""
     names = [c.name for c in suite.concepts]
     places = {name: k for k, name in enumerate(names)} | {str(k + 1): k for k in range(len(names))}
     words = [word.strip() for word in text.split(",")]
     if unknown := [word for word in words if word not in places]:
-        raise BadInput(f"--orders {text}: '{unknown[0]}' is not one of {', '.join(names)}, nor a place from 1 on.")
+        raise BadInput(
+            f"--orders {text}: no concept '{unknown[0]}'; use {', '.join(names)}, or places from 1 to {len(names)}."
+        )
     order = tuple(places[word] for word in words)
     if sorted(order) != list(range(len(names))):
-        raise BadInput(f"--orders {text}: name each of {', '.join(names)} exactly once; for fewer, add --lengths.")
+        raise BadInput(f"--orders {text}: name each of {', '.join(names)} exactly once; for fewer tasks use --lengths.")
     return order
 
 
 def lengths_of(suite: Suite, text: str | None) -> tuple[int, ...]:
-    """Sequence lengths from a list like ``2,4,6``; the number of concepts where none is given."""
+    """Sequence lengths from text like ``2,4,6``, sorted; by default the number of concepts. Raises BadInput."""
     most = len(suite.concepts)
     words = [word.strip() for word in (text or str(most)).split(",")]
     if bad := [word for word in words if not (re.fullmatch(r"\d{1,9}", word) and 1 <= int(word) <= most)]:
-        raise BadInput(f"--lengths {text}: '{bad[0]}' is not a number from 1 to {most}.")
+        raise BadInput(f"--lengths {text}: '{bad[0]}' is not a length; give numbers from 1 to {most}.")
     return tuple(sorted({int(word) for word in words}))
 
 
 @dataclass(frozen=True)
 class Grid:
-    """What to run. The first seed and order come first, for all methods: an unfinished sweep is still a comparison."""
+    """The runs of a sweep. All methods come before the next order or seed, so a sweep cut short is still a comparison.
+
+    ``orders`` are places of concepts in the suite, from 0. ``prefixes`` are the distinct orders of all lengths.
+    """
 
     methods: Sequence[Choice]
     orders: Sequence[tuple[int, ...]]
@@ -89,14 +97,14 @@ class Grid:
         return len(self.methods) * len(self.prefixes) * len(self.seeds)
 
     def plans(self, planner: Planner) -> Iterator[RunPlan]:
-        """The runs, planned one by one: a large grid need never be held as a whole."""
+        """The plans of all runs, made one by one, so that a large grid is never in memory as a whole."""
         for seed in self.seeds:
             for order in self.prefixes:
                 for method in self.methods:
                     yield planner.run(method, order, seed)
 
     def waves(self, planner: Planner, size: int = 512) -> Iterator[list[RunPlan]]:
-        """The runs in portions; what they share with an earlier portion is found in the store."""
+        """The plans in batches of ``size``; units that a batch shares with earlier ones are found in the store."""
         plans = self.plans(planner)
         while wave := list(itertools.islice(plans, size)):
             yield wave

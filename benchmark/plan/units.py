@@ -1,4 +1,4 @@
-"""The units of work: each is done once, under a key that tells all of its inputs."""
+"""The units of work. Each is computed once and stored under a key, which is a hash of all of its inputs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..suite.spec import Concept
 
 
 class Choice(Protocol):
-    """A method as the registry hands it over; ``make`` is None for the base model, which never learns."""
+    """A method with its options; ``make`` is None for the base model, which never learns."""
 
     @property
     def name(self) -> str:
@@ -27,13 +27,13 @@ class Choice(Protocol):
 
     @property
     def make(self) -> Callable[[Any, int], Method] | None:
-        """The factory: (backbone of its own, seed) to a method."""
+        """The factory: it takes a backbone, which the method may change, and a seed, and returns the method."""
         ...
 
 
 @dataclass(frozen=True)
 class Train:
-    """Learn ``concept`` as task ``number``, on top of the state ``parent``."""
+    """Training: learn ``concept`` as task ``number``, starting from the state with the key ``parent``."""
 
     key: str
     method: Choice
@@ -55,9 +55,10 @@ class Train:
 
 @dataclass(frozen=True)
 class Draw:
-    """Draw pictures of ``subjects`` (one, a pair, or none) with the model in ``state``; the base model where None.
+    """Sampling: draw pictures of ``subjects`` (one, a pair, or none) with the model in ``state``, or the base model.
 
-    ``prompts`` and ``per_prompt`` are the suite's for a measured cell, fewer for a glimpse (shown, not measured).
+    ``prompts`` and ``per_prompt`` are those of the suite for a measured cell, and fewer for a preview, which is shown
+    but not measured.
     """
 
     key: str
@@ -83,7 +84,7 @@ class Draw:
 
 @dataclass(frozen=True)
 class Real:
-    """Real held-out pictures of ``subjects``, for ceilings and sample sheets."""
+    """Real held-out pictures of ``subjects``, for ceilings and for sample sheets."""
 
     key: str
     subjects: tuple[Concept, ...]
@@ -97,7 +98,7 @@ class Real:
 
 @dataclass(frozen=True)
 class Measure:
-    """Score ``pictures`` as pictures of ``subjects``; ``before``: earlier ones to tell the drift from."""
+    """Scoring: score the unit ``pictures`` as pictures of ``subjects``; drift is measured against ``before``."""
 
     key: str
     pictures: str
@@ -118,7 +119,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class Classify:
-    """Let the model in ``state`` classify real pictures among ``concepts``; the base model does it by their nouns."""
+    """Classification of real pictures among ``concepts`` by the model in ``state``; the base model uses their nouns."""
 
     key: str
     method: Choice | None
@@ -145,15 +146,15 @@ Kind = tuple[str, str]
 
 
 def kind_of(unit: Unit) -> Kind:
-    """The kind of a unit; training is told apart by method, whose costs differ most."""
+    """The kind of a unit; training units are distinguished by method, since their costs differ most."""
     return type(unit).__name__, unit.method.name if isinstance(unit, Train) else ""
 
 
 @dataclass(frozen=True)
 class PlannedCell:
-    """Pictures of ``subjects`` after ``i`` tasks; ``j`` is the place of the later one in the order, 0 for the prior.
+    """A cell of the matrix: pictures after ``i`` tasks, of the concept at place ``j`` in the order; 0 for the prior.
 
-    ``measure`` is None for a glimpse, which is shown and not measured.
+    For a pair, ``j`` is the place of the later concept. ``measure`` is None for a preview, which is not measured.
     """
 
     i: int
@@ -164,7 +165,7 @@ class PlannedCell:
 
 @dataclass(frozen=True)
 class RunPlan:
-    """One run and the units its record is made of."""
+    """One run, and the units that its record consists of."""
 
     run: Run
     trains: tuple[Train, ...]
@@ -174,12 +175,12 @@ class RunPlan:
     classified: tuple[Classify, ...]
 
     def units(self) -> Iterable[Unit]:
-        """All units in an order in which they can be done: task after task, floors and ceilings first."""
+        """All units in an order in which they can be computed: floors and ceilings first, then task by task."""
         for i in range(len(self.run.order) + 1):
             yield from self.units_at(i)
 
     def units_at(self, i: int) -> Iterator[Unit]:
-        """The units after ``i`` tasks; with 0, those of the base model and of real pictures: methods share them."""
+        """The units after ``i`` tasks; with 0 those of the base model and of real pictures, which methods share."""
         if i == 0:
             yield from self.reals
             yield from self.ceilings
@@ -190,5 +191,5 @@ class RunPlan:
 
 
 def gather(plans: Iterable[RunPlan]) -> dict[str, Unit]:
-    """The units of all runs by key, each once, in an order in which they can be done."""
+    """The units of all runs by key, without repetition, in an order in which they can be computed."""
     return {unit.key: unit for plan in plans for unit in plan.units()}

@@ -1,4 +1,4 @@
-"""Durations, counts and the time that is left, in words."""
+"""Durations and the time that is left, in words."""
 
 from __future__ import annotations
 
@@ -40,8 +40,3 @@ def duration(seconds: float) -> str:
             rest = whole % size // part
             return f"{whole // size} {name}" + (f" {rest} {below}" if rest else "")
     return f"{whole} s"
-
-
-def counted(n: int, noun: str, plural: str = "") -> str:
-    """A number with its noun: ``1 run``, ``2 runs``, ``1,389 units``."""
-    return f"{n:,} {noun if n == 1 else plural or noun + 's'}"

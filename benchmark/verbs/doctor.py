@@ -45,7 +45,7 @@ def _device() -> str:
 
 
 def _home() -> str:
-    from ..run.forecast import counted
+    from ..errors import counted
     from ..storage.store import disk_bytes, home
 
     folder = home()
@@ -56,8 +56,8 @@ def _home() -> str:
 
 def store_checks(on_unit: Callable[[], None], *, quick: bool) -> Iterator[Check]:
     """What in the store is locked, stale, left over or damaged; ``on_unit`` is called after each unit."""
+    from ..errors import counted
     from ..plan.planner import REVISION
-    from ..run.forecast import counted
     from ..storage.store import home
 
     stock = take_inventory(home() / "units")
