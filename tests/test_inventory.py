@@ -5,11 +5,11 @@ import os
 import subprocess
 import time
 from multiprocessing import get_context
+from pathlib import Path
 
 import pytest
 
 from conftest import status_of
-from cpbench.benchmark.errors import BadInput
 from cpbench.benchmark.plan.costs import costs
 from cpbench.benchmark.records.result import iterate_results, write_result
 from cpbench.benchmark.storage.inventory import faults, remove, runs, take_inventory, unused
@@ -34,7 +34,7 @@ def names(paths):
 def _hold(folder, begun):
     def slow(partial):
         begun.set()
-        time.sleep(30)
+        time.sleep(300)
         return {}
 
     Store(folder, print).put("held", {"what": "learn mallow"}, slow)
@@ -50,7 +50,7 @@ def messy(store):
     begun = context.Event()
     process = context.Process(target=_hold, args=(store.folder, begun))
     process.start()
-    assert begun.wait(10)
+    assert begun.wait(120)
     (store.folder / "held.scratch").mkdir()
     yield store
     process.kill()
@@ -81,7 +81,8 @@ def test_gc_removes_leftovers_and_damage_and_keeps_work_units_and_checkpoints(me
 def test_gc_refuses_a_folder_without_records_instead_of_removing_everything(store, tmp_path, capsys):
     store.put("a", {}, write)
     assert status_of("gc", "--unused", tmp_path) == 2
-    assert "every unit would be removed" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert f"--unused {tmp_path}" in err and "no records" in err and "every unit would be removed" in err
     assert store.keys() == {"a"}
 
 
@@ -156,7 +157,7 @@ def test_the_doctor_names_a_damaged_unit_and_says_what_is_under_way(messy, capsy
     rows = {row["what"]: row for row in json.loads(capsys.readouterr().out)}
     assert not rows["checksums"]["good"] and "good: a.txt does not match its checksum" in rows["checksums"]["found"]
     assert "learn mallow (process" in rows["under way"]["found"]
-    assert "gc" in rows["left over"]["found"] and "1 tasks" in rows["interrupted"]["found"]
+    assert "gc" in rows["left over"]["found"] and "1 task" in rows["interrupted"]["found"]
     assert status_of("doctor", "--quick", "--json") == 0
     assert "checksums" not in {row["what"] for row in json.loads(capsys.readouterr().out)}
 
@@ -164,25 +165,26 @@ def test_the_doctor_names_a_damaged_unit_and_says_what_is_under_way(messy, capsy
 def test_the_doctor_tells_units_of_an_older_cpbench(store, capsys):
     store.put("old", {"revision": 1}, write)
     assert status_of("doctor", "--json") == 0
-    assert "1 units of an older cpbench" in capsys.readouterr().out
+    assert "1 unit of an older cpbench" in capsys.readouterr().out
 
 
 @pytest.mark.slow
-def test_a_hundred_thousand_units_are_listed_in_five_seconds(tmp_path):
-    store = Store(tmp_path / "units", print)
+def test_a_hundred_thousand_units_are_listed_by_opening_a_few_hundred_of_them(tmp_path, monkeypatch, show):
+    store, opened, read = Store(tmp_path / "units", print), [], Path.read_text
     meta = json.dumps({"inputs": {"kind": "train", "method": "lora"}, "seconds": 2.0})
     for k in range(100_000):
         folder = store.folder / f"{k:016x}"
         folder.mkdir()
         if k % 300 == 0:
             (folder / "unit.json").write_text(meta)
+    monkeypatch.setattr(Path, "read_text", lambda file, *a, **k: opened.append(file) or read(file, *a, **k))
     begin = time.process_time()
     keys = store.keys()
     stock = take_inventory(store.folder)
+    assert not opened
     known = costs(store, keys)
-    seconds = time.process_time() - begin
-    print(f"{len(keys)} units listed in {seconds:.2f} s")
-    assert len(keys) == len(stock.units) == 100_000 and seconds < 5
+    show(f"{len(keys):,} units listed in {time.process_time() - begin:.2f} s of one processor")
+    assert len(keys) == len(stock.units) == 100_000 and len(opened) < 1000
     assert known.second(("Train", "lora")) in (2.0, 30.0)
 
 
@@ -198,13 +200,6 @@ def test_costs_are_the_means_of_what_the_store_has_by_kind_and_method(store):
     assert known.second(("Measure", "")) == 0.5, "a guess, where nothing was measured"
     assert known.time(Counter({("Train", "dsc"): 2, ("Draw", ""): 4}), jobs=2) == 10.0
     assert known.disk(Counter({("Draw", ""): 2})) == 2 * disk_bytes(store.folder / "c")
-
-
-def test_a_folder_without_records_is_named(tmp_path):
-    from cpbench.benchmark.cli.gc import _unused
-
-    with pytest.raises(BadInput, match="holds no records"):
-        _unused(take_inventory(tmp_path), tmp_path)
 
 
 def test_units_of_the_same_suite_and_weights_tell_the_costs_of_their_kind_alone(store):

@@ -114,7 +114,7 @@ def _hold(folder, begun):
 
     def slow(partial):
         begun.set()
-        time.sleep(30)
+        time.sleep(300)
         return {}
 
     Store(folder, print).put("k", {"what": "learn mallow"}, slow)
@@ -126,7 +126,7 @@ def test_who_does_a_unit_is_told_to_those_who_want_it_too(store):
     process = context.Process(target=_hold, args=(store.folder, begun))
     process.start()
     try:
-        assert begun.wait(10)
+        assert begun.wait(120)
         with pytest.raises(Busy, match=rf"learn mallow \(process {process.pid} on .+\) is under way"):
             store.put("k", {}, never, wait=False)
     finally:
