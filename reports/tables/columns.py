@@ -26,7 +26,7 @@ def size(value: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time as a reader says it: 0.020 s, 13.6 s, 5 min 20 s, 2 h 5 min."""
+    """A time with its units: 0.020 s, 13.6 s, 5 min 20 s, 2 h 5 min."""
     if round(seconds, 1) < 60:
         return f"{seconds:.3f} s" if seconds < 1 else f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -22,8 +22,8 @@ def row(cells: Sequence[str]) -> str:
 def to_markdown(boards: Sequence[Board]) -> str:
     """The boards as Markdown, and below them what their rows and columns mean."""
     reason = split(boards)
-    told = dict(item for board in boards for item in meanings(board, columns(board.headline)))
-    items = [f"- **{escape(name)}**: {escape(text)}" for name, text in told.items()]
+    every = dict(item for board in boards for item in meanings(board, columns(board.headline)))
+    items = [f"- **{escape(name)}**: {escape(text)}" for name, text in every.items()]
     parts = [_board(board) for board in boards] + ["\n".join(["How to read the tables:", "", *items, ""])]
     return "\n".join(([escape(reason), ""] if reason else []) + parts)
 

@@ -41,8 +41,8 @@ def to_terminal(boards: Sequence[Board], width: int) -> Group:
 def _left_out(lost: Sequence[str], total: int, noun: str, command: str) -> Text:
     """How many of a table's columns are not shown, which, and which command shows them."""
     verb = "is" if len(lost) == 1 else "are"
-    told = f"{len(lost)} of {counted(total, noun)} {verb} not shown: {', '.join(lost)}."
-    return Text(f"{told} Widen the terminal, or use '{command}'.", style="yellow")
+    missing = f"{len(lost)} of {counted(total, noun)} {verb} not shown: {', '.join(lost)}."
+    return Text(f"{missing} Widen the terminal, or use '{command}'.", style="yellow")
 
 
 def _fitting(board: Board, every: Sequence[Column], width: int, *, brief: bool) -> list[Column]:

@@ -93,7 +93,7 @@ all("input[data-column]").forEach((box) => {
   });
 });
 
-// Hints: a table that is wider than its place says how many columns are out of sight, with a shadow at its edge.
+// Hints: a table that is wider than its place shows how many columns are out of sight, and a shadow at its edge.
 function showHint(scroller) {
   const [hint, place] = [scroller.querySelector(".hint"), scroller.querySelector(".scroll")];
   const edge = place.getBoundingClientRect().right + 1;
@@ -115,16 +115,16 @@ addEventListener("resize", showHints);
 function showTask(slider) {
   const task = Number(slider.value);
   const names = JSON.parse(slider.dataset.names);
-  const told = task === 0 ? "before any task" : `after task ${task} (${names[task - 1]})`;
-  document.getElementById(slider.dataset.told).textContent = told;
-  slider.setAttribute("aria-valuetext", told);
+  const caption = task === 0 ? "before any task" : `after task ${task} (${names[task - 1]})`;
+  document.getElementById(slider.dataset.output).textContent = caption;
+  slider.setAttribute("aria-valuetext", caption);
   all(`.film[data-slider="${slider.id}"]`).forEach((film) => {
     film.style.setProperty("--task", task);
     all("figure", film).forEach((figure) => {
       const own = Number(figure.dataset.task);
       figure.classList.toggle("future", own > task);
       figure.classList.toggle("now", own === task);
-      all(".frame.after", figure).forEach((f) => f.setAttribute("aria-label", `${figure.dataset.name}, ${told}`));
+      all(".frame.after", figure).forEach((f) => f.setAttribute("aria-label", `${figure.dataset.name}, ${caption}`));
     });
   });
 }
@@ -164,13 +164,13 @@ function showTake(a, b) {
   const own = (method) => all(`[data-filmed="${method}"] [data-take]`, watch).map((film) => film.dataset.take);
   const take = own(a).find((k) => own(b).includes(k));
   const slider = watch.querySelector("input[type=range]");
-  const told = take === undefined ? null : JSON.parse(watch.dataset.takes)[take];
+  const shown = take === undefined ? null : JSON.parse(watch.dataset.takes)[take];
   all("[data-take]", watch).forEach((film) => { film.hidden = film.dataset.take !== take; });
-  all("[data-filmed]", watch).forEach((part) => { part.hidden = part.hidden || !told; });
-  watch.querySelector(".slider").hidden = !told;
-  document.getElementById("take").textContent = told ? told.caption
+  all("[data-filmed]", watch).forEach((part) => { part.hidden = part.hidden || !shown; });
+  watch.querySelector(".slider").hidden = !shown;
+  document.getElementById("take").textContent = shown ? shown.caption
     : "No pictures of both methods with the same task order and seed are stored here. Re-run both with the commands on the pages of their runs, then use 'cpbench report'.";
-  if (told) { slider.dataset.names = JSON.stringify(told.names); showTask(slider); }
+  if (shown) { slider.dataset.names = JSON.stringify(shown.names); showTask(slider); }
 }
 
 function choosePair() {
