@@ -1,4 +1,4 @@
-"""The contract finds what is wrong: for each check a method that breaks it, and one command that says so."""
+"""The contract finds what is wrong: for each check a method that breaks it, and the command that shows it."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -138,14 +138,14 @@ def test_a_check_finds_the_method_that_breaks_it(name, tmp_path):
         assert examine(check, contract)
 
 
-def test_a_method_that_raises_is_told_with_its_error(tmp_path):
+def test_a_method_that_raises_fails_a_check_with_its_error(tmp_path):
     def make(backbone, seed):
         raise KeyError("oops")
 
     assert examine(ContractChecks.finite, ContractChecks(make, tmp_path)) == "KeyError: 'oops'"
 
 
-def test_the_command_says_what_was_checked_and_that_all_is_well(capsys):
+def test_the_command_lists_what_was_checked_and_that_all_is_well(capsys):
     main_arguments = ["conformance", "ti", "--json"]
     with pytest.raises(SystemExit) as end:
         main(main_arguments)

@@ -1,6 +1,6 @@
-"""The contract of every method, checked on a tiny model with random weights: what it must do, and must not.
+"""The contract of every method, checked on a tiny model with random weights: what it must do, and must not do.
 
-``cpbench conformance NAME`` runs it for any method, those of other packages included.
+``cpbench conformance NAME`` checks it for any method, those of other packages included.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .retained import holds_pictures
 Make = Callable[[Backbone, int], Method]
 SAMPLING = Sampling(sampler="dpm++", steps=2, guidance=2.0, batch=8, size=64)
 SUBJECTS = (Subject("mallow", "cat"), Subject("rumble", "car"))
-_ROUNDING = 2  # of 255: what another size of batch may change
+_ROUNDING = 2  # of 255: a batch of another size may change pictures by this much
 _PROMPTS = [Prompt("photo of a {}", (s,)) for s in SUBJECTS]
 
 
@@ -39,13 +39,13 @@ def small_task(number: int, subject: Subject, steps: int = 3) -> Task:
 
 @dataclass(frozen=True)
 class Taught:
-    """A method after two tasks: its backbone, its states by task, what it draws, and frozen weights that moved."""
+    """A method after two tasks: its backbone, its states by task, what it draws, and frozen weights that changed."""
 
     method: Method
     backbone: Backbone
     folders: tuple[Path, ...]
     drawn: Pictures
-    moved: tuple[str, ...]
+    changed: tuple[str, ...]
 
 
 def draw(method: Method) -> Pictures:
@@ -54,7 +54,7 @@ def draw(method: Method) -> Pictures:
 
 
 def draw_loaded(make: Make, folder: Path) -> Pictures:
-    """What a new object draws that was loaded from ``folder``; to be called in another process."""
+    """What a new method loaded from ``folder`` draws; to be called in another process."""
     method = make(load_backbone("tiny", SAMPLING), 7)
     method.load(folder)
     return draw(method)
@@ -63,34 +63,34 @@ def draw_loaded(make: Make, folder: Path) -> Pictures:
 def teach(make: Make, pristine: Backbone, folder: Path, *, spoil: bool = False) -> Taught:
     """Teach two tasks as the runner does: saved, and loaded into a new object, in between.
 
-    ``spoil`` blackens the pictures of a task once it is over: whoever looks at them again learns something else.
+    ``spoil`` blackens the pictures of a task after it: a method that reads them again learns something else.
     """
     folders: list[Path] = []
-    moved: set[str] = set()
+    changed: set[str] = set()
     for number, subject in enumerate(SUBJECTS, 1):
         backbone, task = pristine.copy(), small_task(number, subject)
         method = make(backbone, 7)
         if folders:
             method.load(folders[-1])
         method.learn(task, unwatched)
-        moved |= _moved(pristine, backbone, method)
+        changed |= _changed(pristine, backbone, method)
         folders.append(folder / f"after-{number}")
         folders[-1].mkdir(parents=True)
         method.save(folders[-1])
         if spoil:
             task.pictures[:] = 0
-    return Taught(method, backbone, tuple(folders), draw(method), tuple(sorted(moved)))
+    return Taught(method, backbone, tuple(folders), draw(method), tuple(sorted(changed)))
 
 
-def _moved(pristine: Backbone, backbone: Backbone, method: Method) -> set[str]:
-    """Weights of the pretrained model that are not what they were, but for what an adapter trains and has folded.
+def _changed(pristine: Backbone, backbone: Backbone, method: Method) -> set[str]:
+    """Weights of the pretrained model that have changed, except for what an adapter trains and has folded.
 
-    A layer that peft has wrapped holds them as its ``base_layer``; other wrappers may give them any name.
+    In a layer that peft has wrapped they are those of its ``base_layer``; other wrappers may give them any name.
     """
     adapter = getattr(method, "adapter", None)
     trained: Mapping[str, Tensor] = getattr(adapter, "params", {})
     folded: Mapping[str, Tensor] = getattr(adapter, "folded", dict)()
-    moved = set()
+    changed = set()
     for part in ("unet", "text"):
         now = {name.replace(".base_layer.", "."): w for name, w in getattr(backbone, part).state_dict().items()}
         for name, w in getattr(pristine, part).state_dict().items():
@@ -98,12 +98,12 @@ def _moved(pristine: Backbone, backbone: Backbone, method: Method) -> set[str]:
             right = w if change is None else (w.float() + change).to(w)
             held = (now[name],) if name in now else now.values()
             if f"{part}.{name}" not in trained and not any(torch.equal(right, own) for own in held):
-                moved.add(f"{part}.{name}")
-    return moved
+                changed.add(f"{part}.{name}")
+    return changed
 
 
 class ContractChecks:
-    """A method under examination; what several checks need is done once."""
+    """The checks of one method; what several checks need is done once."""
 
     def __init__(self, make: Make, folder: Path, elsewhere: Executor | None = None) -> None:
         self.make, self.folder, self.elsewhere = make, folder, elsewhere
@@ -123,17 +123,17 @@ class ContractChecks:
         """Taught once more, with the pictures of past tasks blackened."""
         return teach(self.make, self.pristine, self.folder / "second", spoil=True)
 
-    # --- checks: each gives what is wrong, or nothing ---------------------------------------------------------------
+    # --- checks: each returns what is wrong, or None ----------------------------------------------------------------
 
     def finite(self) -> str | None:
-        """Two tasks leave only finite numbers in what it saves."""
+        """After two tasks, all numbers that it saves are finite."""
         for file in self.taught.folders[-1].rglob("*.safetensors"):
             if bad := [name for name, w in load_file(file).items() if not torch.isfinite(w).all()]:
-                return f"{file.name} holds numbers that are not finite: {', '.join(bad)}"
+                return f"{file.name} has numbers that are not finite: {', '.join(bad)}"
         return None
 
     def effective(self) -> str | None:
-        """Learning changes what is drawn, and an adapter what the network predicts for the same text."""
+        """Learning changes the pictures that it draws, and its adapter the prediction for the same text."""
         base = self.pristine.sample([p.render(lambda s: s.noun) for p in _PROMPTS], [1, 2])
         most = np.abs(base.astype(int) - self.taught.drawn).max()
         if most <= _ROUNDING:
@@ -150,7 +150,7 @@ class ContractChecks:
         return torch.equal(first, second)
 
     def reloaded(self) -> str | None:
-        """What is saved and loaded draws the same pictures, in a new process too."""
+        """Saved and loaded, it draws the same pictures, in a new process too."""
         folder = self.taught.folders[-1]
         here = draw_loaded(self.make, folder)
         threads = (torch.get_num_threads(),)  # another number would round otherwise
@@ -159,60 +159,66 @@ class ContractChecks:
         if pool is not self.elsewhere:
             pool.shutdown()
         wrong = [
-            n for n, x in (("here", here), ("in a new process", there)) if not np.array_equal(x, self.taught.drawn)
+            n
+            for n, x in (("in this process", here), ("in a new process", there))
+            if not np.array_equal(x, self.taught.drawn)
         ]
-        return f"the pictures differ {' and '.join(wrong)}" if wrong else None
+        return f"after loading, the pictures differ {' and '.join(wrong)}" if wrong else None
 
     def repeatable(self) -> str | None:
-        """The same seed learns the same pictures, and past tasks are not looked at again."""
+        """With the same seed it draws the same pictures, also when those of past tasks are blackened."""
         same = np.array_equal(self.taught.drawn, self.again.drawn)
-        return None if same else "the second time, with the pictures of past tasks blackened, the drawings differ"
+        return None if same else "in a second run, with the pictures of past tasks blackened, the drawn pictures differ"
 
     def contained(self) -> str | None:
-        """Nothing but its own parameters and the new token moves."""
-        moved = self.taught.moved
-        return f"{len(moved)} frozen weights moved, {moved[0]} among them" if moved else None
+        """Only its own parameters and the new token change."""
+        changed = self.taught.changed
+        return f"frozen weights changed: {len(changed)}, {changed[0]} among them" if changed else None
 
     def isolated(self) -> str | None:
-        """The model that it was given a copy of is untouched."""
+        """The model that it was given a copy of does not change."""
         draw(self.taught.method)
-        return None if self._hash() == self.before else "the shared model has changed"
+        return None if self._hash() == self.before else "the original model has changed"
 
     def faithful(self) -> str | None:
-        """Tokens of earlier tasks stay bit-identical."""
+        """Tokens of earlier tasks stay the same to the last bit."""
         early = self.make(mine := self.pristine.copy(), 7)
         early.load(self.taught.folders[0])
         now = self.taught.backbone.tokens
         lost = [name for name, row in mine.tokens.items() if name not in now or not torch.equal(row, now[name])]
-        return f"moved: {', '.join(lost)}" if lost else None
+        return f"changed tokens: {', '.join(lost)}" if lost else None
 
     def frugal(self) -> str | None:
-        """Pictures of a task are kept only by a method that says so (``keeps_pictures``)."""
+        """Training pictures are in its state only if it declares so (``keeps_pictures``)."""
         pictures = np.concatenate([small_task(n, subject).pictures for n, subject in enumerate(SUBJECTS, 1)])
         kept = holds_pictures(self.taught.folders[-1], pictures, self.pristine)
-        said = bool(getattr(self.taught.method, "keeps_pictures", False))
-        return None if kept == said else f"pictures are {'' if kept else 'not '}in its state; keeps_pictures is {said}"
+        declared = bool(getattr(self.taught.method, "keeps_pictures", False))
+        return (
+            None
+            if kept == declared
+            else f"pictures are {'' if kept else 'not '}in its state; keeps_pictures is {declared}"
+        )
 
     def versatile(self) -> str | None:
-        """It draws prompts about nothing it has learned, and about two concepts at once."""
+        """It draws prompts without a learned concept, and prompts with two concepts."""
         prompts = [Prompt("photo of a red cup", ()), Prompt("photo of a {} and a {}", SUBJECTS)]
         drawn = self.taught.method.generate(prompts, [1, 2])
         right = drawn.dtype == np.uint8 and drawn.shape == (len(prompts), *self.taught.drawn.shape[1:])
-        return None if right else f"for two prompts it drew {drawn.dtype} {drawn.shape}"
+        return None if right else f"for two prompts it returned {drawn.dtype} {drawn.shape}"
 
     def discreet(self) -> str | None:
-        """Being inspected changes nothing."""
+        """An inspection does not change what it draws."""
         method = self.taught.method
         if isinstance(method, Inspectable):
             method.inspect(small_task(2, SUBJECTS[1]), unwatched)
-        return None if np.array_equal(draw(method), self.taught.drawn) else "it draws other pictures afterwards"
+        return None if np.array_equal(draw(method), self.taught.drawn) else "after it, other pictures are drawn"
 
 
 def examine(check: Callable[[ContractChecks], str | None], contract: ContractChecks) -> str | None:
-    """What a check finds wrong, an error of the method included; None where all is well."""
+    """What a check finds wrong, an error of the method included; None if nothing is."""
     try:
         return check(contract)
-    except Exception as error:  # a method may break in any way, and the other checks still tell something
+    except Exception as error:  # a method may break in any way, and the other checks still run
         return f"{type(error).__name__}: {error}"
 
 

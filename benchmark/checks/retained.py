@@ -1,4 +1,4 @@
-"""Pictures in what a method keeps: as files, bytes, numbers of any scale and layout, or latents."""
+"""Training pictures in what a method saves: as files, bytes, numbers of any scale and layout, or latents."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ..models.backbone import Backbone
 from ..protocol import Pictures
 
 _ALIKE = 0.99
-"""Correlation from which on numbers are a picture: scale, offset and rounding do not matter to it."""
+"""Least correlation at which numbers count as a picture; it does not depend on scale, offset and rounding."""
 
 
 def holds_pictures(folder: Path, pictures: Pictures, backbone: Backbone) -> bool:
-    """Whether any file below ``folder`` holds one of the pictures (n, h, w, 3) in a form that can be told."""
+    """Whether any file in ``folder`` or below holds one of the pictures (n, h, w, 3) in a form that is recognised."""
     latents = backbone.encode(pictures).flatten(1).cpu().numpy()
     stacked, planes = (x.reshape(len(x), -1) for x in (pictures, pictures.transpose(0, 3, 1, 2)))
     shapes = [_normalised(x) for x in (stacked, planes, latents)]
@@ -32,7 +32,7 @@ def holds_pictures(folder: Path, pictures: Pictures, backbone: Backbone) -> bool
 
 
 def _arrays(file: Path) -> Iterator[NDArray[Any]]:
-    """The numbers in a file of tensors, of arrays or of a picture; nothing for others."""
+    """The numbers in a file of tensors, an array or a picture; none for other files."""
     if file.suffix == ".safetensors":
         yield from (w.float().numpy() for w in load_file(file).values())
     elif file.suffix == ".npy":
@@ -45,7 +45,7 @@ def _arrays(file: Path) -> Iterator[NDArray[Any]]:
 
 
 def _alike(array: NDArray[Any], forms: NDArray[np.float64]) -> bool:
-    """Whether an array is a stack of rows of which one has the shape of one of the forms (n, size)."""
+    """Whether an array, read as rows of this size, has a row like one of the forms (n, size)."""
     size = forms.shape[1]
     if not array.size or array.size % size:
         return False
@@ -53,7 +53,7 @@ def _alike(array: NDArray[Any], forms: NDArray[np.float64]) -> bool:
 
 
 def _normalised(rows: NDArray[Any]) -> NDArray[np.float64]:
-    """Rows (n, size) with mean zero and length one; constant ones become zero."""
+    """Rows (n, size) scaled to mean zero and length one; constant rows become zero."""
     centred = rows.astype(np.float64) - rows.mean(1, dtype=np.float64, keepdims=True)
     scaled: NDArray[np.float64] = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
     return scaled
