@@ -205,6 +205,6 @@ def measure(parts: Parts, seed: int, watch: Watch = unwatched, counts: Counts | 
     features = [_extracted(extractor, x, "recognised", watch) for x in (samples, real)]
     return (
         autoencoder_psnr(backbone, counts.pictures)
-        | recognition(recogniser, *features, held_out)
+        | recognition(recogniser, features[0], features[1], held_out)
         | diffusion_accuracy(backbone, counts, seed, watch)
     )
