@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,7 @@ PARTS = ("tables", "plots", "samples", "site")
 
 @dataclass(frozen=True)
 class Report:
-    """All records below a folder, sorted into what may be compared, and where each of them lies."""
+    """All records below a folder, sorted into leaderboards, and the path of each."""
 
     folder: Path
     boards: list[Board]
@@ -45,7 +46,7 @@ class Report:
 
 
 def load(folder: Path, methods: Methods | None = None) -> Report:
-    """Read all records; ``methods`` tells which are upper bounds. Raises BadInput where none is finished."""
+    """Read all records; ``methods`` marks upper bounds. Raises BadInput where no run is finished."""
     done, failed, paths = list[Entry](), list[str](), dict[str, Path]()
     with _uncollected():
         for path, entry in entries(folder):
@@ -62,7 +63,7 @@ def load(folder: Path, methods: Methods | None = None) -> Report:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Without garbage collection: records hold no cycles, and looking for them is a quarter of the time of reading."""
+    """Without garbage collection: what is made here lives to the end, and searching it takes a quarter of the time."""
     before = gc.isenabled()
     gc.disable()
     try:
@@ -72,8 +73,30 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
+OnProgress = Callable[[str, int, int], None]
+"""Called with a part of :data:`PARTS`, how many steps of it are done, and how many it has."""
+
+
+def unwatched(part: str, done: int, total: int) -> None:
+    """Ignore progress."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part of a report: each of its ``steps`` steps gives the files that it has written."""
+
+    name: str
+    steps: int
+    written: Iterable[list[Path]]
+
+
 def write_report(
-    report: Report, out: Path, methods: Methods, pictures: FindPictures, only: str | None = None
+    report: Report,
+    out: Path,
+    methods: Methods,
+    pictures: FindPictures,
+    only: str | None = None,
+    on_progress: OnProgress = unwatched,
 ) -> Iterator[Path]:
     """Write all parts, or one of :data:`PARTS`, or one kind of plot; raises BadInput for any other.
 
@@ -82,68 +105,103 @@ def write_report(
     if only is not None and only not in (*PARTS, *FIGURES):
         raise unknown("part of a report", only, [*PARTS, *FIGURES])
     out.mkdir(parents=True, exist_ok=True)
-    made = dict[str, list[str]]()
-    for part, paths in _parts(report, out, methods, pictures, only):
-        made[part] = []
-        for path in paths:
-            made[part].append(path.relative_to(out).as_posix())
-            yield path
+    parts = list(_parts(report, out, methods, pictures, only))
+    made: dict[str, list[str]] = {part.name: [] for part in parts}
+    done, total = Counter[str](), Counter[str]()
+    for part in parts:
+        total[_top(part)] += part.steps
+    for part in parts:
+        top = _top(part)
+        on_progress(top, done[top], total[top])
+        for paths in part.written:
+            made[part.name] += [path.relative_to(out).as_posix() for path in paths]
+            yield from paths
+            done[top] += 1
+            on_progress(top, done[top], total[top])
     settle(out, made, only)
 
 
-def _parts(
-    report: Report, out: Path, methods: Methods, pictures: FindPictures, only: str | None
-) -> Iterator[tuple[str, Iterator[Path]]]:
-    """What is asked for, each with what writes it; raises BadInput where one kind of plot has nothing to show."""
+def _top(part: _Part) -> str:
+    """The member of :data:`PARTS` that a part belongs to."""
+    return part.name.partition("/")[0]
+
+
+def _parts(report: Report, out: Path, methods: Methods, pictures: FindPictures, only: str | None) -> Iterator[_Part]:
+    """What is asked for, each with what writes it; nothing is written before it is iterated over."""
     if only in (None, "tables"):
-        yield "tables", _tables(report, out)
+        yield _Part("tables", len(_TABLES), _tables(report, out))
     for kind in FIGURES:
         if only in (None, "plots", kind):
-            yield f"plots/{kind}", _plots(report, out / "plots", kind, alone=only == kind)
+            plots = _plots(report, out / "plots", kind, alone=only == kind)
+            yield _Part(f"plots/{kind}", len(report.boards), plots)
     if only in (None, "samples"):
-        yield "samples", _samples(report, out / "samples", pictures)
+        methods_shown = sum(len(board.runs) for board in report.boards)
+        yield _Part("samples", methods_shown, _samples(report, out / "samples", pictures))
     if only in (None, "site"):
         site = build(report.boards, report.failed, report.reported, methods, pictures, report.read, out / "site")
-        yield "site", site
+        yield _Part("site", sum(len(board.results) for board in report.boards) + 1, _by_run(site))
 
 
-def _tables(report: Report, out: Path) -> Iterator[Path]:
-    """The leaderboard as Markdown, CSV and LaTeX, and every summary as CSV."""
+def _leaderboard(report: Report) -> str:
     failed = "".join(f"- {escape(line)}\n" for line in report.failed)
     text = to_markdown(report.boards) + (f"\nFailed runs:\n\n{failed}" if failed else "")
-    text += reported.to_markdown(report.reported)
-    contents = {
-        "leaderboard.md": text,
-        "leaderboard.csv": to_csv(report.boards),
-        "leaderboard.tex": to_latex(report.boards),
-        "summaries.csv": summaries.to_csv(report.boards),
-    }
-    for name, content in contents.items():
-        (out / name).write_text(content, encoding="utf-8")
-        yield out / name
+    return text + reported.to_markdown(report.reported)
 
 
-def _plots(report: Report, out: Path, kind: str, *, alone: bool) -> Iterator[Path]:
-    """One kind of plot of every board; raises BadInput where it ``alone`` is asked for and nothing can show it."""
+_TABLES: dict[str, Callable[[Report], str]] = {
+    "leaderboard.md": _leaderboard,
+    "leaderboard.csv": lambda report: to_csv(report.boards),
+    "leaderboard.tex": lambda report: to_latex(report.boards),
+    "summaries.csv": lambda report: summaries.to_csv(report.boards),
+}
+"""The leaderboard as Markdown, CSV and LaTeX, and every summary as CSV."""
+
+
+def _tables(report: Report, out: Path) -> Iterator[list[Path]]:
+    for name, content in _TABLES.items():
+        (out / name).write_text(content(report), encoding="utf-8")
+        yield [out / name]
+
+
+def _plots(report: Report, out: Path, kind: str, *, alone: bool) -> Iterator[list[Path]]:
+    """One kind of plot of every board; raises BadInput where it ``alone`` is asked for and no board can show it."""
     out.mkdir(parents=True, exist_ok=True)
-    drawn = [(name, figure) for name, board in _named(report.boards) if (figure := FIGURES[kind](board)) is not None]
-    for name, figure in drawn:
-        for form in FORMATS:
-            yield save(figure, out / f"{kind}-{name}.{form}")
+    drawn = False
+    for name, board in _named(report.boards):
+        paths = _plot(board, kind, out / f"{kind}-{name}")
+        drawn |= bool(paths)
+        yield paths
     if alone and not drawn:
         raise BadInput(f"{report.folder} holds no runs that '{kind}' could show{NEEDS.get(kind, '')}.")
 
 
-def _samples(report: Report, out: Path, pictures: FindPictures) -> Iterator[Path]:
-    """One sheet of pictures a method, where they are still there."""
+def _plot(board: Board, kind: str, stem: Path) -> list[Path]:
+    with _uncollected():  # a figure is ten thousand objects, and all of them live until it is written
+        figure = FIGURES[kind](board)
+        return [] if figure is None else [save(figure, stem.with_name(f"{stem.name}.{form}")) for form in FORMATS]
+
+
+def _samples(report: Report, out: Path, pictures: FindPictures) -> Iterator[list[Path]]:
+    """One sheet of pictures per method, where they are still there."""
     for name, board in _named(report.boards):
         slugs = slugs_of(board.runs)
         for method, own in board.runs.items():
-            if sheet := sheet_of(min(own, key=first_run), pictures):
+            sheet, path = sheet_of(min(own, key=first_run), pictures), out / f"{name}-{slugs[method]}.png"
+            if sheet is not None:
                 out.mkdir(parents=True, exist_ok=True)
-                path = out / f"{name}-{slugs[method]}.png"
                 sheet.save(path)
-                yield path
+            yield [path] if sheet is not None else []
+
+
+def _by_run(site: Iterator[Path]) -> Iterator[list[Path]]:
+    """The files of the site in as many steps as there are runs, and one for what follows the last of them."""
+    paths = list[Path]()
+    for path in site:
+        paths.append(path)
+        if path.parent.name == "runs":
+            yield paths
+            paths = []
+    yield paths
 
 
 def _named(found: Sequence[Board]) -> Iterator[tuple[str, Board]]:

@@ -14,11 +14,12 @@ from cpbench.benchmark.errors import BadInput
 from cpbench.benchmark.records.result import write_result
 from cpbench.reports.analysis.entry import mean_matrix
 from cpbench.reports.files import CONTENTS, leftovers, settle
+from cpbench.reports.plots.figures import FIGURES
 from cpbench.reports.plots.matrices import curves, heat_maps
 from cpbench.reports.plots.style import FORMATS, save
 from cpbench.reports.samples import BLOCK, GAP, LABEL, MARGIN, THUMB, SheetRow, sample_sheet
 from cpbench.reports.write import PARTS, load, write_report
-from synthetic import FORGETS, KEEPS, NAN, ORDER, entry, many, record
+from synthetic import FORGETS, KEEPS, NAN, ORDER, entry, many, record, row
 
 
 @pytest.fixture
@@ -243,8 +244,30 @@ def files_of(folder):
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def logged(method, **changes):
+    """A record that every kind of plot but the shrinkage can show."""
+    figures = {"change": 0.1, "change.mid_block.attn2.to_k": 0.1, "fisher.1": 1.0, "fisher_dc.1": 2.0}
+    made = record(method, figures=figures, **changes)
+    rows = [row("dc_accuracy", i, j, 0.5) for i in (2, 3) for j in range(1, i + 1)]
+    scores = [s.model_dump() for s in made.scores] + [r | {"concept": made.run.order[r["j"] - 1]} for r in rows]
+    return made.model_validate(made.model_dump(by_alias=True) | {"scores": scores})
+
+
+def test_a_report_counts_its_steps_part_by_part_up_to_the_last(folder, pictures, tmp_path):
+    calls = []
+    list(write_report(load(folder), tmp_path / "out", {}, pictures, None, lambda *call: calls.append(call)))
+    assert list(dict.fromkeys(part for part, _, _ in calls)) == list(PARTS)
+    for part in PARTS:
+        (total,) = {total for name, _, total in calls if name == part}
+        done = [done for name, done, _ in calls if name == part]
+        assert done == sorted(done) and done[0] == 0 and done[-1] == total > 1
+
+
 @pytest.mark.slow
 def test_two_processes_whose_hashes_differ_write_the_same_bytes(folder, tmp_path):
+    for k in range(12):
+        for order in (ORDER, ORDER[::-1]):
+            write_result(folder, logged(f"method-{k}", order=order))
     made = [unit for path in folder.rglob("*.json") for unit in json.loads(path.read_text())["units"].values()]
     for k, unit in enumerate(sorted(set(made))):
         (tmp_path / "home" / "units" / unit).mkdir(parents=True)
@@ -256,7 +279,10 @@ def test_two_processes_whose_hashes_differ_write_the_same_bytes(folder, tmp_path
         environment = os.environ | {"PYTHONHASHSEED": seed, "CPBENCH_HOME": str(tmp_path / "home")}
         subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
     first, second = files_of(tmp_path / "1"), files_of(tmp_path / "2")
-    assert first == second
+    assert first.keys() == second.keys()
+    assert [str(path) for path in first if first[path] != second[path]] == []
+    drawn = {path.name.partition("-")[0] for path in first if path.parts[0] == "plots"}
+    assert drawn == FIGURES.keys() - {"shrinkage"}, "all that these records can show"
     assert {path.suffix for path in first} >= {".webp", ".png", ".svg", ".pdf", ".html", ".csv", ".tex", ".md", ".json"}
 
 

@@ -1,4 +1,4 @@
-"""The plots of a board, by name."""
+"""The plots of a leaderboard, by name."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ _FIGURES: dict[str, Plot] = {
 }
 
 NEEDS = {
-    "shrinkage": "; run clora with several values of --set clora.strength",
-    "front": "; run two methods",
-    "cost": "; run two methods",
-    "orders": "; run --orders 2 or more",
+    "shrinkage": ": run clora with several values of --set clora.strength",
+    "front": ": run two methods",
+    "cost": ": run two methods",
+    "orders": ": run with --orders 2 or more",
 }
-"""What it takes, for plots that need more than any run."""
+"""How to get the runs that a plot needs, for plots that one run cannot show."""
 
 
 def caption(board: Board) -> str:
-    """Suite, tasks, and the number of runs a method, e.g. ``toybox-6, 6 tasks, n = 6 runs a method``."""
+    """Suite, tasks, and the number of runs per method, such as ``toybox-6, 6 tasks, 6 runs per method``."""
     counts = sorted({len(own) for own in board.runs.values()})
     n = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     parts = [board.results[0].run.suite, f"{board.tasks} task{'s' if board.tasks > 1 else ''}"]
-    return ", ".join([*parts, f"n = {n} run{'s' if counts[-1] > 1 else ''} a method"])
+    return ", ".join([*parts, f"{n} run{'s' if counts[-1] > 1 else ''} per method"])
 
 
 def _captioned(draw: Plot, board: Board) -> Figure | None:
-    """A plot under a line that says what it is of."""
+    """A plot under a line that says which runs it shows."""
     figure = draw(board)
     if figure is not None:
         figure.suptitle(caption(board), fontsize=9, x=0.01, ha="left")
@@ -53,4 +53,4 @@ def _captioned(draw: Plot, board: Board) -> Figure | None:
 
 
 FIGURES: dict[str, Plot] = {kind: partial(_captioned, draw) for kind, draw in _FIGURES.items()}
-"""What can be drawn of a board; None where its runs have not logged what it takes."""
+"""Functions that draw a board; they return None where its runs do not hold what the plot shows."""

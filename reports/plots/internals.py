@@ -1,4 +1,4 @@
-"""Plots of what happens inside the methods: the weights that C-LoRA still learns, and the Fisher information."""
+"""Plots of what methods log while they learn: how much C-LoRA still changes, and the Fisher information."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ _TOP = 5
 
 
 def later_change(result: Entry) -> float:
-    """Mean |ΔW| that was learned in each task but the first, averaged over those; NaN where it was not logged."""
+    """Mean |ΔW| learned per task, averaged over all tasks but the first; NaN where it was not logged."""
     seen = [c.figures["change"] for c in result.cost[1:] if "change" in c.figures]
     return float(np.mean(seen)) if seen else float("nan")
 
 
 def later_plasticity(result: Entry, metric: str) -> float:
-    """The metric of each concept but the first right after its own task, averaged over those."""
+    """The metric right after the task of each concept, averaged over all concepts but the first."""
     return float(np.mean(continual.learned(matrix(result, metric))[1:]))
 
 
 def shrinkage(results: Sequence[Entry], metric: str) -> Figure | None:
-    """Left: what C-LoRA still changes after the first task, against λ; right: what it still learns.
+    """Left: how much C-LoRA changes the weights after the first task, against λ; right: how well it still learns.
 
-    One line a method; None unless a method ran with two values of λ. Points are means over runs.
+    A line per method, whose points are means over runs; None unless a method ran with two values of λ.
     """
     found: dict[str, dict[float, list[Entry]]] = defaultdict(lambda: defaultdict(list))
     for result in results:
@@ -52,22 +52,25 @@ def shrinkage(results: Sequence[Entry], metric: str) -> Figure | None:
     lowest = min(s for runs in swept.values() for s in runs if s > 0)
     for ax in (left, right):
         ax.set_xscale("symlog", linthresh=lowest)  # λ = 0 has a place too
-        ax.set_xlabel("λ of C-LoRA")
+        ax.set_xlabel("penalty weight λ of C-LoRA", fontsize=9)
         ax.grid(alpha=0.25)
-    left.set_yscale("log")  # it falls by orders of magnitude
+    left.set_yscale("log")  # it falls by several powers of ten
     right.set_ylim(bottom=0)
-    left.set_ylabel("mean |ΔW| learned in tasks 2 and later")
-    right.set_ylabel(f"{label}\nof concepts 2 and later, when learned")
+    left.set_ylabel("mean |ΔW| per task, from task 2 on", fontsize=9)
+    right.set_ylabel(f"{label}\nof each concept right after its task, from task 2 on", fontsize=9)
     left.legend(fontsize=8, frameon=False)
     return figure
 
 
 def spectra(runs: Mapping[str, Sequence[Entry]]) -> Figure | None:
-    """The largest eigenvalues of the empirical Fisher information of each method, without and with DC scores.
+    """The largest eigenvalues of the empirical Fisher information, a panel per method, without and with DC scores.
 
-    Geometric means over tasks and runs; None where none was logged.
+    Geometric means over tasks and runs; None where no method logged them.
     """
-    kinds = {"fisher": ("L_denoise", "-"), "fisher_dc": ("L_denoise + L_DC", "--")}
+    kinds = {
+        "fisher": ("denoising loss", "-"),
+        "fisher_dc": ("denoising loss + DC loss", "--"),
+    }
     found = {name: {kind: _top(results, kind) for kind in kinds} for name, results in runs.items()}
     shown = {name: tops for name, tops in found.items() if tops["fisher"].size}
     if not shown:
@@ -83,14 +86,16 @@ def spectra(runs: Mapping[str, Sequence[Entry]]) -> Figure | None:
         ax.set_yscale("log")
         ax.grid(alpha=0.25)
     name_below(axes.ravel(), len(shown), across, "rank of the eigenvalue")
-    figure.supylabel("eigenvalue of the empirical Fisher", fontsize=9)
+    figure.supylabel("eigenvalue of the Fisher information", fontsize=9)
     handles, labels = axes.ravel()[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=8, frameon=False)
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=min(2, max(1, across - 1)), fontsize=8, frameon=False
+    )
     return figure
 
 
 def _top(results: Sequence[Entry], kind: str) -> Any:
-    """Geometric mean of each of the first eigenvalues over tasks and runs, (k,); empty where none was logged."""
+    """Geometric means over tasks and runs of the largest eigenvalues, (k,); empty where they were not logged."""
     rows = [
         [cost.figures[f"{kind}.{k}"] for k in range(1, _TOP + 1) if f"{kind}.{k}" in cost.figures]
         for result in results

@@ -1,4 +1,4 @@
-"""Where and when methods change the weights: the change of each layer in each task, as C-LoRA's paper shows it."""
+"""Where and when methods change the weights: the change of each layer in each task, as in the C-LoRA paper."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ..analysis.changes import Changes, layer_changes
 from ..analysis.entry import Entry
 
 _DECADES = 6.0
-"""Decades below the greatest change that colours tell apart."""
+"""How many powers of ten the colours span, down from the greatest change."""
 
 
 def change_plot(runs: Mapping[str, Sequence[Entry]]) -> Figure | None:
-    """A panel a method: rows are layers, columns tasks, colours powers of ten; None where no change was logged."""
+    """A panel per method: rows are layers, columns tasks; colours are logarithmic; None where no change was logged."""
     found = {name: layer_changes(own) for name, own in runs.items()}
     shown = {name: changes for name, changes in found.items() if (changes.values > 0).any()}
     if not shown:
@@ -35,8 +35,8 @@ def change_plot(runs: Mapping[str, Sequence[Entry]]) -> Figure | None:
     for ax in axes.ravel()[len(shown) :]:
         ax.set_axis_off()
     figure.supxlabel("task", fontsize=9)
-    label = "mean |ΔW| learned in the task\n(grey: nothing)"
-    figure.colorbar(image, ax=axes, label=label, shrink=min(1.0, 3.0 / size[1]), aspect=18)
+    label = "mean |ΔW| in the task\n(grey: no change)"
+    figure.colorbar(image, ax=axes[:, -1], label=label, shrink=min(1.0, 3.0 / size[1]), aspect=18)
     return figure
 
 
@@ -46,7 +46,10 @@ def _panel(ax: Any, name: str, changes: Changes, norm: LogNorm, *, first: bool) 
     image = ax.imshow(seen, norm=norm, cmap="cividis", aspect="auto")
     tasks = changes.values.shape[1]
     ax.set_xticks(range(tasks), [str(k + 1) for k in range(tasks)], fontsize=7)
-    ax.set_yticks(range(len(changes.layers)), changes.layers if first else [""] * len(changes.layers), fontsize=6)
+    if first:
+        ax.set_yticks(range(len(changes.layers)), changes.layers, fontsize=6)
+    else:
+        ax.set_yticks([])
     ax.tick_params(length=0)
     ax.set_title(name, fontsize=8)
     return image

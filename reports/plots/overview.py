@@ -19,16 +19,16 @@ from ..analysis.units import label_of
 from ..layout import Box, apart, place, subs
 from .style import COLOURS, style_of
 
-_BARS = "faint bars: 95 % intervals over runs"
+_MARKS = "filled points: no method is better in both; grey bars: 95 % intervals over runs"
 _FILLED = ("", "white")
-"""Of seven markers the first time, and the second."""
+"""Fill of the first seven markers, and of the next seven."""
 
 Interval = tuple[float, float] | None
 
 
 @dataclass(frozen=True)
 class _Spot:
-    """A method in two columns, as they are drawn, with their intervals."""
+    """A method as a point: its values in two columns, as drawn, with their intervals."""
 
     at: tuple[float, float]
     spread: tuple[Interval, Interval]
@@ -38,7 +38,7 @@ Spots = dict[str, _Spot]
 
 
 def _spots(board: Board, x: str, y: str, scale: tuple[float, float], *, positive: bool = False) -> Spots:
-    """Two columns of the methods that have both; the base model, which learns nothing, is left out."""
+    """Two columns of the methods that have both, without the base model, which learns nothing."""
     lines = [line for line in board.lines if not line.bound and line.method != "base"]
     found = {}
     for line in lines:
@@ -55,7 +55,7 @@ def _scaled(estimate: Estimate, by: float) -> tuple[float, Interval]:
 
 
 def _scatter(ax: Any, found: Spots) -> None:
-    """Named points; those that no other beats (less of x, more of y) are filled, joined, and on top."""
+    """A point per method; those that no other beats (less of x, more of y) are filled, joined and on top."""
     points = [spot.at for spot in found.values()]
     front = pareto(points, smaller_x=True, smaller_y=False)
     best = sorted(p for p, on in zip(points, front, strict=True) if on)
@@ -69,7 +69,7 @@ def _scatter(ax: Any, found: Spots) -> None:
 
 
 def _bars(ax: Any, found: Spots) -> None:
-    """Intervals as faint crosses, which do not widen the axes."""
+    """Intervals as grey crosses, which do not widen the axes."""
     limits = ax.get_xlim(), ax.get_ylim()
     for spot in found.values():
         (a, b), (wide, high) = spot.at, spot.spread
@@ -82,9 +82,11 @@ def _bars(ax: Any, found: Spots) -> None:
 def _name(ax: Any, found: Spots) -> None:
     """Name the points and draw their intervals; axes must have their final scale."""
     _bars(ax, found)
-    ax.figure.draw_without_rendering()
+    ax.figure.get_layout_engine().execute(ax.figure)
     inch = ax.figure.dpi / 72
-    spots = [(float(x), float(y)) for x, y in ax.transData.transform([spot.at for spot in found.values()])]
+    spots = [
+        (round(x, 3), round(y, 3)) for x, y in ax.transData.transform([spot.at for spot in found.values()]).tolist()
+    ]
     sizes = [(4.7 * inch * len(name), 8 * inch) for name in found]
     room = ax.get_window_extent()
     boxes = place(spots, sizes, Box(room.x0, room.y0, room.width, room.height), 4 * inch)
@@ -98,7 +100,7 @@ def _name(ax: Any, found: Spots) -> None:
 
 
 def front(board: Board) -> Figure | None:
-    """Plasticity against forgetting."""
+    """Plasticity against forgetting, a point per method."""
     factor, label = label_of(board.headline)
     found = _spots(board, "forgetting", "plasticity", (factor, factor))
     if len(found) < 2:
@@ -106,14 +108,15 @@ def front(board: Board) -> Figure | None:
     figure = Figure(figsize=(6.4, 5.0), layout="constrained")
     ax: Any = figure.subplots()
     _scatter(ax, found)
-    ax.set_xlabel(f"forgetting of {label_of(board.headline, higher=False)[1]}\n{_BARS}")
-    ax.set_ylabel(f"plasticity: {label} right after its task")
+    ax.set_xlabel(f"forgetting of {label_of(board.headline, higher=False)[1]}")
+    figure.supxlabel(_MARKS, fontsize=8)
+    ax.set_ylabel(f"plasticity: {label}\nof each concept right after its task")
     _name(ax, found)
     return figure
 
 
 def cost(board: Board) -> Figure | None:
-    """The average against seconds and storage."""
+    """The average against training time and storage, a point per method."""
     factor, label = label_of(board.headline)
     axes_of = (("train_seconds", 1.0), ("stored_bytes", 1e-6))
     found = [_spots(board, x, "average", (scale, factor), positive=True) for x, scale in axes_of]
@@ -121,13 +124,14 @@ def cost(board: Board) -> Figure | None:
         return None
     figure = Figure(figsize=(10.4, 4.8), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
-    titles = ("training time of a task (s, lower is better)", "kept for later tasks (MB, lower is better)")
+    titles = ("training time per task (s, lower is better)", "storage after the last task (MB, lower is better)")
     for ax, spots, title in zip(axes, found, titles, strict=True):
         _scatter(ax, spots)
         ax.set_xscale("log")
         _plain(ax.xaxis)
-        ax.set_xlabel(f"{title}\n{_BARS}")
-    axes[0].set_ylabel(f"average after the last task: {label}")
+        ax.set_xlabel(title)
+    figure.supxlabel(_MARKS, fontsize=8)
+    axes[0].set_ylabel(f"average over concepts after the last task:\n{label}")
     for ax, spots in zip(axes, found, strict=True):
         _name(ax, spots)
     return figure
@@ -141,13 +145,16 @@ def _plain(axis: Any) -> None:
 
 
 def growth(board: Board) -> Figure | None:
-    """Seconds and storage of each task, by its number; lines are named where they end."""
+    """Training time and storage by task, a line per method, named where it ends."""
     runs = {name: own for name, own in board.runs.items() if own[0].cost}
     if not runs or board.tasks < 2:
         return None
     figure = Figure(figsize=(11.6, 6.2), layout="constrained")
     panels: Any = figure.subplots(1, 2)
-    shown = (("train_seconds", 1.0, "training time (s"), ("stored_bytes", 1e-6, "kept for later tasks (MB"))
+    shown = (
+        ("train_seconds", 1.0, "training time of the task (s"),
+        ("stored_bytes", 1e-6, "storage after the task (MB"),
+    )
     for ax, (field, scale, title) in zip(panels, shown, strict=True):
         ends = {}
         for k, (name, own) in enumerate(runs.items()):
@@ -165,7 +172,7 @@ def growth(board: Board) -> Figure | None:
 
 
 def _name_ends(ax: Any, ends: dict[str, float], last: int) -> None:
-    """Names at the right of lines, as near to their ends as their height allows, and joined to them."""
+    """Write names to the right of lines, as near to their ends as their height allows, and join them."""
     low, high = np.log(ax.get_ylim())
     shares = {name: float((np.log(v) - low) / (high - low)) for name, v in ends.items() if v > 0}
     names = sorted(shares, key=lambda name: (shares[name], name))
@@ -178,7 +185,7 @@ def _name_ends(ax: Any, ends: dict[str, float], last: int) -> None:
 
 
 def orders(board: Board) -> Figure | None:
-    """The average of each method on each task order; one dot an order, a bar for the spread of seeds."""
+    """The average of each method on each task order: a marker per order, a bar from least to greatest over seeds."""
     runs = board.runs
     every = list(dict.fromkeys(e.order for own in runs.values() for e in own))
     if len(every) < 2:
@@ -196,9 +203,13 @@ def orders(board: Board) -> Figure | None:
         ax.plot([v.mean() for _, v in seen], places, label=" → ".join(order), **style)
         ax.hlines(places, [v.min() for _, v in seen], [v.max() for _, v in seen], color=COLOURS[k % 7], linewidth=1)
     ax.set_yticks(range(len(names)), names, fontsize=8)
-    ax.set_xlabel(f"average: {label}\nbars: least and greatest over seeds", fontsize=9)
+    ax.set_xlabel(
+        f"average over concepts after the last task: {label}\nbars: minimum and maximum over seeds", fontsize=9
+    )
     ax.grid(alpha=0.25, axis="x")
-    figure.legend(loc="outside lower left", fontsize=7, frameon=False)
+    figure.legend(
+        loc="outside lower left", fontsize=7, frameon=False, title="task order", title_fontsize=8, alignment="left"
+    )
     return figure
 
 

@@ -1,4 +1,4 @@
-"""What all plots share: colours, grids, and how they are written to disk."""
+"""What all plots share: colours, grids of panels, layout, and how figures are written."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib import rc_context
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import PlaceHolderLayoutEngine
+from matplotlib.transforms import Bbox
 
 # Okabe and Ito's colours: told apart by the colour-blind; markers and dashes tell them apart in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -35,16 +40,37 @@ def grid_of(n: int, most: int) -> tuple[int, int]:
 
 
 FORMATS = ("png", "svg", "pdf")
-
-
-_UNDATED = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
+_DPI = 150
+_PLAIN = {"svg.hashsalt": "cpbench", "svg.fonttype": "none", "pdf.fonttype": 42, "image.composite_image": False}
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write a figure, in the format of the file's name, without a date or a version: same figure, same bytes."""
-    with rc_context({"svg.hashsalt": "cpbench", "svg.fonttype": "none", "pdf.fonttype": 42}):
-        figure.savefig(path, dpi=150, metadata=_UNDATED[path.suffix[1:]])
+    """Write a figure in the format of the file's name, without a date or a version: same figure, same bytes."""
+    lay_out(figure)
+    with rc_context(_PLAIN):
+        if path.suffix == ".png":
+            FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})
+        elif path.suffix == ".svg":
+            FigureCanvasSVG(figure).print_svg(path, metadata={"Date": None, "Creator": None})
+        else:
+            FigureCanvasPdf(figure).print_pdf(path, metadata={"CreationDate": None, "Creator": None, "Producer": None})
     return path
+
+
+def lay_out(figure: Figure) -> None:
+    """Find the layout of a figure once, and keep it: ``Figure.savefig`` would find it anew for each format.
+
+    Positions are rounded to a millionth of the figure. The solver behind them adds in the order of memory addresses,
+    so that their last bits differ from run to run, and with them the names of clip paths in SVG files.
+    """
+    engine = figure.get_layout_engine()
+    if engine is None or isinstance(engine, PlaceHolderLayoutEngine):
+        return
+    figure.set_dpi(_DPI)
+    engine.execute(figure)
+    figure.set_layout_engine("none")
+    for ax in figure.axes:
+        ax.set_position(Bbox.from_extents(*ax.get_position(original=True).extents.round(6)))
 
 
 def name_below(axes: Any, shown: int, across: int, label: str) -> None:
