@@ -12,7 +12,7 @@ from cpbench.methods.adapters.keys_values import KeysValues
 from cpbench.methods.adapters.low_rank import Lora, LoraOptions, Vera, VeraOptions
 from cpbench.methods.build import ADAPTERS, CONSOLIDATIONS
 from cpbench.methods.consolidations.olora import Olora, OloraOptions, orthogonality
-from cpbench.methods.consolidations.ziplora import _changed, overlap, zipped
+from cpbench.methods.consolidations.ziplora import changed_by, overlap, zipped
 from cpbench.methods.learner import Learner
 from cpbench.methods.registry import choose
 from cpbench.methods.training import draw_step, sources_of
@@ -81,7 +81,7 @@ def test_a_change_added_by_hooks_is_that_of_changed_weights_and_its_gradient_rea
         expected = lora.backbone.eps(z, t, ["a cat"] * 2)
     change = {k: w.detach().requires_grad_() for k, w in lora.adapter.delta().items()}
     lora.adapter.place({})
-    with _changed(lora, change):
+    with changed_by(lora, change):
         out = lora.backbone.eps(z, t, ["a cat"] * 2)
     torch.testing.assert_close(out, expected, atol=1e-5, rtol=1e-4)
     out.square().mean().backward()

@@ -60,7 +60,7 @@ def test_merging_one_concept_draws_what_was_learned_and_the_next_starts_from_the
     if name == "lora-merge":
         assert all(torch.allclose(placed[k], change[k], atol=1e-6) for k in change)
     else:
-        states = method.consolidations[0]._states(method, CAT, CAT.subject)
+        states = method.consolidations[0].word_states(method, CAT, CAT.subject)
         for k, w in change.items():
             torch.testing.assert_close(placed[k].double() @ states, w.double() @ states, atol=1e-5, rtol=1e-3)
     method.consolidations[0].begin(method, CAR)
@@ -98,7 +98,7 @@ def test_with_the_rule_orthogonal_what_is_deployed_is_the_average(pristine):
     method = learner("lora-merge", pristine, CAT, CAR, merge__rule="orthogonal", lora__rank=4, learner__rate=0.05)
     (part,) = method.consolidations
     placed = method.adapter.folded()
-    each = [part._change(method, state) for state in part.pool.values()]
+    each = [part.change_of(method, state) for state in part.pool.values()]
     for layer, w in placed.items():
         torch.testing.assert_close(w, (each[0][layer] + each[1][layer]) / 2)
 

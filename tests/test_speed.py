@@ -45,7 +45,7 @@ def test_a_step_of_dsc_costs_little_more_than_its_forward_and_backward_passes(ca
             optimiser.step()
 
     def whole():
-        dsc._distil(learner, later, unwatched)
+        dsc.distil(learner, later, unwatched)
 
     bare(), whole()
     pairs = [(seconds(whole), seconds(bare)) for _ in range(9)]

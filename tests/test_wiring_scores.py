@@ -35,7 +35,7 @@ def objectives(dsc, monkeypatch):
     def begin(task):
         phases = []
         monkeypatch.setattr(dsc, "optimise", lambda task, phase, watch: phases.append(phase) or {})
-        dsc.consolidations[0]._distil(dsc, task, unwatched)
+        dsc.consolidations[0].distil(dsc, task, unwatched)
         return phases[0].objective
 
     return begin

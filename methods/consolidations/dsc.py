@@ -60,11 +60,12 @@ class Dsc(Consolidation[Weighted]):
 
     def end(self, trainer: Trainer[Weighted], task: Task, watch: Watch) -> dict[str, float]:
         """Distil, unless this is the first task; then the student joins the pool."""
-        figures = self._distil(trainer, task, watch) if self.pool else {}
+        figures = self.distil(trainer, task, watch) if self.pool else {}
         self.pool[task.subject.name] = trainer.adapter.state()
         return figures
 
-    def _distil(self, trainer: Trainer[Weighted], task: Task, watch: Watch) -> dict[str, float]:
+    def distil(self, trainer: Trainer[Weighted], task: Task, watch: Watch) -> dict[str, float]:
+        """Train the adapter to keep its own scores and noise, and those of earlier adapters."""
         current = trainer.adapter.state()
         earlier = [name for name in trainer.known if name in self.pool]
         draw = torch.Generator().manual_seed(task.seed + 1)

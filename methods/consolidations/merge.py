@@ -87,7 +87,7 @@ class Merge(Consolidation[Mergeable]):
     def end(self, trainer: Trainer[Mergeable], task: Task, watch: Watch) -> dict[str, float]:
         """Keep the adapter of this task, and put the merged change in its place."""
         self.pool[task.subject.name] = trainer.adapter.state()
-        changes = {name: self._change(trainer, state) for name, state in self.pool.items()}
+        changes = {name: self.change_of(trainer, state) for name, state in self.pool.items()}
         trainer.adapter.place({})
         if self.options.rule == "constrained":
             merged = self._constrained(trainer, task, changes)
@@ -96,7 +96,8 @@ class Merge(Consolidation[Mergeable]):
         trainer.adapter.place(merged)
         return {}
 
-    def _change(self, trainer: Trainer[Mergeable], state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def change_of(self, trainer: Trainer[Mergeable], state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The change (out, in) by layer of a kept adapter, which is loaded for this."""
         trainer.adapter.restore(state)
         return {name: w.detach().clone() for name, w in trainer.adapter.delta().items()}
 
@@ -107,7 +108,7 @@ class Merge(Consolidation[Mergeable]):
 
         On the CPU: not every accelerator supports float64.
         """
-        states = [self._states(trainer, task, trainer.known[name]) for name in changes]
+        states = [self.word_states(trainer, task, trainer.known[name]) for name in changes]
         regular = self._regular(trainer, task)
         merged = {}
         for layer, w0 in trainer.adapter.base().items():
@@ -116,7 +117,7 @@ class Merge(Consolidation[Mergeable]):
             merged[layer] = (constrained(w, regular, torch.cat(states, 1), torch.cat(values, 1)) - w).to(w0)
         return merged
 
-    def _states(self, trainer: Trainer[Mergeable], task: Task, subject: Subject) -> Tensor:
+    def word_states(self, trainer: Trainer[Mergeable], task: Task, subject: Subject) -> Tensor:
         """Text states (in, s) at the token and the noun of a concept, float64."""
         words = trainer.phrase(subject)
         ids = trainer.backbone.tokenizer(task.prompt.format(words)).input_ids

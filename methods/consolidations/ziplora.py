@@ -57,7 +57,7 @@ class Zip(Merge):
     def end(self, trainer: Trainer[Mergeable], task: Task, watch: Watch) -> dict[str, float]:
         """Keep the adapter of this task, learn the coefficients, and place the merged change."""
         self.pool[task.subject.name] = trainer.adapter.state()
-        changes = {name: self._change(trainer, state) for name, state in self.pool.items()}
+        changes = {name: self.change_of(trainer, state) for name, state in self.pool.items()}
         trainer.adapter.place({})
         layers = {layer: torch.stack([c[layer] for c in changes.values()]) for layer in trainer.adapter.base()}
         m = {layer: nn.Parameter(torch.ones(len(w), w.shape[2], device=w.device)) for layer, w in layers.items()}
@@ -78,7 +78,7 @@ class Zip(Merge):
             with torch.no_grad():
                 text = trainer.backbone.embed([task.prompt.format(trainer.phrase(trainer.known[c])) for c in changes])
                 own = [_added(trainer, c, step, text[k : k + 1]) for k, c in enumerate(changes.values())]
-            with _changed(trainer, {layer: zipped(w, m[layer]) for layer, w in layers.items()}):
+            with changed_by(trainer, {layer: zipped(w, m[layer]) for layer, w in layers.items()}):
                 merged = predict(trainer, step, text, None)
             distance = (merged - torch.cat(own, 1)).square().mean()
             return {"distance": distance, "overlap": self.zip.overlap * overlap(m)}
@@ -89,12 +89,12 @@ class Zip(Merge):
 
 
 def _added(trainer: Trainer[Mergeable], change: Changes, step: Step, text: Tensor) -> Tensor:
-    with _changed(trainer, change):
+    with changed_by(trainer, change):
         return predict(trainer, step, text, None)
 
 
 @contextmanager
-def _changed(trainer: Trainer[Mergeable], change: Changes) -> Iterator[None]:
+def changed_by(trainer: Trainer[Mergeable], change: Changes) -> Iterator[None]:
     """Add ΔW x to the output of each layer: gradients reach ΔW, which an override of weights would not ensure."""
 
     def adder(w: Tensor) -> Any:
