@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ import cpbench as package
 from conftest import status_of, write_suite
 from cpbench.benchmark.cli.main import app
 from cpbench.benchmark.plan.planner import Planner
+from cpbench.benchmark.records.result import write_result
 from cpbench.benchmark.scoring.metrics import METRICS
 from cpbench.benchmark.scoring.profiles import PROFILES, load_profile
 from cpbench.benchmark.suite.concepts import (
@@ -29,6 +31,7 @@ from cpbench.benchmark.suite.spec import load_suite
 from cpbench.methods.catalogue import CATALOGUE
 from cpbench.methods.registry import choose
 from cpbench.reports.analysis.summaries import SUMMARIES
+from synthetic import record
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -210,3 +213,15 @@ def test_the_protocols_measure_what_the_docs_say(suite, protocol, cells):
     planner = Planner(suite, load_profile("toybox"), "tiny", "w", "cpu", "float32", {}, protocol)
     planned = planner.run(choose("lora", {})[0], (0, 1), 0).cells
     assert {(x.i, x.j) for x in planned if x.measure and len(x.draw.subjects) == 1} == cells
+
+
+def test_the_page_of_the_python_api_names_every_verb_argument_and_column(tmp_path):
+    text = (ROOT / "docs" / "python.md").read_text()
+    verbs = ("sweep", "score", "check", "tune", "report", "conformance", "load_results", "load_suite", "methods")
+    assert [verb for verb in verbs if f"`cpbench.{verb}`" not in text or not callable(getattr(package, verb))] == []
+    assert [name for name in signature(package.sweep).parameters if f"`{name}`" not in text] == []
+    write_result(tmp_path, record())
+    results = package.load_results(tmp_path)
+    tables = (results.scores, results.cost, results.summaries, results.leaderboard())
+    columns = {re.sub("_(low|high)$", "", column) for table in tables for column in table.columns}
+    assert sorted(column for column in columns if f"`{column}`" not in text) == []
