@@ -17,8 +17,9 @@ from rich.table import Table
 
 from cpbench.benchmark.plan.grid import Grid, lengths_of, orders_of
 from cpbench.benchmark.plan.units import Train
-from cpbench.benchmark.run.executors import Placement, placed
+from cpbench.benchmark.run.executors import Placement
 from cpbench.benchmark.run.session import Recipe, Session
+from cpbench.benchmark.run.sweep import carry_out
 from cpbench.benchmark.scoring.profiles import load_profile
 from cpbench.benchmark.suite.spec import Suite, load_suite
 from cpbench.methods.registry import choose
@@ -61,8 +62,7 @@ def session(suite: Suite, home: Path) -> Session:
 def do(plans, made: Session, out: Path) -> Effort:
     """Do some runs with everything loaded."""
     effort, begin, cpu = Effort(), time.perf_counter(), time.process_time()
-    with placed(Placement(), made) as executor:
-        work = made.run(plans, executor, made.recorder(out), effort)
+    work = carry_out(made, [plans], Placement(), made.recorder(out), effort)
     effort.wall, effort.cpu = time.perf_counter() - begin, time.process_time() - cpu
     assert len(work.paths) == len(plans)
     return effort

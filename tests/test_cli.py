@@ -56,8 +56,9 @@ def test_a_second_run_does_nothing_and_leaves_the_record_untouched(capsys, suite
 def test_a_dry_run_says_the_plan_and_does_nothing(capsys, suite_file, tmp_path):
     status, out, _ = outcome_of(capsys, *run_arguments(suite_file, tmp_path / "out", "--dry-run", "--orders", 2))
     assert status == 0
-    assert "2 runs (1 methods, 2 orders and lengths, 1 seeds) of 56 units: 14 shared, 0 found, 42 to do" in out
-    assert "a guess: no unit was measured yet" in out and "train lora" in out
+    assert "2 runs (1 method × 2 orders × 1 seed) need 56 units of work, 14 of them shared" in out
+    assert "0 found in the store, 42 to do" in out and "train lora" in out
+    assert "short measurement on this machine" in out, "nothing is in the store that an estimate could be made from"
     assert list(iterate_results(tmp_path / "out")) == []
 
 

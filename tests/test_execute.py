@@ -96,7 +96,7 @@ def test_what_another_process_is_doing_is_put_off_and_the_others_go_first():
 
 
 def test_after_a_while_it_is_told_once_for_whom_a_unit_is_waited(monkeypatch):
-    monkeypatch.setattr("cpbench.benchmark.run.events.PATIENCE", 0.4)
+    monkeypatch.setattr("cpbench.benchmark.run.scheduler.PATIENCE", 0.4)
     heard = []
     execute({"a": Unit("a")}, Workers(fates={"a": ["busy"] * 4}), heard.append)
     assert [e.who for e in heard if isinstance(e, Awaited)] == ["a busy"]

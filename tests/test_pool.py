@@ -74,9 +74,9 @@ def test_processes_end_with_their_parent(recipe):
 
     code = """
 import sys, time
-from cpbench.benchmark.pool import _spawn
+from cpbench.benchmark.run.pool import spawn
 if __name__ == "__main__":
-    worker = _spawn(None)
+    worker = spawn(None)
     print(worker.process.pid, flush=True)
     time.sleep(60)
 """

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -41,7 +40,7 @@ def test_a_signal_that_is_ignored_stays_ignored():
 
 HIT_WHILE_IMPORTING = """
 import os, sys
-from cpbench.benchmark.stopping import answered, stopper
+from cpbench.benchmark.run.signals import answered, stopper
 
 with answered(stopper()):
     try:
@@ -70,17 +69,16 @@ def test_a_signal_that_hits_an_import_is_answered_after_it(tmp_path, name):
 
 def test_an_import_that_does_not_end_is_cut_off_after_a_while_and_once(tmp_path):
     (tmp_path / "imported_late.py").write_text(LATE.format(name="SIGINT").replace("0.2", "60"))
-    begin, short = time.monotonic(), "from cpbench.benchmark import stopping; stopping._PATIENCE = 0.5"
     code = HIT_WHILE_IMPORTING.replace('sorted(sys.modules["imported_late"].told)', "time.sleep(0.3)")
-    call = [sys.executable, "-c", f"import time; {short}\n{code}\nprint('and nothing more')"]
-    done = subprocess.run(call, capture_output=True, text=True, cwd=tmp_path, timeout=50)
+    code = code.replace("stopper()", "stopper(patience=0.5)")
+    call = [sys.executable, "-c", f"import time\n{code}\nprint('and nothing more')"]
+    done = subprocess.run(call, capture_output=True, text=True, cwd=tmp_path, timeout=50)  # the import takes 60 s
     assert done.stderr == "" and done.stdout.endswith("and nothing more\n")
-    assert time.monotonic() - begin < 30
 
 
 CALLED = """
 import os, signal
-from cpbench.benchmark.stopping import answered, stopper
+from cpbench.benchmark.run.signals import answered, stopper
 
 with answered(stopper()):
     try:
@@ -99,10 +97,10 @@ def test_what_a_module_calls_while_it_is_imported_itself_is_stopped_at_once(tmp_
 
 HIT_WHILE_LOADING = """
 import os, signal
-from cpbench.benchmark.cli import _stop
-from cpbench.benchmark.stopping import answered
+from cpbench.benchmark.cli.main import end_process
+from cpbench.benchmark.run.signals import answered
 
-with answered(_stop):
+with answered(end_process):
     try:
         os.kill(os.getpid(), signal.SIGTERM)
     finally:
@@ -118,7 +116,7 @@ def test_where_no_command_answers_one_sentence_is_said_and_the_process_ends_with
 HIT_WHILE_STARTING = """
 import os, signal
 from multiprocessing import get_context
-from cpbench.benchmark.stopping import answered, deaf, uninterrupted
+from cpbench.benchmark.run.signals import answered, deaf, uninterrupted
 
 def early(pipe):
     os.kill(os.getpid(), signal.SIGINT)  # as one that is hit while it still imports

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from conftest import write_suite
 from cpbench.benchmark.cli.main import main
-from cpbench.benchmark.cli.tune import best
 from cpbench.benchmark.suite.spec import load_suite, suite_names
+from cpbench.benchmark.verbs.tune import best
 from cpbench.methods import build as catalog
 from cpbench.methods.build import applied, configure, options_of
 from cpbench.methods.catalogue import CATALOGUE, PLAIN
@@ -75,7 +75,7 @@ def test_tuning_writes_every_trial_with_the_space_and_the_best(tmp_path, capsys)
     assert content["chosen"] == content["trials"][best(content["trials"])]["settings"]
     assert set(content["space"]) == set(space("lora"))
     told = capsys.readouterr().out
-    assert "joint: nothing of its own to tune" in told and "lora: 2 trials in learner.rate 0.0005 to 0.01," in told
+    assert "joint: has no options of its own to tune" in told and "lora: 2 trials in learner.rate 0.0005 to 0.01," in told
     assert not (tmp_path / "out" / "joint.json").exists()
 
 

@@ -90,5 +90,5 @@ def _print(console: Console, verdicts: Sequence[Verdict]) -> None:
             changed.add_row(m.run, m.what, m.stored, m.now, allowed(m))
         console.print(changed)
         if hidden := sum(max(0, len(v.differences) - _SHOWN) for v in verdicts):
-            console.print(f"{hidden} more not shown; --junit and --markdown list all.", highlight=False)
+            console.print(f"{hidden} more not shown; --junit lists all of them.", highlight=False)
     console.print(sentence(verdicts), highlight=False)

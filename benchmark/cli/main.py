@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> None:
     from ..run.signals import answered
 
     try:
-        with answered(_stop):
+        with answered(end_process):
             app(arguments)
     except CpbenchError as error:
         _say(str(error))
@@ -72,7 +72,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(1)
 
 
-def _stop(*_: object) -> None:
+def end_process(*_: object) -> None:
     """The answer to a signal where no command has its own, as while the libraries are loaded.
 
     It ends the process at once: nothing is under way yet, and an exception would end up in the C++ of a library that is

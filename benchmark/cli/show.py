@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -40,12 +40,22 @@ def list_(
         return
     if not rows:
         raise BadInput(f"{results} holds no records; make some with 'cpbench run'.")
+    rows = [_folded(row) for row in rows]
     shown = table(*rows[0])
     for column in shown.columns:
         column.no_wrap = str(column.header) in (*_WHOLE, next(iter(rows[0])))
     for row in rows:
         shown.add_row(*(str(value) for value in row.values()))
     Console().print(shown, markup=False, highlight=False)
+
+
+def _folded(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of options in three columns, so that 80 characters suffice; other rows as they are."""
+    if "tuned within" not in row:
+        return row
+    tuned = f"tuned within {row['tuned within']}; " if row["tuned within"] != "-" else ""
+    text = f"{row['what it does']}\n({tuned}{row['methods']})"
+    return {"option": row["option"], "value": row["value"], "what it does": text}
 
 
 def _one(run_id: str, results: Path) -> Result:

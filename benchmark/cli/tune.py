@@ -25,6 +25,8 @@ def tune(
     """
     from rich.console import Console
 
+    from ...methods.search_space import space
+    from ..errors import counted
     from ..run.progress import watching
     from ..verbs.tune import best
     from ..verbs.tune import tune as verb
@@ -36,6 +38,8 @@ def tune(
     for name, tried in found.items():
         if tried:
             settings = ", ".join(f"{key}={value}" for key, value in tried[best(tried)]["settings"].items())
-            console.print(f"{name}: best {settings}; all trials are in {out / name}.json", highlight=False)
+            ranges = ", ".join(f"{key} {r.low:g} to {r.high:g}" for key, r in space(name).items())
+            console.print(f"{name}: {counted(len(tried), 'trial')} in {ranges}", highlight=False, soft_wrap=True)
+            console.print(f"  best: {settings}; all are in {out / name}.json", highlight=False, soft_wrap=True)
         else:
             console.print(f"{name}: has no options of its own to tune", highlight=False)

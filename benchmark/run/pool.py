@@ -48,7 +48,7 @@ class Pool:
     on_event: OnEvent = lambda event: None
 
     def __enter__(self) -> Pool:
-        self.workers = [_spawn(recipe) for recipe in recipes(self.recipe, self.jobs)]
+        self.workers = [spawn(recipe) for recipe in recipes(self.recipe, self.jobs)]
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -90,7 +90,7 @@ class Pool:
         """Replace a dead process, and let its unit be tried again."""
         worker.process.join()
         unit, died = worker.unit, time.perf_counter()
-        self.workers[self.workers.index(worker)] = _spawn(worker.recipe)
+        self.workers[self.workers.index(worker)] = spawn(worker.recipe)
         assert unit is not None  # only busy ones are listened to
         self.deaths[unit.key] = self.deaths.get(unit.key, 0) + 1
         if self.deaths[unit.key] < TRIES:
@@ -110,7 +110,7 @@ def recipes(recipe: Recipe, jobs: int) -> list[Recipe]:
     return [replace(recipe, device=f"cuda:{k % count}") if count else recipe for k in range(jobs)]
 
 
-def _spawn(recipe: Recipe) -> _Process:
+def spawn(recipe: Recipe) -> _Process:
     context = get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(recipe, theirs), daemon=True)

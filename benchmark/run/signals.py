@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_AGAIN, _PATIENCE = 0.05, 10.0  # seconds from one try to the next, and until an import is cut off
+_AGAIN = 0.05  # seconds from one try to the next
 
 
 @contextmanager
@@ -30,11 +30,11 @@ def answered(answer: Callable[..., None]) -> Iterator[None]:
             signal.signal(each, before[each])
 
 
-def stopper() -> Callable[..., None]:
+def stopper(patience: float = 10.0) -> Callable[..., None]:
     """An answer that raises KeyboardInterrupt, but not while a module is imported, from where it is called on.
 
-    In the C++ of a library that is being loaded an exception aborts the process; so the signal is given again, until it
-    finds the process elsewhere, or ten seconds are over.
+    An exception in the C++ of a library that is being loaded aborts the process; so the signal is sent again until it
+    finds the process elsewhere, or until ``patience`` seconds are over.
     """
     outer, begun, pending = _imports(sys._getframe()), list[float](), list[threading.Timer]()
 
@@ -44,7 +44,7 @@ def stopper() -> Callable[..., None]:
 
     def stop(number: int, frame: FrameType | None) -> None:
         begun.append(time.monotonic())
-        if _imports(frame) == outer or begun[-1] - begun[0] > _PATIENCE:
+        if _imports(frame) == outer or begun[-1] - begun[0] > patience:
             for timer in pending:
                 timer.cancel()
             raise KeyboardInterrupt

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import filecmp
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 from ...methods.plugins import described
 from ...reports.analysis.board import About, Methods
 from ...reports.files import leftovers
-from ...reports.write import load, write_report
+from ...reports.write import OnProgress, load, unwatched, write_report
 from ..errors import Regression
 from ..storage.store import home, writable
-
-OnProgress = Callable[[str, int, int], None]
-"""Called with the part of the report, how many steps of it are done, and how many there are."""
-
-
-def unwatched(part: str, done: int, of: int) -> None:
-    """Ignore progress."""
 
 
 def report(
@@ -36,7 +28,7 @@ def report(
     """
     methods = about_methods(Path(results))
     found = load(Path(results), methods)
-    return list(write_report(found, writable(Path(out)), methods, _pictures, only))
+    return list(write_report(found, writable(Path(out)), methods, _pictures, only, on_progress))
 
 
 def check_report(
@@ -53,7 +45,7 @@ def check_report(
     folder, methods = Path(out), about_methods(Path(results))
     found = load(Path(results), methods)
     with tempfile.TemporaryDirectory() as temporary:
-        paths = write_report(found, Path(temporary), methods, _pictures, only)
+        paths = write_report(found, Path(temporary), methods, _pictures, only, on_progress)
         fresh = {p.relative_to(temporary).as_posix(): p for p in paths}
         stale = [n for n, p in fresh.items() if not (folder / n).exists() or not filecmp.cmp(p, folder / n, False)]
         stale += [f"{name} (left over)" for name in leftovers(folder, fresh, only)]
