@@ -37,7 +37,7 @@ class Consolidation(Generic[A]):
         """Called before a task is learned; by default the adapter continues from where the last task left it."""
 
     def updates(self, task: Task) -> int:
-        """How many updates a task gets: those of the suite; only joint training, which starts afresh, needs more."""
+        """How many updates a task gets: those of the suite; only joint training, from the base model, needs more."""
         return task.steps
 
     def rehearsed(self, trainer: Trainer[A]) -> list[tuple[Pictures, Subject]]:
