@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +11,7 @@ from ..benchmark.errors import BadInput, unknown
 from ..benchmark.records.result import Result, read_result
 from .analysis import summaries
 from .analysis.board import Board, FindPictures, Methods, boards, first_run
-from .analysis.entry import Entry, entries
+from .analysis.entry import Entry, entries, failure, uncollected
 from .files import settle, slugs_of
 from .plots.figures import FIGURES, NEEDS
 from .plots.style import FORMATS, save
@@ -48,29 +46,17 @@ class Report:
 def load(folder: Path, methods: Methods | None = None) -> Report:
     """Read all records; ``methods`` marks upper bounds. Raises BadInput where no run is finished."""
     done, failed, paths = list[Entry](), list[str](), dict[str, Path]()
-    with _uncollected():
+    with uncollected():
         for path, entry in entries(folder):
             if entry.status == "ok":
                 done.append(entry)
                 paths[entry.run.id] = path
             else:
-                failed.append(f"{entry.run.method}, {entry.run.suite}, seed {entry.run.seed}: {entry.error}")
+                failed.append(failure(entry))
     if not done:
         raise BadInput(f"{folder} holds no finished runs; make some with 'cpbench run --methods dsc,clora'.")
     upper = {name for name, about in (methods or {}).items() if about.bound}
     return Report(folder, boards(done, upper), failed, read_reported(folder), paths)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without garbage collection: what is made here lives to the end, and searching it takes a quarter of the time."""
-    before = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if before:
-            gc.enable()
 
 
 OnProgress = Callable[[str, int, int], None]
@@ -176,7 +162,7 @@ def _plots(report: Report, out: Path, kind: str, *, alone: bool) -> Iterator[lis
 
 
 def _plot(board: Board, kind: str, stem: Path) -> list[Path]:
-    with _uncollected():  # a figure is ten thousand objects, and all of them live until it is written
+    with uncollected():  # a figure is ten thousand objects, and all of them live until it is written
         figure = FIGURES[kind](board)
         return [] if figure is None else [save(figure, stem.with_name(f"{stem.name}.{form}")) for form in FORMATS]
 

@@ -1,4 +1,4 @@
-"""The result record (schema 1): one JSON file a run, append-only, self-describing."""
+"""The result record (schema 1): one JSON file per run, append-only, self-describing."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Run(_Record):
 
     @property
     def id(self) -> str:
-        """Hash of the run: the same run has the same id anywhere."""
+        """A hash: the same run has the same id on every machine."""
         return digest(self.model_dump())
 
 
@@ -67,7 +67,7 @@ class Score(_Record):
 
 
 class TaskCost(_Record):
-    """What one task cost. Seconds of training; bytes kept for later tasks; seconds to draw one picture."""
+    """What one task cost: seconds of training, bytes kept for later tasks, seconds to draw one picture."""
 
     task: int
     train_seconds: float
@@ -79,7 +79,7 @@ class TaskCost(_Record):
 
 
 class Result(_Record):
-    """One run with its scores and costs. ``units`` says where its pictures and states lie in the store."""
+    """One run with its scores and costs; ``units`` maps its pictures and states to the store."""
 
     schema_: Literal[1] = Field(default=1, alias="schema")
     run: Run
@@ -96,12 +96,12 @@ class Result(_Record):
 
 
 def result_path(folder: Path, run: Run) -> Path:
-    """Where the record of a run lies below the results folder."""
+    """The file of a run's record in the results folder."""
     return folder / run.suite / run.method / f"{run.id}.json"
 
 
 def write_result(folder: Path, result: Result) -> Path:
-    """Write a record whole or not at all; a record that is there already is superseded only by another run's id."""
+    """Write a record, whole or not at all; it replaces an earlier record of the same run only."""
     path = result_path(folder, result.run)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.partial")
@@ -121,11 +121,15 @@ def read_result(path: Path) -> Result:
         raise BadInput(f"{path}: not a result record ({reason.rstrip('.')}).") from None
 
 
+def record_paths(folder: Path) -> list[Path]:
+    """The files of all records below a folder, sorted; ``reported/``, which holds numbers of papers, is left out."""
+    return sorted(p for p in folder.glob("*/*/*.json") if p.relative_to(folder).parts[0] != "reported")
+
+
 def iterate_results(folder: Path) -> Iterator[tuple[Path, Result]]:
-    """All records below a folder, in the order of their paths; ``reported/`` is left out."""
-    for path in sorted(folder.glob("*/*/*.json")):
-        if path.relative_to(folder).parts[0] != "reported":
-            yield path, read_result(path)
+    """All records below a folder, in the order of their paths."""
+    for path in record_paths(folder):
+        yield path, read_result(path)
 
 
 def json_schema() -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
@@ -41,19 +42,21 @@ def grid_of(n: int, most: int) -> tuple[int, int]:
 
 FORMATS = ("png", "svg", "pdf")
 _DPI = 150
-_PLAIN = {"svg.hashsalt": "cpbench", "svg.fonttype": "none", "pdf.fonttype": 42, "image.composite_image": False}
+_CANVASES: dict[str, Any] = {"png": FigureCanvasAgg, "svg": FigureCanvasSVG, "pdf": FigureCanvasPdf}
+_UNDATED: dict[str, dict[str, None]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
 
 
 def save(figure: Figure, path: Path) -> Path:
     """Write a figure in the format of the file's name, without a date or a version: same figure, same bytes."""
     lay_out(figure)
-    with rc_context(_PLAIN):
-        if path.suffix == ".png":
-            FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})
-        elif path.suffix == ".svg":
-            FigureCanvasSVG(figure).print_svg(path, metadata={"Date": None, "Creator": None})
-        else:
-            FigureCanvasPdf(figure).print_pdf(path, metadata={"CreationDate": None, "Creator": None, "Producer": None})
+    form = path.suffix[1:]
+    fonts: Any = {"svg.fonttype": "none", "pdf.fonttype": 42}
+    with rc_context({**fonts, "svg.hashsalt": "cpbench", "image.composite_image": False}):
+        getattr(_CANVASES[form](figure), f"print_{form}")(path, metadata=_UNDATED[form])
     return path
 
 
@@ -70,7 +73,7 @@ def lay_out(figure: Figure) -> None:
     engine.execute(figure)
     figure.set_layout_engine("none")
     for ax in figure.axes:
-        ax.set_position(Bbox.from_extents(*ax.get_position(original=True).extents.round(6)))
+        ax.set_position(Bbox.from_extents(*np.round(ax.get_position(original=True).extents, 6)))
 
 
 def name_below(axes: Any, shown: int, across: int, label: str) -> None:
