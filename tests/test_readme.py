@@ -74,7 +74,7 @@ def run_script(folder: Path, text: str, home: Path) -> str:
 
 
 def check_output(folder: Path, printed: str) -> None:
-    for name in ("lora", "ti", "mallow", "rumble"):
+    for name in ("lora", "ti", "average", "plasticity", "forgetting"):
         assert name in printed
     with Image.open(folder / "identity.png") as plot:
         assert np.asarray(plot.convert("L")).std() > 0
