@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from .benchmark.verbs.conformance import conformance as conformance
     from .benchmark.verbs.listing import methods as methods
     from .benchmark.verbs.report import report as report
+    from .benchmark.verbs.results import load_results as load_results
     from .benchmark.verbs.score import score as score
     from .benchmark.verbs.sweep import sweep as sweep
     from .benchmark.verbs.tune import tune as tune
     from .reports.results import Results as Results
-    from .reports.results import load_results as load_results
 
 __version__ = "0.1.0"
 
@@ -43,7 +43,7 @@ _PUBLIC = {
     "tune": "benchmark.verbs.tune",
     "report": "benchmark.verbs.report",
     "conformance": "benchmark.verbs.conformance",
-    "load_results": "reports.results",
+    "load_results": "benchmark.verbs.results",
     "Results": "reports.results",
     "Verdict": "benchmark.checks.regression",
     "Method": "benchmark.protocol",

@@ -87,8 +87,3 @@ def explain(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         return f"field '{where}' is unknown; remove it."
     return f"{where}: {what}." if where else f"{what}."
-
-
-def counted(n: int, noun: str, plural: str = "") -> str:
-    """A number with its noun: ``1 run``, ``2 runs``, ``1,389 units``."""
-    return f"{n:,} {noun if n == 1 else plural or noun + 's'}"

@@ -101,7 +101,7 @@ def test_asking_for_pictures_of_an_earlier_concept_is_refused_while_another_is_l
     one, two = units(suite, Choice)
     mine = Runner(suite, Store(tmp_path / "units", print), runner.backbone, None)
     mine.do(one, unwatched)
-    with pytest.raises(CpbenchError, match="'mallow' .*'rumble'"):
+    with pytest.raises(CpbenchError, match=r"'mallow' .*'rumble'"):
         mine.do(two, unwatched)
     assert len(ask(suite, first)) > 0, "afterwards they can be had"
 
@@ -110,6 +110,6 @@ def test_a_folder_is_guarded_too(tmp_path, runner):
     concept = runner.suite.concepts[0].model_copy(update={"toybox": None, "folder": "mallow"})
     with (
         data.learning(runner.suite.concepts[1]),
-        pytest.raises(CpbenchError, match="'mallow' .*'rumble'"),
+        pytest.raises(CpbenchError, match=r"'mallow' .*'rumble'"),
     ):
         data.training_pictures(runner.suite, concept)

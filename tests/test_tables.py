@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from cpbench.benchmark.wording import counted, duration
 from cpbench.reports.analysis.board import HEADLINES, boards, by_method
 from cpbench.reports.analysis.entry import ceiling, entry_of, floor, matrix
 from cpbench.reports.analysis.stats import estimate
-from cpbench.reports.tables.columns import columns, counted, counts, duration, meanings, size, to_csv, winners
+from cpbench.reports.tables.columns import columns, counts, meanings, size, to_csv, winners
 from cpbench.reports.tables.markdown import escape, to_markdown
 from cpbench.reports.tables.terminal import matrix_table, to_terminal
 from cpbench.reports.tables.terms import GLOSSARY, TERMS
@@ -167,8 +168,8 @@ def test_one_run_is_no_plural():
 
 
 def test_a_time_and_a_size_have_their_unit():
-    times = {0.02: "0.020 s", 13.6: "13.6 s", 59.97: "1 min 0 s", 320: "5 min 20 s", 7500: "2 h 5 min"}
-    assert {s: duration(s) for s in times} == times
+    times = {0.02: "0.020 s", 13.6: "13.6 s", 59.97: "1 min", 320: "5 min 20 s", 7500: "2 h 5 min"}
+    assert {s: duration(s, measured=True) for s in times} == times
     assert [size(v) for v in (3_700, 420_000, 2_900_000, 12.5e9)] == ["3.7 kB", "0.42 MB", "2.90 MB", "12.50 GB"]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from ..errors import counted
+from ..wording import counted
 from .regression import FALSE_ALARM, Mismatch, Verdict
 
 _SHOWN = 20

@@ -81,7 +81,7 @@ def print_leaderboard(console: Console, paths: Sequence[Path], out: Path) -> Non
     from ...reports.analysis.board import boards
     from ...reports.analysis.entry import entries_of
     from ...reports.tables.terminal import to_terminal
-    from ..errors import counted
+    from ..wording import counted
 
     done: list[Result] = [r for r in map(read_result, paths) if r.status == "ok"]
     wide = console if console.is_terminal else Console(width=160)  # a file does not wrap

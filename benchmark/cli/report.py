@@ -29,9 +29,9 @@ def report(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from ..errors import counted
     from ..verbs.report import check_report
     from ..verbs.report import report as verb
+    from ..wording import counted
     from .console import interruptible
 
     console = Console()

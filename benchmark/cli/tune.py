@@ -26,10 +26,10 @@ def tune(
     from rich.console import Console
 
     from ...methods.search_space import space
-    from ..errors import counted
     from ..run.progress import watching
     from ..verbs.tune import best
     from ..verbs.tune import tune as verb
+    from ..wording import counted
     from .console import interruptible
 
     console = Console()

@@ -30,13 +30,3 @@ class Forecast:
     def _mean(self, kind: Kind) -> float:
         seen = self.seen[kind]
         return (_TRUST * self.known.second(kind) + sum(seen)) / (_TRUST + len(seen))
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words, with two units at most: ``8 s``, ``5 min 20 s``, ``1 h 12 min``, ``3 d 4 h``."""
-    whole = max(0, round(seconds))
-    for size, name, part, below in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
-        if whole >= size:
-            rest = whole % size // part
-            return f"{whole // size} {name}" + (f" {rest} {below}" if rest else "")
-    return f"{whole} s"

@@ -111,6 +111,7 @@ def recipes(recipe: Recipe, jobs: int) -> list[Recipe]:
 
 
 def spawn(recipe: Recipe) -> _Process:
+    """Start a process that loads what the recipe says when its first unit comes."""
     context = get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(recipe, theirs), daemon=True)

@@ -14,12 +14,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.status import Status
 from rich.table import Column, Table
 
-from ..errors import counted
 from ..plan.survey import Survey
 from ..plan.units import Unit
 from ..protocol import Tick
+from ..wording import counted, duration
 from .events import Ended, Event, Planned, Preparing, Recorded, Started, Ticked, Warned
-from .forecast import Forecast, duration
+from .forecast import Forecast
 
 _WORDS = {"Train": "train", "Draw": "draw", "Measure": "score", "Real": "real pictures", "Classify": "classify"}
 _WIDE = 100  # columns of a terminal from which there is room for long bars

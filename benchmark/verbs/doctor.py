@@ -13,6 +13,7 @@ from rich.filesize import decimal
 from ..errors import CpbenchError
 from ..storage.inventory import faults, read_record, take_inventory
 from ..storage.store import owner
+from ..wording import counted
 
 _PACKAGES = ("torch", "torchvision", "diffusers", "transformers", "peft", "open_clip_torch", "timm", "torchmetrics")
 
@@ -45,7 +46,6 @@ def _device() -> str:
 
 
 def _home() -> str:
-    from ..errors import counted
     from ..storage.store import disk_bytes, home
 
     folder = home()
@@ -56,7 +56,6 @@ def _home() -> str:
 
 def store_checks(on_unit: Callable[[], None], *, quick: bool) -> Iterator[Check]:
     """What in the store is locked, stale, left over or damaged; ``on_unit`` is called after each unit."""
-    from ..errors import counted
     from ..plan.planner import REVISION
     from ..storage.store import home
 

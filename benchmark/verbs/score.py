@@ -19,6 +19,7 @@ from ..scoring.profiles import load_profile
 from ..storage.store import home, writable
 from ..suite.spec import Suite
 from .arguments import Names, at_least_one, joined, suite_of
+from .results import results_of
 
 
 def score(
@@ -56,7 +57,7 @@ def score(
         plans = [_plan(session, result) for result in own]
         _check_kept(session, plans, own)
         paths += run_plans(session, plans, Placement(), folder, on_event)
-    found = Results.of(paths)
+    found = results_of(paths)
     if failed := found.errors:
         raise FailedRun(f"{len(failed)} of {len(paths)} runs failed; the first: {failed[0]}")
     return found

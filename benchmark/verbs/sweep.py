@@ -20,6 +20,7 @@ from ..scoring.profiles import load_profile
 from ..storage.store import home, writable
 from ..suite.spec import Suite
 from .arguments import Names, Orders, Settings, at_least_one, joined, lengths_text, orders_text, settings_of, suite_of
+from .results import results_of
 
 
 def sweep(
@@ -74,10 +75,10 @@ def sweep(
     planner = session.planner(protocol)
     announce_grid(session, grid, planner, placement, folder, on_event)
     if dry_run:
-        return Results.of([])
+        return results_of([])
     deadline = begin + max_hours * 3600 if max_hours else math.inf
     work = carry_out(session, grid.waves(planner), placement, session.recorder(folder), on_event, deadline)
-    results = Results.of(work.paths)
+    results = results_of(work.paths)
     _check(results, work, len(grid), max_hours if time.monotonic() >= deadline else None)
     return results
 

@@ -13,11 +13,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ...benchmark.hashing import digest
 from ...benchmark.records.result import Result
+from ...benchmark.wording import counted
 from ..analysis.board import Board, FindPictures, Methods, first_run
 from ..analysis.entry import Entry
 from ..analysis.summaries import summaries
 from ..files import slug_of, slugs_of
-from ..tables.columns import counted, split
+from ..tables.columns import split
 from ..tables.reported import Reported
 from ..tables.terms import GLOSSARY, TERMS
 from .cells import BoardPage, scales

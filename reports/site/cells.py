@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 from ...benchmark.records import continual
 from ...benchmark.records.continual import Matrix
+from ...benchmark.wording import counted
 from ..analysis.board import Board
 from ..analysis.changes import Changes
 from ..analysis.entry import Entry
 from ..analysis.paired import Value
 from ..analysis.stats import Estimate
 from ..analysis.units import alike, is_share, kind, unit_of
-from ..tables.columns import counted
 
 
 @dataclass(frozen=True)

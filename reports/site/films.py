@@ -44,7 +44,7 @@ def film_of(entry: Entry, pictures: FindPictures, out: Path) -> Film | None:
     if sprite is None:
         return None
     if not path.exists():
-        sprite.image.save(path, quality=90, method=4)
+        sprite.write(path)
     names = list(entry.run.order)
     return {
         "file": f"pictures/{path.name}",

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from ...benchmark.records import continual
+from ...benchmark.wording import duration
 from ..analysis.board import About, Board, Methods, first_run
 from ..analysis.changes import layer_changes
 from ..analysis.entry import Entry, mean_matrix
 from ..analysis.stats import estimate
 from ..analysis.summaries import SUMMARIES, Summary
 from ..analysis.units import label_of, titled, unit_of
-from ..tables.columns import Column, columns, duration, size
+from ..tables.columns import Column, columns, size
 from ..tables.terms import PARTS
 from .cells import BoardPage, change_map, heat_map, number, plain, values
 from .charts import Chart, learning
@@ -118,7 +119,7 @@ def growth(runs: Sequence[Entry]) -> Chart:
         Series("bytes stored", tasks, (stored / stored[0]).tolist() if stored[0] else [float("nan")] * len(tasks), 1),
     ]
     y = axis("times the first task (lower is better)", [v for s in own for v in s.y], zero=True)
-    first = f"first task: {duration(float(seconds[0]))}, {size(float(stored[0]))}"
+    first = f"first task: {duration(float(seconds[0]), measured=True)}, {size(float(stored[0]))}"
     return {
         "title": f"Growth of cost ({first})",
         "svg": lines("Cost of a task by its number", own, Axis("task", 0.7, len(tasks) + 0.3, whole=True), y),

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...benchmark.records.result import Result
+from ...benchmark.wording import counted, duration
 from ..analysis.board import headline
 from ..analysis.changes import layer_changes
 from ..analysis.entry import Entry
 from ..analysis.units import kind
-from ..tables.columns import counted, duration, size
+from ..tables.columns import size
 from ..tables.terms import PROTOCOLS
 from .cells import BoardPage, HeatMap, HeatRow, change_map, heat_map, shaded
 from .charts import learning
@@ -94,11 +95,11 @@ def cost_table(entry: Entry) -> dict[str, Any]:
     rows = [
         (
             f"{c.task}: {entry.run.order[c.task - 1]}",
-            duration(c.train_seconds),
+            duration(c.train_seconds, measured=True),
             size(c.peak_memory_bytes),
             size(c.stored_bytes),
             f"{c.trainable_parameters:,}",
-            duration(c.seconds_per_picture),
+            duration(c.seconds_per_picture, measured=True),
         )
         for c in entry.cost
     ]

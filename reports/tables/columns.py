@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ...benchmark.wording import counted
 from ..analysis.board import UPPER, Board, Line, copying
 from ..analysis.stats import LEAST, Estimate
 from ..analysis.units import PERCENT
@@ -23,15 +24,6 @@ def size(value: float) -> str:
     if value >= 1e9:
         return f"{value / 1e9:.2f} GB"
     return f"{value / 1e6:.2f} MB" if value >= 1e5 else f"{value / 1e3:.1f} kB"
-
-
-def duration(seconds: float) -> str:
-    """A time with its units: 0.020 s, 13.6 s, 5 min 20 s, 2 h 5 min."""
-    if round(seconds, 1) < 60:
-        return f"{seconds:.3f} s" if seconds < 1 else f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
 @dataclass(frozen=True)
@@ -129,11 +121,6 @@ def shared(board: Board) -> str:
     return "; ".join(f"{key} {value}" for key, value in board.conditions.items())
 
 
-def counted(n: int, noun: str) -> str:
-    """A number with its noun: 1 run, 2 runs."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
-
-
 def counts(board: Board, *, brief: bool = False) -> str:
     """How many runs there are of each method, and what their intervals are."""
     sign, interval = "±: half of the" if brief else "Brackets: the", TERMS["interval"]
@@ -157,7 +144,12 @@ def copies(board: Board) -> str:
 
 def legend(board: Board, used: Sequence[Column]) -> str:
     """What the rows and the ``used`` columns of a board are."""
-    return " ".join(f"{name[0].upper()}{name[1:]}: {_lower(text)}" for name, text in meanings(board, used))
+    return " ".join(sentence(name, text) for name, text in meanings(board, used))
+
+
+def sentence(name: str, text: str) -> str:
+    """A word with its meaning, as one sentence."""
+    return f"{name[0].upper()}{name[1:]}: {_lower(text)}"
 
 
 def meanings(board: Board, used: Sequence[Column]) -> list[tuple[str, str]]:

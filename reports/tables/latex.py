@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ...benchmark.wording import counted
 from ..analysis.board import Board, Line
-from .columns import BEHIND, Column, Winners, cell, columns, copies, counted, counts, legend, place, shared, winners
+from .columns import BEHIND, Column, Winners, cell, columns, copies, counts, legend, place, shared, winners
 
 _ESCAPES = {"\\": r"\textbackslash{}", **{c: f"\\{c}" for c in "&%$#_{}"}, "~": r"\textasciitilde{}"}
 _ESCAPES |= {"^": r"\textasciicircum{}", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "×10³": r"$\times 10^3$", "–": "--"}

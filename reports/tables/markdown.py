@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from ...benchmark.wording import counted
 from ..analysis.board import Board
-from .columns import cell, columns, copies, counted, counts, meanings, place, shared, split, winners
+from .columns import cell, columns, copies, counts, meanings, place, shared, split, winners
 
 
 def escape(text: str) -> str:

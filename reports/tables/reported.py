@@ -9,7 +9,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...benchmark.errors import BadInput, explain
-from .columns import counted
+from ...benchmark.wording import counted
 from .markdown import escape, row
 
 

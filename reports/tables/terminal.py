@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +13,27 @@ from rich.text import Text
 
 from ...benchmark.records import continual
 from ...benchmark.records.continual import Matrix
+from ...benchmark.wording import counted, duration
 from ..analysis.board import Board, Line, headline
 from ..analysis.entry import Entry, matrix
-from .columns import Column, Winners, cell, columns, counted, duration, note, place, size, split, winners
+from .columns import (
+    BEHIND,
+    Column,
+    Winners,
+    cell,
+    columns,
+    copies,
+    counts,
+    meanings,
+    place,
+    sentence,
+    shared,
+    size,
+    split,
+    winners,
+)
+
+_EXPLAINED = 3  # columns whose meaning is printed below a table; the glossary has all
 
 
 def to_terminal(boards: Sequence[Board], width: int) -> Group:
@@ -32,10 +50,19 @@ def to_terminal(boards: Sequence[Board], width: int) -> Group:
         parts.append(_table(board, used, brief=brief))
         if lost := [c.title.partition(" ")[0] for c in every if c not in used]:
             parts.append(_left_out(lost, len(every), "column", "cpbench report"))
-        parts.append(Text(note(board, used, brief=brief), style="dim"))
+        parts += [Text(line, style="dim") for line in _notes(board, used, brief=brief)]
     if reason := split(boards):
         parts.append(Text(reason, style="yellow"))
     return Group(*parts)
+
+
+def _notes(board: Board, used: Sequence[Column], *, brief: bool) -> Iterator[str]:
+    """What a reader needs at once: the conditions, the numbers of runs, the first columns, and where the rest is."""
+    yield f"Conditions: {shared(board)}."
+    yield " ".join(part for part in (counts(board, brief=brief), copies(board)) if part)
+    named = {column.title.partition(" ")[0] for column in used[:_EXPLAINED]} | {board.headline, "rank", BEHIND}
+    yield " ".join(sentence(name, text) for name, text in meanings(board, used) if name in named)
+    yield "'cpbench report' writes a site with a glossary of all words."
 
 
 def _left_out(lost: Sequence[str], total: int, noun: str, command: str) -> Text:
@@ -118,7 +145,7 @@ def matrix_table(result: Entry) -> Group:
         costs.add_column(title, justify="right", min_width=max(map(len, title.split())))
     for c in result.cost:
         sizes = size(c.peak_memory_bytes), size(c.stored_bytes)
-        times = duration(c.train_seconds), duration(c.seconds_per_picture)
+        times = duration(c.train_seconds, measured=True), duration(c.seconds_per_picture, measured=True)
         costs.add_row(str(c.task), times[0], *sizes, f"{c.trainable_parameters:,}", times[1])
     return Group(MatrixTable(result), *([costs] if result.cost else []))
 

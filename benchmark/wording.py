@@ -1,0 +1,25 @@
+"""Counts and durations in words."""
+
+from __future__ import annotations
+
+_SIZES = ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
+
+
+def counted(n: int, noun: str, plural: str = "") -> str:
+    """A number with its noun: ``1 run``, ``2 runs``, ``1,389 units``."""
+    return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
+
+
+def duration(seconds: float, *, measured: bool = False) -> str:
+    """Seconds in words, with two units at most: ``8 s``, ``5 min 20 s``, ``1 h 12 min``, ``3 d 4 h``.
+
+    What was ``measured`` has decimals below a minute: ``0.020 s``, ``13.6 s``.
+    """
+    if measured and round(seconds, 1) < 60:
+        return f"{seconds:.3f} s" if seconds < 1 else f"{seconds:.1f} s"
+    whole = max(0, round(seconds))
+    for size, name, part, below in _SIZES:
+        if whole >= size:
+            rest = whole % size // part
+            return f"{whole // size} {name}" + (f" {rest} {below}" if rest else "")
+    return f"{whole} s"
