@@ -1,40 +1,19 @@
-"""Pictures of a run: what was drawn of each concept after each task, beside real ones."""
+"""Pictures of a run: those drawn of each concept after each task, beside real ones."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from .analysis.board import FindPictures
 from .analysis.entry import Entry
-
-MOST = 128
-"""Side of a picture in a sprite, at most."""
-_RIM = 2
-"""Pixels of its own edge around each picture: a page that scales a sprite mixes neighbouring pixels."""
-
-
-@dataclass(frozen=True)
-class Sprite:
-    """All pictures of a run in one: ``rows`` by ``columns`` squares.
-
-    A picture is ``side`` pixels wide, its square ``cell`` times that, with a rim of its own edge. Two rows a concept
-    (two prompts); columns are real pictures, then after 0, 1, ... tasks; what was not drawn is grey.
-    """
-
-    image: Image.Image
-    side: int
-    cell: float
-    rows: int
-    columns: int
+from .sprites import SheetRow, Sprite, cut, drawn_sprite, kept_sprite
 
 
 def sheet_of(entry: Entry, pictures: FindPictures) -> Image.Image | None:
-    """The sample sheet of one run; None where its pictures are gone, or where nothing was learned."""
+    """The sample sheet of one run; None where neither the store nor a strip has its pictures."""
     rows = sheet_rows(entry, pictures)
     if rows is None:
         return None
@@ -42,31 +21,21 @@ def sheet_of(entry: Entry, pictures: FindPictures) -> Image.Image | None:
 
 
 def sprite_of(entry: Entry, pictures: FindPictures) -> Sprite | None:
-    """All pictures of one run in one; None where they are gone, or where nothing was learned."""
-    rows = sheet_rows(entry, pictures)
-    return None if rows is None else _sprite(rows)
-
-
-def _sprite(rows: Sequence[SheetRow]) -> Sprite:
-    side = min(MOST, rows[0].real[0].width)
-    columns = 1 + len(rows[0].after)
-    square = side + 2 * _RIM
-    image = Image.new("RGB", (square * columns, square * 2 * len(rows)), (128, 128, 128))
-    for k, row in enumerate(rows):
-        for column, shown in enumerate([row.real, *row.after]):
-            for line, picture in enumerate(shown[:2]):
-                small = picture.resize((side, side), Image.Resampling.LANCZOS)  # as it is, where it has that size
-                image.paste(_rimmed(small), (column * square, (2 * k + line) * square))
-    return Sprite(image, side, square / side, 2 * len(rows), columns)
-
-
-def _rimmed(picture: Image.Image) -> Image.Image:
-    """A picture with its outermost pixels repeated around it."""
-    return Image.fromarray(np.pad(np.asarray(picture), ((_RIM, _RIM), (_RIM, _RIM), (0, 0)), mode="edge"))
+    """All pictures of one run in one, from the store or else from its strip; None where neither has them."""
+    rows = stored_rows(entry, pictures)
+    return kept_sprite(entry) if rows is None else drawn_sprite(rows)
 
 
 def sheet_rows(entry: Entry, pictures: FindPictures) -> list[SheetRow] | None:
-    """A row a concept; None where pictures are gone, or where nothing was learned."""
+    """A row per concept, from the store or else from the strip beside the record; None where neither has them."""
+    rows = stored_rows(entry, pictures)
+    if rows is None and (sprite := kept_sprite(entry)) is not None:
+        return cut(entry, sprite)
+    return rows
+
+
+def stored_rows(entry: Entry, pictures: FindPictures) -> list[SheetRow] | None:
+    """A row per concept; None where the store lacks pictures, or where nothing was learned."""
     if not entry.cost:
         return None
     rows = [_row(entry, name, j, pictures) for j, name in enumerate(entry.run.order, 1)]
@@ -84,7 +53,7 @@ def _row(entry: Entry, name: str, j: int, pictures: FindPictures) -> SheetRow:
 
 
 def _pick(files: list[Path], second: int) -> tuple[Image.Image, ...]:
-    """The first picture and the one at ``second``: that of the second prompt, of which a glimpse holds one each."""
+    """The first picture and the one at ``second``: the first of the second prompt; a glimpse has one per prompt."""
     return tuple(_read(files[k]) for k in (0, second) if k < len(files))
 
 
@@ -99,18 +68,8 @@ THUMB, GAP, BLOCK, MARGIN, LABEL = 80, 3, 14, 20, 112
 _INK, _FAINT, _MARK, _PAPER = (35, 35, 40), (150, 150, 155), (213, 94, 0), (255, 255, 255)
 
 
-@dataclass(frozen=True)
-class SheetRow:
-    """A concept: its name, the number of its task, real pictures, and what was drawn after each task (from 0)."""
-
-    name: str
-    task: int
-    real: tuple[Image.Image, ...]
-    after: tuple[tuple[Image.Image, ...], ...]
-
-
 def sample_sheet(title: str, rows: Sequence[SheetRow]) -> Image.Image:
-    """Draw the sheet; a frame marks the task that taught the concept, and what was drawn before it is faded."""
+    """Draw the sheet; a frame marks the task that taught the concept, and pictures from before it are faded."""
     real, wide = max(len(r.real) for r in rows), max(len(b) for r in rows for b in r.after)
     starts = [MARGIN + LABEL + real * (THUMB + GAP) + BLOCK]
     for _ in rows[0].after:
@@ -155,7 +114,7 @@ def _block(
     wide: int,
     since: int,
 ) -> None:
-    """One cell; ``since`` counts tasks from the one that taught the concept."""
+    """One cell; ``since``: how many tasks after the one that taught the concept."""
     x, y = corner
     if not pictures:
         draw.text((x + 4, y + THUMB // 2), "·", _FAINT, _font(14), anchor="lm")

@@ -32,7 +32,8 @@ class Entry:
     ``cells``: R of shape (T + 1, T) by metric, NaN where nothing was measured; ``errors``: the standard error of each
     cell over its prompts and pictures; ``prior``: the prior after each task, (T + 1,); ``ceilings``: held-out real
     pictures, mean over concepts; ``confusion``: after i tasks, the share of real pictures of the concept of a row that
-    the model takes for that of a column, both in the order in which they were taught.
+    the model takes for that of a column, both in the order in which they were taught. ``strip``: small pictures of the
+    run that are kept beside its record (:mod:`..strips`), where there are any.
     """
 
     run: Run
@@ -50,6 +51,7 @@ class Entry:
     drawn: tuple[int, ...]
     prompts: int
     cost: tuple[TaskCost, ...]
+    strip: Path | None
 
     @property
     def order(self) -> tuple[str, ...]:
@@ -66,8 +68,8 @@ class Entry:
         return self.cells[metric] if metric in self.cells else np.full((self.tasks + 1, self.tasks), np.nan)
 
 
-def entry_of(result: Result) -> Entry:
-    """Digest one record."""
+def entry_of(result: Result, strip: Path | None = None) -> Entry:
+    """What a report keeps of one record."""
     last = len(result.run.order)
     drawn = [s for s in result.scores if s.source == "model" and s.other is None]
     metrics = list(dict.fromkeys(s.metric for s in drawn))
@@ -88,6 +90,7 @@ def entry_of(result: Result) -> Entry:
         drawn=_pictures(counts, metrics),
         prompts=max((s.prompt for s in drawn if s.prompt is not None), default=-1) + 1,
         cost=tuple(_with_few_figures(c) for c in result.cost),
+        strip=strip,
     )
 
 
@@ -111,7 +114,8 @@ def uncollected() -> Iterator[None]:
 def entries(folder: Path) -> Iterator[tuple[Path, Entry]]:
     """The records below a folder, one by one."""
     for path, result in iterate_results(folder):
-        yield path, entry_of(result)
+        strip = path.with_suffix(".webp")
+        yield path, entry_of(result, strip if strip.exists() else None)
 
 
 def entries_of(results: Iterable[Result]) -> list[Entry]:
