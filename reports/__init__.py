@@ -1,1 +1,1 @@
-"""From result records to tables and plots; imports no torch."""
+"""From records to tables, plots, a site and data frames; imports no torch."""

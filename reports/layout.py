@@ -1,4 +1,4 @@
-"""Where the names of points go: beside them, where they cover no point and no other name."""
+"""Where to write the names of points: beside them, where they cover no point and no other name."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 Rows = NDArray[np.float64]
-"""Numbers by rectangle; of rectangles themselves (n, 4): least x, least y, width, height."""
+"""Arrays over n rectangles; rectangles themselves are (n, 4): least x, least y, width, height."""
 Point = tuple[float, float]
 _ROUNDS = 4
-"""Passes over all names; each finds the best place for a name as the others lie now."""
+"""Passes over all names; each finds the best place of every name, given the current places of the others."""
 
 
 @dataclass(frozen=True)
 class Box:
-    """A rectangle, by its corner of least x and least y."""
+    """A rectangle: its corner of least x and least y, and its size."""
 
     x: float
     y: float
@@ -26,26 +26,26 @@ class Box:
     height: float
 
     def shared(self, other: Box) -> float:
-        """The area that both cover."""
+        """The area that both rectangles cover."""
         return float(_shared(_rows([self]), _rows([other]))[0, 0])
 
     def held(self, points: Rows) -> int:
-        """How many of some points, (n, 2), lie inside."""
+        """How many of some points, (n, 2), are inside."""
         offset = points - (self.x, self.y)
         return int(((offset >= 0) & (offset <= (self.width, self.height))).all(axis=1).sum())
 
     def nearest(self, point: Point) -> Point:
-        """The point of the rectangle that is nearest to another."""
+        """The point of the rectangle that is nearest to a given point."""
         x, y = point
         return min(max(x, self.x), self.x + self.width), min(max(y, self.y), self.y + self.height)
 
     def far(self, point: Point, radius: float) -> bool:
-        """Whether a name here needs a line that joins it to its point."""
+        """Whether a name in this rectangle needs a line to its point."""
         return math.dist(self.nearest(point), point) > radius + 6
 
 
 def place(points: Sequence[Point], sizes: Sequence[Point], room: Box, radius: float) -> list[Box]:
-    """A box of each size near its point, inside ``room``, with as little covered as the tried places allow."""
+    """A box for each name near its point, inside ``room``, that covers as little as the tried places allow."""
     dots = _rows([Box(x - radius, y - radius, 2 * radius, 2 * radius) for x, y in points])
     tried = [list(_around(p, size, radius)) for p, size in zip(points, sizes, strict=True)]
     rows = [_rows([box for box, _ in boxes]) for boxes in tried]
@@ -61,7 +61,7 @@ def place(points: Sequence[Point], sizes: Sequence[Point], room: Box, radius: fl
 
 
 def _around(point: Point, size: Point, radius: float) -> Iterator[tuple[Box, float]]:
-    """Places of a name, and what each costs by itself: beside the point, above and below, and around further off."""
+    """Places of a name with their costs: beside the point, above and below, and around it further away."""
     (x, y), (width, height) = point, size
     middle = y - height / 2
     for off in (0.0, 0.5, -0.5, 0.9, -0.9):
@@ -77,7 +77,7 @@ def _around(point: Point, size: Point, radius: float) -> Iterator[tuple[Box, flo
 
 
 def _alone(row: Rows, boxes: Sequence[tuple[Box, float]], dots: Rows, room: Box) -> Rows:
-    """What places cost whatever the other names do: distance, points that are covered, and what lies outside."""
+    """What places cost by themselves: distance, the points that they cover, and the area outside of the room."""
     area, inside = row[:, 2] * row[:, 3], _shared(row, _rows([room]))[:, 0]
     cost: Rows = np.array([cost for _, cost in boxes]) + _shared(row, dots).sum(axis=1) + 5 * (area - inside)
     return cost
@@ -96,9 +96,9 @@ def _shared(first: Rows, second: Rows) -> Rows:
 
 
 def apart(wanted: Sequence[float], step: float) -> list[float]:
-    """Places at least ``step`` apart, in the order of the (sorted) wanted ones, with the least squared distance.
+    """Places at least ``step`` apart, in the order of the (sorted) wanted ones, at the least squared distance to them.
 
-    Neighbours that are too near are pooled: a pool lies around the mean of what its members want.
+    Neighbours that are too near are pooled: a pool is centred at the mean of the places that its members want.
     """
     pools: list[tuple[float, int]] = []
     for k, want in enumerate(wanted):
@@ -112,7 +112,7 @@ def apart(wanted: Sequence[float], step: float) -> list[float]:
 
 
 def subs(low: float, high: float) -> tuple[float, ...]:
-    """The ticks within a decade of a logarithmic axis: the more of them, the shorter it is."""
+    """The ticks per decade of a logarithmic axis: more of them on a shorter axis."""
     decades = math.log10(high / low)
     every = ((1.0, (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)), (2.5, (1.0, 2.0, 5.0)), (3.5, (1.0, 3.0)))
     return next((ticks for most, ticks in every if decades < most), (1.0,))

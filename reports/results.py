@@ -10,8 +10,9 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..benchmark.errors import BadInput, counted
+from ..benchmark.errors import BadInput
 from ..benchmark.records.result import Result, Run, read_result, record_paths
+from ..benchmark.wording import counted
 from .analysis.board import Board, Line, boards
 from .analysis.entry import Entry, entry_of, failure, uncollected
 from .analysis.stats import Estimate

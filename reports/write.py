@@ -1,4 +1,4 @@
-"""The report: a pure function of the records, and of the pictures that the store still has."""
+"""The report: a pure function of the records, and of the pictures in the store or in strips beside the records."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .tables.markdown import escape, to_markdown
 from .tables.reported import Reported, read_reported
 
 PARTS = ("tables", "plots", "samples", "site")
-"""What a report is made of; one kind of plot alone can be asked for too."""
+"""The parts of a report; one kind of plot can be asked for too."""
 
 
 @dataclass(frozen=True)

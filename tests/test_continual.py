@@ -1,4 +1,4 @@
-"""The summaries of the matrix, on matrices small enough to do by hand."""
+"""The summaries of the matrix, on matrices small enough to compute by hand."""
 
 import numpy as np
 import pytest
@@ -45,7 +45,7 @@ def test_backward_transfer_is_minus_last_forgetting_and_max_is_never_below_last(
 
 
 @given(arrays(np.float64, (4, 3), elements=st.floats(-1, 1)), st.floats(-1, 1))
-def test_adding_a_constant_moves_the_averages_and_not_the_forgetting(r, c):
+def test_adding_a_constant_changes_the_averages_and_not_the_forgetting(r, c):
     assert continual.average(r + c) == pytest.approx(continual.average(r) + c, abs=1e-9)
     assert continual.forgetting_max(r + c, higher=True) == pytest.approx(
         continual.forgetting_max(r, higher=True), abs=1e-9

@@ -57,7 +57,7 @@ def test_one_plot_alone_is_written_on_request(tmp_path):
     assert paths[0].stat().st_size > 10_000
 
 
-def test_a_plot_that_cannot_be_drawn_says_what_it_takes(tmp_path):
+def test_a_plot_that_cannot_be_drawn_names_the_runs_it_takes(tmp_path):
     write_result(tmp_path / "results", record("lora"))
     with pytest.raises(BadInput, match=r"several values of --set clora\.strength"):
         write(tmp_path, "shrinkage")

@@ -1,4 +1,4 @@
-"""Paired comparisons: differences of equal order and seed, few false alarms, and ranks that say what is sure."""
+"""Paired comparisons: differences of equal order and seed, few false alarms, and ranks with the places that stay open."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def test_a_difference_is_sure_where_its_interval_leaves_zero_out(interval, sure)
 
 
 @pytest.mark.parametrize(("orders", "seeds"), [(3, 2), (1, 5), (5, 1), (3, 3)])
-def test_methods_without_any_difference_are_told_apart_in_five_per_cent(orders, seeds):
+def test_methods_without_any_difference_are_found_to_differ_in_five_per_cent(orders, seeds):
     """Both share what orders and seeds do, and each has a noise of its own, larger than what is shared.
 
     No difference means no interaction of method and order either: both gain the same from each order.
@@ -70,21 +70,21 @@ def test_every_pair_is_there_once():
     assert list(differences(runs, average)) == [("a", "b"), ("a", "c"), ("a", "d"), ("b", "c"), ("b", "d"), ("c", "d")]
 
 
-def told(a, b):
+def differing(a, b):
     return {u.what: u.follows for u in unequal(a, b)}
 
 
-def test_what_differs_between_runs_is_told_with_what_follows():
-    assert told(entry(), entry()) == {}
-    assert told(entry(), entry(weights="x" * 16)) == {"backbone": FORBIDS}
-    assert told(entry(), entry("dsc", options={"learner": {"rate": 0.5}})) == {
+def test_what_differs_between_runs_is_listed_with_what_follows():
+    assert differing(entry(), entry()) == {}
+    assert differing(entry(), entry(weights="x" * 16)) == {"backbone": FORBIDS}
+    assert differing(entry(), entry("dsc", options={"learner": {"rate": 0.5}})) == {
         "method": COMPARED,
         "learner.rate": COMPARED,
     }
-    assert told(entry(), entry(seed=3, order=ORDER[::-1])) == {"seed": UNPAIRED, "order": UNPAIRED}
+    assert differing(entry(), entry(seed=3, order=ORDER[::-1])) == {"seed": UNPAIRED, "order": UNPAIRED}
 
 
-def test_another_environment_may_move_the_last_bits():
+def test_another_environment_may_change_the_last_bits():
     from dataclasses import replace
 
     a, b = (replace(entry(), environment={"packages": {"torch": v}}) for v in ("2.9", "3.0"))

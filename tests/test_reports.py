@@ -122,7 +122,7 @@ def test_suites_that_differ_get_plots_of_their_own(folder, tmp_path):
 
 
 @pytest.mark.parametrize("failed", [True, False])
-def test_a_report_of_nothing_says_which_folder_and_what_to_do(tmp_path, failed):
+def test_a_report_of_nothing_names_the_folder_and_what_to_do(tmp_path, failed):
     results = tmp_path / "results"
     if failed:
         write_result(results, record(status="error"))
@@ -236,7 +236,7 @@ def test_a_list_of_files_removes_nothing_outside_its_folder_and_no_folder(tmp_pa
 def test_a_list_of_files_that_is_none_is_refused(folder, tmp_path):
     where = out(tmp_path, "out")
     (where / CONTENTS).write_text("[1]")
-    with pytest.raises(BadInput, match="not the list of a report's files"):
+    with pytest.raises(BadInput, match=r"contents.json.*not a list of the files of a report.*remove it"):
         report(folder, where, lambda key: [], "tables")
 
 

@@ -82,7 +82,7 @@ def test_the_sources_of_spread_are_found_again_in_simulated_runs():
     assert (found.order, found.training, found.sampling) == pytest.approx((order, training, sampling), rel=0.1)
 
 
-def test_a_source_that_the_runs_cannot_tell_is_not_a_number():
+def test_a_source_that_the_runs_do_not_show_is_not_a_number():
     one = spread([1.0, 2.0], ["a", "b"], [0.1, 0.1])
     assert np.isnan(one.training) and np.isnan(one.order) and one.sampling == pytest.approx(0.1)
     assert spread([1.0, 1.0, 1.0, 1.0], list("aabb"), [0.5] * 4).training == 0, "negative estimates are zero"

@@ -1,4 +1,4 @@
-"""The long table of summaries: against values done by hand."""
+"""The long table of summaries: against values computed by hand."""
 
 import csv
 import io
@@ -44,12 +44,12 @@ def test_the_prior_is_apart_from_the_concepts():
 def test_the_sampling_error_of_an_average_is_that_of_its_cells_together():
     cell = np.std([-0.0625, 0.0625], ddof=1) / 2**0.5
     assert sampling_error(entry(), "identity") == pytest.approx(cell * 3**0.5 / 3)
-    told = with_rows(record(), *({**row("m", 3, j, 0.1 * j), "se": 0.03} for j in (1, 2)))
-    assert sampling_error(told, "m") == pytest.approx(0.03 * 2**0.5 / 2)
+    stated = with_rows(record(), *({**row("m", 3, j, 0.1 * j), "se": 0.03} for j in (1, 2)))
+    assert sampling_error(stated, "m") == pytest.approx(0.03 * 2**0.5 / 2)
     assert np.isnan(sampling_error(entry(), "nothing"))
 
 
-def test_the_csv_has_a_row_for_every_summary_and_empty_cells_for_what_the_runs_cannot_tell():
+def test_the_csv_has_a_row_for_every_summary_and_empty_cells_for_what_the_runs_do_not_show():
     text = to_csv(boards([entry("clora", FORGETS), entry("clora", KEEPS, seed=1)]))
     rows = list(csv.DictReader(io.StringIO(text)))
     (average,) = [r for r in rows if (r["metric"], r["summary"]) == ("identity", "average")]

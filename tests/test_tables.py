@@ -111,7 +111,7 @@ def test_numbers_of_pictures_split_boards_whatever_a_profile_measures():
         return entry_of(whole.model_copy(update={"scores": kept}))
 
     found = boards([aligned(8), aligned(32)])
-    assert [board.conditions["pictures a cell"] for board in found] == ["32", "8"]
+    assert [board.conditions["pictures per cell"] for board in found] == ["32", "8"]
 
 
 def test_sequences_of_different_lengths_are_split():

@@ -1,1 +1,1 @@
-"""What a run leaves behind: its record, and the summaries of its matrix."""
+"""The records of runs, and summaries of the matrix that they hold."""

@@ -1,12 +1,12 @@
 """Summaries of the matrix R[i, j]: the metric on concept j of the model after task i. numpy only.
 
 ``R`` has shape (T + 1, T): row 0 is the base model before any task; tasks are rows 1 to T, and column j is the
-concept of task j + 1. Cells never measured are NaN and are left out of every mean. ``higher`` says which
-direction is better; every summary except the transfers and the averages is positive when worse.
+concept of task j + 1. Cells that were not measured are NaN and are left out of every mean. ``higher``: whether
+higher values are better. Forgetting and intransigence are positive when worse, transfers are positive when better.
 
-Forgetting has no one definition: avalanche takes the value right after learning (:func:`forgetting_last`), Chaudhry et
-al. the best before the end (:func:`forgetting_max`), mammoth the best including the end, which is never negative
-(:func:`forgetting_clipped`), and others count the last task in (:func:`forgetting_all`). Name the one you report.
+There are several definitions of forgetting: avalanche takes the value right after learning (:func:`forgetting_last`),
+Chaudhry et al. the best before the end (:func:`forgetting_max`), mammoth the best including the end, which is never
+negative (:func:`forgetting_clipped`), others include the last task (:func:`forgetting_all`). Name the one you report.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ def _sign(higher: bool) -> float:
 
 
 def _mean(values: Matrix) -> float:
-    seen = [v for v in values.tolist() if v == v]  # some ten numbers: numpy would take three times as long
+    seen = [v for v in values.tolist() if v == v]  # about ten numbers, for which numpy takes three times as long
     return sum(seen) / len(seen) if seen else float("nan")
 
 
 def learned(r: Matrix) -> Matrix:
-    """R[j, j]: each concept right after its own task; shape (T,)."""
+    """R[j, j], each concept right after its own task; shape (T,)."""
     return r.diagonal(-1)
 
 
@@ -61,7 +61,7 @@ def _best(values: Matrix) -> float:
 def forgetting_clipped(r: Matrix, *, higher: bool) -> float:
     """mean_{j<T} (best_{j<=l<=T} R[l, j] - R[T, j]), never negative (as in mammoth, without its padding by zeros).
 
-    NaN for a concept that was measured at the end only: nothing is known of what it was before.
+    NaN for a concept that was measured after the last task only.
     """
     s = _sign(higher) * r
     drops = np.array([_best(s[j + 1 : -1, j]) - s[-1, j] for j in range(r.shape[1] - 1)])
@@ -74,15 +74,15 @@ def forgetting_all(r: Matrix, *, higher: bool) -> float:
 
 
 def forward_transfer(r: Matrix, *, higher: bool) -> float:
-    """mean_{j>1} (R[j-1, j] - R[0, j]): what earlier tasks gave a concept before its own (Lopez-Paz, 2017).
+    """mean_{j>1} (R[j-1, j] - R[0, j]): how much earlier tasks help a concept before its own (Lopez-Paz, 2017).
 
-    + is better. Needs the full protocol; NaN without it.
+    + is better. NaN unless measured under the protocol "full".
     """
     return _mean(_sign(higher) * np.array([r[j, j] - r[0, j] for j in range(1, r.shape[1])]))
 
 
 def intransigence(r: Matrix, alone: Matrix, *, higher: bool) -> float:
-    """mean_j (alone[j, j] - R[j, j]): what is not learned for the sake of the past (Chaudhry et al., 2018).
+    """mean_j (alone[j, j] - R[j, j]): how much less is learned in order to keep the past (Chaudhry et al., 2018).
 
     ``alone`` is the matrix of the same concepts each learned from the base model (method ``independent``).
     """

@@ -1,4 +1,4 @@
-"""From records to matrices and to the rows of a leaderboard."""
+"""Leaderboards: which runs may be compared, and the rows that they make."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from .stats import Estimate, estimate
 
 HEADLINES = ("identity", "image_align")
 UPPER = "upper bound"
-"""What a method is that sees what others may not."""
+"""The kind of bound that a method is if it sees what others may not, such as all concepts at once."""
 
 
 @dataclass(frozen=True)
 class Line:
     """One row of a leaderboard, with its values by column.
 
-    ``bound`` says that it does not compete and what it is: :data:`UPPER`, "floor" or "ceiling"; empty for the others.
+    ``bound``: :data:`UPPER`, "floor" or "ceiling" for a row that does not compete; empty for the others.
     """
 
     method: str
@@ -34,18 +34,18 @@ class Line:
 
     @property
     def title(self) -> str:
-        """The name of the method, or what bound it is."""
+        """The name of the method; for an upper bound, with these words before it."""
         return f"{UPPER}: {self.method}" if self.bound == UPPER else self.method
 
     @property
     def competes(self) -> bool:
-        """Bounds do not, nor does the base model, which forgets nothing since it learns nothing."""
+        """False for bounds and for the base model, which forgets nothing because it learns nothing."""
         return not self.bound and self.method != "base"
 
 
 @dataclass(frozen=True)
 class Board:
-    """Rows that may be compared with one another, and the conditions that all of them share."""
+    """A leaderboard: rows that may be compared, and the conditions that all their runs share."""
 
     conditions: dict[str, str]
     headline: str
@@ -55,17 +55,17 @@ class Board:
     runs: Mapping[str, Sequence[Entry]]
     """The results by method, as :func:`by_method` names them."""
     ranks: Mapping[str, Rank]
-    """Places by average of those that are no bounds and have an interval; without one nothing tells places apart."""
+    """Places by average, of methods that are not bounds and have an interval."""
 
 
 def headline(results: Iterable[Entry]) -> str:
-    """The first of :data:`HEADLINES` that all records have."""
+    """The metric of a leaderboard: the first of :data:`HEADLINES` that all its records have."""
     measured = [r.cells for r in results]
     return next((m for m in HEADLINES if all(m in have for have in measured)), HEADLINES[-1])
 
 
 def conditions(result: Entry) -> dict[str, str]:
-    """What two runs must have in common to stand in one table."""
+    """What two runs must share to be in one table."""
     r = result.run
     return {
         "suite": f"{r.suite} (version {r.suite_version}, {r.suite_hash})",
@@ -75,7 +75,7 @@ def conditions(result: Entry) -> dict[str, str]:
         "device": r.device,
         "dtype": r.dtype,
         "tasks": str(len(r.order)),
-        "pictures a cell": ", ".join(map(str, result.drawn)),
+        "pictures per cell": ", ".join(map(str, result.drawn)),
     }
 
 
@@ -92,7 +92,7 @@ def boards(results: Sequence[Entry], upper: Collection[str] = ()) -> list[Board]
 
 
 def by_method(results: Iterable[Entry]) -> dict[str, list[Entry]]:
-    """Records by method; options are told only where one method ran with several sets of them."""
+    """Records by method; names list the options that differ where a method ran with several sets of them."""
     sets: dict[str, dict[str, list[Entry]]] = defaultdict(lambda: defaultdict(list))
     for result in results:
         sets[result.run.method][json.dumps(result.run.options, sort_keys=True)].append(result)
@@ -104,7 +104,7 @@ def by_method(results: Iterable[Entry]) -> dict[str, list[Entry]]:
 
 
 def _differing(options: str, variants: list[str]) -> str:
-    """The options of one variant that are not the same in all of them; one that it lacks is told as such."""
+    """The options of one variant that are not the same in all variants, such as "rank=4, without ewc.strength"."""
     flat = [{f"{s}.{k}": v for s, part in json.loads(o).items() for k, v in part.items()} for o in (options, *variants)]
     own, others = flat[0], flat[1:]
     keys = sorted({k for other in others for k in other})
@@ -128,7 +128,7 @@ def _ranks(lines: list[Line], runs: Mapping[str, Sequence[Entry]], main: str) ->
 
 
 def copying(board: Board) -> list[str]:
-    """Methods whose pictures are on average more like the real ones than other real ones are."""
+    """Methods whose pictures are on average closer to the real pictures than other real pictures are."""
     level = _bound(ceiling, list(board.results), "image_align").value
     runs = board.runs
     means = {
@@ -138,7 +138,7 @@ def copying(board: Board) -> list[str]:
 
 
 def _values(runs: list[Entry], main: str) -> dict[str, Estimate]:
-    """The columns of one method, each estimated over its runs (orders times seeds)."""
+    """The columns of one method, each estimated over its runs (orders × seeds)."""
     r = [matrix(result, main) for result in runs]
     columns = {
         "average": [continual.average(m) for m in r],
@@ -160,26 +160,26 @@ def _mean(values: list[float]) -> float:
 
 
 def _bounds(results: list[Entry], main: str) -> list[Line]:
-    """The floor (base model, before any task) and the ceiling (held-out real pictures), of the runs that have them."""
+    """The floor (base model before any task) and the ceiling (held-out real pictures), over runs that have them."""
     metrics = {"average": main, "text_align": "text_align", "mmd": "mmd", "kid": "kid"}
     rows = (("floor: base model", "floor", floor), ("ceiling: real pictures", "ceiling", ceiling))
     return [Line(name, kind, {c: _bound(f, results, m) for c, m in metrics.items()}) for name, kind, f in rows]
 
 
 def _bound(of: Callable[[Entry, str], float], results: list[Entry], metric: str) -> Estimate:
-    """The mean of a bound over the runs that have it; without interval, since runs share it."""
+    """The mean of a bound over the runs that have it; without an interval, because runs share it."""
     seen = [value for r in results if not np.isnan(value := of(r, metric))]
     return Estimate(float(np.mean(seen)) if seen else float("nan"), None, len(seen))
 
 
 def pareto(points: Sequence[tuple[float, float]], *, smaller_x: bool, smaller_y: bool) -> list[bool]:
-    """Which points no other one beats: at least as good in both directions, and better in one."""
+    """Which points no other point beats; one beats another if it is no worse in both values and better in one."""
     signed = [(a if smaller_x else -a, b if smaller_y else -b) for a, b in points]
     return [not any((c <= a and d <= b) and (c, d) != (a, b) for c, d in signed) for a, b in signed]
 
 
 def first_run(entry: Entry) -> tuple[int, bool, list[str]]:
-    """Sorts runs so that every method shows the same one: the lowest seed, on the suite's own order where known."""
+    """A key by which all methods show the same run first: the lowest seed, on the suite's own order if known."""
     run = entry.run
     given = [c.name for c in load_suite(run.suite).concepts] if run.suite in suite_names() else run.order
     return run.seed, run.order != given, run.order
@@ -189,7 +189,7 @@ def first_run(entry: Entry) -> tuple[int, bool, list[str]]:
 class About:
     """A method in words: its adapter and consolidations, a sentence, and the address of its paper.
 
-    ``bound`` marks an upper bound, which sees what others may not and does not compete with them.
+    ``bound`` marks an upper bound, which does not compete.
     """
 
     adapter: str
@@ -200,8 +200,8 @@ class About:
 
 
 Methods = Mapping[str, About]
-"""Methods by their names in the catalogue."""
+"""Descriptions of methods by name."""
 
 
 FindPictures = Callable[[str], list[Path]]
-"""The PNG files of a unit by its key; empty where the store no longer has it."""
+"""Gives the PNG files of a unit by its key; none where the store no longer has it."""

@@ -1,4 +1,4 @@
-"""How far each layer has changed, task by task."""
+"""How much each layer changed in each task."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _STAGES = {"down_blocks": "down", "mid_block": "mid", "up_blocks": "up"}
 
 @dataclass(frozen=True)
 class Changes:
-    """Mean |ΔW| that each layer learned in each task, (layers, T); NaN where it was not logged."""
+    """Mean |ΔW| of each layer in each task, (layers, T); NaN where it was not logged."""
 
     layers: tuple[str, ...]
     values: NDArray[np.float64]
 
 
 def layer_changes(runs: Sequence[Entry]) -> Changes:
-    """Geometric means over runs, in the order in which the layers lie; no layers where none was logged."""
+    """Geometric means over runs, layers in the order of the network; no layers where none was logged."""
     figures = [[c.figures for c in e.cost] for e in runs if e.cost]
     found = {name for run in figures for f in run for name in f if name.startswith(_LOGGED)}
     layers = sorted((name.removeprefix(_LOGGED) for name in found), key=_place)
@@ -37,21 +37,21 @@ def layer_changes(runs: Sequence[Entry]) -> Changes:
 
 
 def _mean(values: Sequence[float]) -> float:
-    """Geometric; zero where any is: nothing was learned there."""
+    """The geometric mean; zero where a run learned nothing."""
     if np.isnan(values).any() or not len(values):
         return float("nan")
     return float(np.exp(np.mean(np.log(values)))) if min(values) > 0 else 0.0
 
 
 def _place(layer: str) -> tuple[int, list[int], str]:
-    """Sorts layers by where the signal passes them."""
+    """A key that sorts layers in the order in which a signal passes them."""
     stage = next((k for k, name in enumerate(_STAGES) if layer.startswith(name)), len(_STAGES))
     return stage, [int(n) for n in re.findall(r"\d+", layer)], layer
 
 
 def _short(layer: str) -> str:
-    """A layer's name without what all of them have: up 1.0 key."""
-    stage = next((told for name, told in _STAGES.items() if layer.startswith(name)), None)
+    """A layer's name without the parts that all of them share, such as "up 1.0 key"."""
+    stage = next((word for name, word in _STAGES.items() if layer.startswith(name)), None)
     if stage is None:
         return layer
     words = {"to_k": "key", "to_v": "value", "to_q": "query", "to_out": "out", "attn1": "self"}

@@ -1,4 +1,4 @@
-"""Why two runs may not be compared, or what their comparison means."""
+"""What differs between two runs, and whether they may still be compared."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .entry import Entry
 
 @dataclass(frozen=True)
 class Unequal:
-    """One thing that is not the same in two runs, and what follows from it."""
+    """One thing that differs between two runs, and what follows from it."""
 
     what: str
     first: str
@@ -20,14 +20,14 @@ class Unequal:
     follows: str
 
 
-FORBIDS = "never in one table"
+FORBIDS = "these runs cannot be compared"
 COMPARED = "this is what is compared"
-UNPAIRED = "not a pair: only means over runs may be compared"
+UNPAIRED = "these runs are not a pair: compare means over several runs"
 ROUNDING = "the last bits may differ"
 
 
 def unequal(a: Entry, b: Entry) -> Iterator[Unequal]:
-    """What differs between two runs, the gravest first."""
+    """What differs between two runs, the most serious first."""
     first, second = conditions(a), conditions(b)
     for key in first:
         if first[key] != second[key]:
@@ -49,7 +49,7 @@ def unequal(a: Entry, b: Entry) -> Iterator[Unequal]:
 
 
 def _flat(content: Mapping[str, Any], before: str = "") -> dict[str, str]:
-    """Nested mappings as one, keys joined by dots."""
+    """Nested mappings as one, with keys joined by dots."""
     found: dict[str, str] = {}
     for key, value in content.items():
         found |= _flat(value, f"{before}{key}.") if isinstance(value, Mapping) else {f"{before}{key}": str(value)}

@@ -1,4 +1,4 @@
-"""What a report keeps of a record: matrices and costs. Records are read one at a time and let go, so that many fit."""
+"""What a report keeps of a record: matrices and costs. Records are read one at a time, so that many fit in memory."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from ...benchmark.records.continual import Matrix
 from ...benchmark.records.result import Result, Run, Score, TaskCost, iterate_results
 
 Stack = NDArray[np.float64]
-"""Matrices of several metrics, one above the other."""
+"""Matrices of several metrics, stacked along the first axis."""
 
-_OF_PICTURES = ("identity", "image_align", "mmd", "text_align")  # each is of all pictures of a cell
-_KEPT_FIGURES = ("change", "fisher.", "fisher_dc.")  # what plots over many runs are made of
+_OF_PICTURES = ("identity", "image_align", "mmd", "text_align")  # each is measured on all pictures of a cell
+_KEPT_FIGURES = ("change", "fisher.", "fisher_dc.")  # plots over many runs need these
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One record.
+    """One record, digested.
 
     ``cells``: R of shape (T + 1, T) by metric, NaN where nothing was measured; ``errors``: the standard error of each
     cell over its prompts and pictures; ``prior``: the prior after each task, (T + 1,); ``ceilings``: held-out real
@@ -55,7 +55,7 @@ class Entry:
 
     @property
     def order(self) -> tuple[str, ...]:
-        """The concepts in the order in which they were taught."""
+        """The concepts in the order taught."""
         return tuple(self.run.order)
 
     @property
@@ -119,14 +119,14 @@ def entries(folder: Path) -> Iterator[tuple[Path, Entry]]:
 
 
 def entries_of(results: Iterable[Result]) -> list[Entry]:
-    """Records that are in memory already."""
+    """Entries of records that are in memory."""
     return [entry_of(result) for result in results]
 
 
 def _cells(scores: list[Score], metrics: list[str], last: int) -> tuple[Stack, Stack, Stack]:
     """Means, standard errors and numbers of pictures of all cells: (metrics, T + 1, T + 1), the prior in column 0.
 
-    The standard error of a cell is its own where it tells one, else over its prompts; NaN for one value.
+    The standard error of a cell is the one in its record, or else that over its prompts; NaN for a single value.
     """
     shape = (len(metrics), last + 1, last + 1)
     size, places = math.prod(shape), {metric: k for k, metric in enumerate(metrics)}
@@ -153,7 +153,7 @@ def _ceilings(result: Result) -> dict[str, float]:
 
 
 def _pictures(counts: Stack, metrics: list[str]) -> tuple[int, ...]:
-    """The numbers of pictures of a concept that cells were made of, by the first of :data:`_OF_PICTURES` there is."""
+    """How many pictures the cells of concepts hold, by the first of :data:`_OF_PICTURES` that was measured."""
     told = next((metric for metric in _OF_PICTURES if metric in metrics), None)
     found = counts[metrics.index(told)] if told else counts.max(axis=0, initial=0)
     return tuple(sorted({int(n) for n in found[:, 1:].ravel() if n}))
@@ -200,7 +200,7 @@ def mean_matrix(results: Sequence[Entry], metric: str) -> Matrix:
 
 
 def in_between(r: Matrix) -> bool:
-    """Whether more was measured than the base model, each concept when learned, and the end: the protocol "full"."""
+    """Whether cells between a concept's own task and the last one were measured, as under the protocol "full"."""
     middle = r[1:-1].copy()
     np.fill_diagonal(middle, np.nan)
     return bool((~np.isnan(middle)).any())

@@ -1,13 +1,13 @@
-"""Paired comparisons: differences between runs of the same order and seed, and ranks with what is sure of them.
+"""Paired comparisons: differences between runs of the same order and seed, and the ranks that they leave open.
 
-Methods see the same pictures, noises and times at the same update, so a difference within a pair is free of what
-orders and seeds do to both. Its interval is that of :func:`.stats.estimate` over the pairs; it is Student's, so that
-two methods without any difference are told apart in 5 % of comparisons.
+Methods see the same pictures, noises and times at the same update, so the difference within a pair is free of the
+effects that the order and the seed have on both. Its interval is that of :func:`.stats.estimate` over the pairs; it is
+Student's, so that two methods without any difference are found to differ in 5 % of comparisons.
 
-No difference means: the same expected value on each of these task orders. Where each order has several seeds, orders
-are fixed and only seeds are noise, so that methods that merely prefer different orders (an interaction of method and
-order) are told apart more often. What is sure is so for these orders, not for all that could be drawn: that would take
-a sample of many.
+"No difference" means the same expected value on each of these task orders. Where each order has several seeds, orders
+are fixed and only seeds are noise, so methods that merely prefer different orders (an interaction of method and order)
+are found to differ more often. A conclusion holds for these orders, not for all possible ones: that would take a sample
+of many orders.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from .entry import Entry
 from .stats import Estimate, estimate
 
 Value = Callable[[Entry], float]
-"""A number of a run; NaN where it has none."""
+"""Gives a number of a run; NaN where it has none."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """First minus second over the ``estimate.n`` runs that both have."""
+    """The first method minus the second, over the ``estimate.n`` pairs of runs of both."""
 
     first: str
     second: str
@@ -35,16 +35,16 @@ class Difference:
 
     @property
     def significant(self) -> bool:
-        """Whether the interval leaves zero out."""
+        """Whether the interval excludes zero."""
         interval = self.estimate.interval
         return interval is not None and not interval[0] <= 0 <= interval[1]
 
 
 @dataclass(frozen=True)
 class Rank:
-    """Place by mean, and the best and worst place that the paired differences leave open.
+    """The place by mean, and the best and worst place that the paired differences leave open.
 
-    ``behind``: the first by mean is significantly better.
+    ``behind``: whether the first method by mean is significantly better.
     """
 
     place: int
@@ -63,7 +63,7 @@ def numbers(runs: Sequence[Entry], value: Value) -> Numbers:
 
 
 def difference(first: Numbers, second: Numbers, names: tuple[str, str]) -> Difference:
-    """The mean difference over pairs of equal order and seed; its interval is for these orders (see above)."""
+    """The mean difference over pairs of equal order and seed, with its interval for these orders (see above)."""
     pairs = [key for key in first if key in second]
     return Difference(*names, estimate([first[k] - second[k] for k in pairs], [order for order, _ in pairs]))
 
@@ -75,10 +75,10 @@ def differences(runs: Mapping[str, Sequence[Entry]], value: Value) -> dict[tuple
 
 
 def ranks(runs: Mapping[str, Sequence[Entry]], value: Value, *, higher: bool = True) -> dict[str, Rank]:
-    """Places of methods by their means.
+    """Places of methods by their means, methods without any value last.
 
-    A method's best place counts those that are significantly better than it, its worst place leaves out those that
-    are significantly worse. Methods without any value are last.
+    A method's best place is behind all methods that are significantly better, its worst place before all that are
+    significantly worse.
     """
     found = differences(runs, value)
     means = {name: estimate([value(e) for e in own]).value for name, own in runs.items()}

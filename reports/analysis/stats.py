@@ -1,6 +1,6 @@
 """Estimates with intervals over runs, and where their spread comes from.
 
-Intervals are Student's. A percentile bootstrap over as few runs as a benchmark can afford is too short: over six normal
+Intervals are Student's. Those of a percentile bootstrap are too short for the few runs of a benchmark: over six normal
 values, 86 % of its 95 % intervals hold the mean (``tests/test_stats.py``).
 """
 
@@ -17,14 +17,14 @@ from scipy.stats import t as student
 
 LEVEL = 0.95
 LEAST = 3
-"""Runs below which no interval is given: it would be too wide to read, or none at all."""
+"""The fewest runs with an interval: that of two would be too wide to be of use."""
 
 Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over ``n`` runs, with its interval (:data:`LEVEL`) where there are enough."""
+    """A mean over ``n`` runs, with its interval (:data:`LEVEL`) where there are at least :data:`LEAST`."""
 
     value: float
     interval: tuple[float, float] | None
@@ -35,7 +35,7 @@ def estimate(values: Sequence[float], strata: Sequence[Hashable] | None = None) 
     """The mean of runs (NaN left out) with its interval.
 
     ``strata`` are the task orders of the runs. Where each order has several seeds, the interval is that of the mean
-    over these orders, by the spread of seeds within them; else it is over the runs as they are.
+    over these orders, from the spread of seeds within each; otherwise from the spread of all runs.
     """
     labels = list(strata) if strata is not None else [None] * len(values)
     groups: dict[Hashable, list[float]] = defaultdict(list)
@@ -72,10 +72,10 @@ def pooled_variance(groups: Sequence[Values]) -> float:
 
 @dataclass(frozen=True)
 class Spread:
-    """Standard deviations of a score by source; NaN where the runs cannot tell it.
+    """Standard deviations of a score by their source; NaN where the runs do not suffice to estimate them.
 
     ``order``: between task orders. ``training``: between seeds of training on one order. ``sampling``: between draws
-    of pictures from one and the same model.
+    of pictures from one model.
     """
 
     order: float
@@ -87,7 +87,7 @@ def spread(values: Sequence[float], orders: Sequence[Hashable], sampling: Sequen
     """Variance components by the method of moments (one-way analysis of variance), negative ones set to zero.
 
     ``sampling`` are the standard errors of the values by the pictures that were drawn. Runs of one order differ by
-    training and sampling, orders by that and their own effect: Var(mean of order) = order² + within / (runs an order).
+    training and sampling, orders by that and their own effect: Var(mean of order) = order² + within / (runs per order).
     """
     grouped: dict[Hashable, list[float]] = defaultdict(list)
     for value, order in zip(values, orders, strict=True):

@@ -1,4 +1,4 @@
-"""Every metric under every named summary, with its interval and where its spread comes from."""
+"""Every metric under every summary, with its interval and where its spread comes from."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ SUMMARIES: dict[str, Callable[[Matrix, bool], float]] = {
 
 @dataclass(frozen=True)
 class Summary:
-    """One number of a method; ``spread`` says how orders, training seeds and drawn pictures move it.
+    """One number of a method; ``spread``: how much it varies with orders, training seeds and drawn pictures.
 
-    What drawn pictures do is told from the spread over prompts too, which all runs share: it is the most that sampling
-    seeds can do, and what is left for training seeds the least.
+    The spread over drawn pictures includes that over prompts, which all runs share: it is an upper bound for sampling
+    seeds, and what remains for training seeds a lower bound.
     """
 
     method: str
@@ -44,7 +44,7 @@ class Summary:
 
 
 def summaries(board: Board) -> Iterator[Summary]:
-    """All that were measured, by method, metric and name; what needs cells that no run has is left out."""
+    """All summaries by method, metric and name; those that need cells which no run measured are left out."""
     runs = board.runs
     alone = {(r.order, r.run.seed): r for r in runs.get("independent", [])}
     for method, results in runs.items():
@@ -65,7 +65,7 @@ def _summary(method: str, metric: str, name: str, results: Sequence[Entry], valu
 
 
 def _metrics(results: Sequence[Entry]) -> list[tuple[str, bool]]:
-    """Metrics of model pictures and whether higher is better."""
+    """Metrics of drawn pictures, and whether higher is better."""
     return sorted({item for r in results for item in r.higher.items()})
 
 
@@ -82,25 +82,25 @@ def _intransigence(alone: dict[tuple[tuple[str, ...], int], Entry], metric: str,
 
 
 def of_prior(result: Entry, metric: str) -> float:
-    """The metric of pictures of things never personalised, after the last task; NaN where it was not measured."""
+    """The metric of the prior (pictures of things never personalised) after the last task; NaN if not measured."""
     return float(result.prior[metric][-1]) if metric in result.prior else float("nan")
 
 
 def sampling_error(result: Entry, metric: str) -> float:
-    """The standard error of the average by the pictures drawn: that of each cell, then over cells."""
+    """The standard error of the average over the drawn pictures: that of each cell, combined over cells."""
     errors = result.errors[metric][-1] if metric in result.errors else np.empty(0)
     seen = errors[~np.isnan(result.matrix(metric)[-1])] if errors.size else errors
     return float(np.sqrt(np.square(seen).sum()) / len(seen)) if len(seen) else float("nan")
 
 
 def to_csv(boards: Sequence[Board]) -> str:
-    """One row a method, metric and summary, unrounded; spreads are standard deviations."""
+    """One row per method, metric and summary, unrounded; spreads are standard deviations."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     names = ["order", "training", "sampling"]
     shared = list(boards[0].conditions)
-    told = ["method", "metric", "summary", "value", "low", "high", "runs"]
-    writer.writerow([*shared, *told, *(f"sd_{n}" for n in names)])
+    own = ["method", "metric", "summary", "value", "low", "high", "runs"]
+    writer.writerow([*shared, *own, *(f"sd_{n}" for n in names)])
     for board in boards:
         for s in summaries(board):
             low, high = s.estimate.interval or ("", "")

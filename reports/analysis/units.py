@@ -1,4 +1,4 @@
-"""How the numbers of each metric are written: in which unit, with how many digits, and in which direction."""
+"""How the numbers of each metric are written: unit, digits, and the better direction."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _DISTANCES = ("mmd", "kid")
 
 @dataclass(frozen=True)
 class MetricUnit:
-    """A factor and its name; ``digits`` after the point, None for three significant ones."""
+    """A factor, its name, and the digits after the point; None stands for three significant digits."""
 
     factor: float = 1.0
     name: str = ""
@@ -23,7 +23,7 @@ class MetricUnit:
 
 
 def kind(metric: str) -> str:
-    """A metric without what it is a drift of and through which eyes it sees: those of one kind share a unit."""
+    """A metric without ``drift_`` and without its extractor (``@name``): metrics of one kind share a unit."""
     return metric.partition("@")[0].removeprefix("drift_")
 
 
@@ -33,34 +33,34 @@ def is_share(metric: str) -> bool:
 
 
 def unit_of(metric: str) -> MetricUnit:
-    """The unit that all pages write a metric in."""
+    """The unit of a metric on all pages."""
     if is_share(metric):
         return MetricUnit(100.0, "%", 1)
     return MetricUnit(1000.0, "×10³", None) if kind(metric) in _DISTANCES else MetricUnit()
 
 
 def titled(metric: str, *, higher: bool) -> str:
-    """A metric with its unit and an arrow for the better direction."""
+    """A metric with its unit, and an arrow towards better values."""
     return " ".join(part for part in (metric, unit_of(metric).name, "↑" if higher else "↓") if part)
 
 
 def three(value: float) -> str:
-    """Three significant digits, but no more than three after the point."""
+    """Three significant digits, with at most three after the point."""
     if value == 0 or math.isnan(value):
         return f"{value:g}"
     return f"{value:z.{min(3, max(0, 2 - math.floor(math.log10(abs(value)))))}f}"
 
 
 def alike(value: float, text: str) -> str:
-    """A number with as many digits after the point as ``text`` has."""
+    """A number with as many digits after the point as ``text``."""
     return f"{value:.{len(text.partition('.')[2])}f}"
 
 
 PERCENT = ("identity",)
-"""Metrics that are shares of pictures, and are shown times 100."""
+"""Headline metrics that are shares of pictures, shown in percent."""
 
 
 def label_of(metric: str, *, higher: bool = True) -> tuple[float, str]:
-    """The factor a metric is shown with, and its axis label with unit and direction."""
+    """The factor that a metric is multiplied by, and the label of its axis with unit and direction."""
     better = "higher is better" if higher else "lower is better"
     return (100, f"{metric} (%, {better})") if metric in PERCENT else (1, f"{metric} ({better})")

@@ -38,7 +38,7 @@ class Take:
 
 
 def film_of(entry: Entry, pictures: FindPictures, out: Path) -> Film | None:
-    """All pictures of a run in one file, and the row of each concept in it; None where the pictures are not stored."""
+    """All pictures of a run in one file, and the row of each concept in it; None where there are no pictures."""
     path = out / "pictures" / f"{entry.run.id}.webp"
     sprite = sprite_of(entry, pictures)
     if sprite is None:
