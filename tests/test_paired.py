@@ -1,4 +1,4 @@
-"""Paired comparisons: differences of equal order and seed, few false alarms, and ranks with the places that stay open."""
+"""Paired comparisons: differences of equal order and seed, few false alarms, and ranks with the places left open."""
 
 import numpy as np
 import pytest
