@@ -12,7 +12,7 @@ RUN = ("run", "--methods", "lora", "--suite")
 
 
 @pytest.mark.parametrize(
-    ("more", "says"),
+    ("more", "message"),
     [
         (("--max-hours", "nan"), "--max-hours nan: give more than 0."),
         (("--max-hours", "-1"), "--max-hours -1: give more than 0."),
@@ -24,13 +24,13 @@ RUN = ("run", "--methods", "lora", "--suite")
         (("--device", "cpu:x"), "--device cpu:x: not available"),
         (("--device", "cpu:"), "--device cpu:: not available"),
         (("--jobs", 0), "--jobs 0: give at least 1."),
-        (("--jobs", 2, "--executor", "ray"), "--jobs is for --executor local"),
+        (("--jobs", 2, "--executor", "ray"), "--jobs 2: only for --executor local"),
     ],
 )
-def test_a_number_that_cannot_be_meant_is_refused(more, says, suite_file, tmp_path, capsys):
+def test_a_number_that_cannot_be_meant_is_refused(more, message, suite_file, tmp_path, capsys):
     assert status_of(*RUN, suite_file, "--out", tmp_path / "out", *more) == 2
     err = capsys.readouterr().err
-    assert says in err and err.count("\n") == 1
+    assert message in err and err.count("\n") == 1
 
 
 @pytest.mark.parametrize("jobs", [0, -3])

@@ -17,7 +17,7 @@ from cpbench.benchmark.checks.regression import FALSE_ALARM, judge, place_of, sp
 from cpbench.benchmark.checks.verdicts import sentence, to_junit, to_markdown
 from cpbench.benchmark.records.result import iterate_results
 from cpbench.benchmark.run.environment import environment, set_threads
-from cpbench.benchmark.verbs.check import of_profile, plan_again
+from cpbench.benchmark.verbs.check import of_profile, plan_of
 from cpbench.methods.registry import choose
 from synthetic import KEEPS, record
 
@@ -195,7 +195,7 @@ def test_a_check_does_the_stored_runs_again_finds_a_changed_number_and_takes_it_
     [
         (("--methods", "dcs"), "did you mean dsc"),
         (("--methods", "dsc"), "holds no record of dsc"),
-        (("--seeds", "0"), "no stored run has a seed below it"),
+        (("--seeds", "0"), "no stored run has a seed below 0"),
         (("--results", "elsewhere"), "holds no run that is stored"),
         (("--suite", "toybox-6"), "holds no records of toybox-6"),
     ],
@@ -230,7 +230,7 @@ def test_of_several_settings_each_is_done_again_with_its_own_and_one_alone_with_
     (default,) = choose("lora", {})
     other = {**default.options, "learner": default.options["learner"] | {"rate": 0.5}}
     runs = [run(options=o, order=["rumble", "mallow"], protocol="full") for o in (default.options, other)]
-    plan = partial(plan_again, Session())
+    plan = partial(plan_of, Session())
     assert plan(runs[1].run, runs) == ("full", 0.5, (1, 0), 0)
     assert plan(runs[1].run, runs[1:]) == ("full", default.options["learner"]["rate"], (1, 0), 0)
 

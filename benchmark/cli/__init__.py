@@ -1,1 +1,1 @@
-"""The command line: a file per command. Each reads arguments, calls one verb, and prints."""
+"""The command line, one file per command. A command reads arguments, calls one verb, and prints."""

@@ -15,25 +15,28 @@ if TYPE_CHECKING:
 
     from ..checks.regression import Verdict
 
-_SHOWN = 5  # differences per run; the others are counted
+_SHOWN = 5  # differences per run; the others are only counted
 
 
 def check(
-    methods: Annotated[str, typer.Option(help="Names separated by commas; 'all' means all that are stored.")] = "all",
-    suite: Annotated[str, typer.Option(help="The suite whose stored runs are re-run.")] = "toybox-2",
+    methods: Annotated[str, typer.Option(help="Names separated by commas, or 'all' stored ones.")] = "all",
+    suite: Annotated[str, typer.Option(help="Suite of the stored runs: its name or YAML file.")] = "toybox-2",
     against: Annotated[Path, typer.Option(help="Folder of the stored records.")] = Path("results"),
-    results: Annotated[Path | None, typer.Option(help="Records to compare, instead of new runs.")] = None,
-    seeds: Annotated[int, typer.Option(help="How many of the stored seeds are re-run.")] = 1,
+    results: Annotated[Path | None, typer.Option(help="Compare the records in this folder; re-run nothing.")] = None,
+    seeds: Annotated[int, typer.Option(help="How many of the stored seeds to re-run.")] = 1,
     device: Device = "auto",
     jobs: Jobs = 1,
-    junit: Annotated[Path | None, typer.Option(help="Also write JUnit XML to this file.")] = None,
-    markdown: Annotated[Path | None, typer.Option(help="Also write a summary in Markdown to this file.")] = None,
+    junit: Annotated[Path | None, typer.Option(help="Also write the outcome to this file, as JUnit XML.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Also write a summary to this file, in Markdown.")] = None,
     update: Annotated[
-        str | None, typer.Option(help="Replace stored records that differ by the new ones, for this reason.")
+        str | None,
+        typer.Option(
+            help="Replace stored records that differ with the new ones, for this reason, e.g. 'a new sampler'."
+        ),
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Re-run stored runs and show what changed; exit status 3 if anything did.
+    """Re-run stored runs and show what changed; exit with status 3 if anything did.
 
     Example: cpbench check --methods lora,dsc --junit check.xml
     """
@@ -71,12 +74,13 @@ def check(
     if update is not None:
         console.print(f"Records in {against} replaced: {changed} ({update}).", highlight=False)
     elif changed:
-        raise Regression(f"{sentence(verdicts)} If this is meant, give the reason with --update.")
+        raise Regression(f"{sentence(verdicts)} If this is intended, give the reason with --update.")
 
 
 def _print(console: Console, verdicts: Sequence[Verdict]) -> None:
-    """A row per run, then what changed, the first few of each run."""
+    """Print a row per run, then the first few changes of each run."""
     from ..checks.verdicts import allowed, how, sentence
+    from ..wording import counted
     from .console import table
 
     rows = table("run", "compared", "how", "changed")
@@ -90,5 +94,5 @@ def _print(console: Console, verdicts: Sequence[Verdict]) -> None:
             changed.add_row(m.run, m.what, m.stored, m.now, allowed(m))
         console.print(changed)
         if hidden := sum(max(0, len(v.differences) - _SHOWN) for v in verdicts):
-            console.print(f"{hidden} more not shown; --junit lists all of them.", highlight=False)
+            console.print(f"{counted(hidden, 'more change')} not shown; --junit lists all of them.", highlight=False)
     console.print(sentence(verdicts), highlight=False)

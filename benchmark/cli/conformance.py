@@ -10,11 +10,13 @@ from .options import Json, Settings
 
 
 def conformance(
-    name: Annotated[str, typer.Argument(help="A method, of the catalogue or of another package.")],
+    name: Annotated[
+        str, typer.Argument(help="A method of cpbench or of an installed package (see 'cpbench list methods').")
+    ],
     settings: Settings = None,
     as_json: Json = False,
 ) -> None:
-    """Check that a method keeps the contract: saved, reloaded, repeatable, and changing nothing that it may not.
+    """Check that a method keeps its contract, e.g. that it is repeatable and survives saving and loading.
 
     Example: cpbench conformance dsc
     """

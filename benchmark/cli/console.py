@@ -1,4 +1,4 @@
-"""What commands share beside their options: how they are stopped, and what they print at the end."""
+"""What commands share apart from their options: how they are stopped, and what they print at the end."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ def parse_settings(texts: Sequence[str]) -> dict[str, str]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Turn Ctrl-C, SIGTERM and a full disk into a sentence, before typer ends the process without one."""
+    """Turn Ctrl-C, SIGTERM and a full disk into errors of one sentence, before typer ends the process without any."""
     try:
         with answered(stopper()):
             yield
     except KeyboardInterrupt:
-        raise Interrupted("interrupted; nothing finished is lost, the same command continues.") from None
+        raise Interrupted("interrupted; finished units are kept, and the same command continues.") from None
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         where = f" for {error.filename}" if error.filename else ""
         raise FailedRun(
-            f"no space left on the disk{where}; free some ('cpbench gc'), then the same command goes on."
+            f"no space left on the disk{where}; free some ('cpbench gc'), then run the same command again."
         ) from None
 
 
 @contextmanager
 def recording(out: Path, *, quiet: bool) -> Iterator[View]:
-    """Watch a verb that makes records, and print their leaderboard at its end, also where some runs failed."""
+    """Show the progress of a verb that makes records, then print their leaderboard, even if some runs failed."""
     console, problem = Console(), None
     with interruptible(), watching(console, quiet=quiet) as view:
         try:
@@ -59,7 +59,7 @@ def recording(out: Path, *, quiet: bool) -> Iterator[View]:
 
 @contextmanager
 def planning() -> Iterator[View]:
-    """Watch a verb that only plans, and print the plan by kind of unit at its end."""
+    """Show the plan of a verb that computes nothing, then print it by kind of unit."""
     console = Console()
     with interruptible(), watching(console, quiet=True) as view:
         yield view

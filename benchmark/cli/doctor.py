@@ -10,10 +10,10 @@ from .options import Json
 
 
 def doctor(
-    quick: Annotated[bool, typer.Option("--quick", help="Do not compare the checksums of all units.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Skip the checksums of the units in the store.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show what is installed, which devices there are, what will work, and what in the store is stale or damaged.
+    """Show what is installed, which devices are available, and which units in the store are stale or damaged.
 
     Example: cpbench doctor
     """
@@ -46,4 +46,4 @@ def doctor(
             table.add_row("[green]ok[/]" if row.good else "[red]no[/]", row.what, row.found)
         console.print(table)
     if not all(row.good for row in rows):
-        raise FailedRun("something will not work; see the lines marked 'no'.")
+        raise FailedRun("some checks failed; see the lines marked 'no'.")

@@ -13,14 +13,15 @@ if TYPE_CHECKING:
 
 def gc(
     unused: Annotated[
-        Path | None, typer.Option(help="Also remove units that no record of this folder is made of, e.g. results.")
+        Path | None, typer.Option(help="Also remove units that no record in this folder uses, e.g. results.")
     ] = None,
     checkpoints: Annotated[
-        bool, typer.Option("--checkpoints", help="Also remove checkpoints of tasks that were interrupted.")
+        bool,
+        typer.Option("--checkpoints", help="Also remove checkpoints of interrupted tasks; these then start again."),
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be removed.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be removed; remove nothing.")] = False,
 ) -> None:
-    """Free the disk of what dead processes left and of damaged units, and of more where asked for.
+    """Remove damaged units and what dead processes left behind; with options, more.
 
     Nothing that is under way is removed.
 
@@ -56,11 +57,11 @@ def _collect(results: Path | None, checkpoints: bool, dry_run: bool) -> None:
         console.print(f"{decimal(sum(map(sum, sizes.values())))} in {folder} would be freed.", highlight=False)
         return
     freed = sum(remove(path, folder / "units") for path in track(every, "removing", console=console, transient=True))
-    console.print(f"{decimal(freed)} in {folder} freed; {decimal(disk_bytes(folder))} are left.", highlight=False)
+    console.print(f"Freed {decimal(freed)} in {folder}; {decimal(disk_bytes(folder))} left in use.", highlight=False)
 
 
 def unused_units(stock: Inventory, results: Path) -> list[Path]:
-    """Units that no record names; raises BadInput during a run, and for a folder without records: all would go."""
+    """Units that no record names; raises BadInput during a run, and for a folder without records, which names none."""
     from ..errors import BadInput
     from ..records.result import iterate_results
     from ..storage.inventory import runs, unused
@@ -68,9 +69,9 @@ def unused_units(stock: Inventory, results: Path) -> list[Path]:
 
     if busy := [*map(owner, stock.under_way), *runs(home() / "units")]:
         raise BadInput(
-            f"--unused {results}: {busy[0]} is under way in this store, and no record names yet what "
-            "its run has finished; wait until it ends, or leave --unused out."
+            f"--unused {results}: {busy[0]} is under way in this store, and no record names its "
+            "finished units yet; wait until it ends, or omit --unused."
         )
     if next(iterate_results(results), None) is None:
-        raise BadInput(f"--unused {results} holds no records: every unit would be removed; name another folder.")
+        raise BadInput(f"--unused {results} holds no records, so every unit would be removed; choose another folder.")
     return unused(stock.units, results)

@@ -1,4 +1,4 @@
-"""The command line: a command per file of this folder. Heavy imports happen only inside commands."""
+"""The command line: one file of this folder per command. Heavy imports happen only inside commands."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _global(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Take the options that stand before a command."""
+    """Take the options that are given before a command."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -66,24 +66,23 @@ def main(arguments: list[str] | None = None) -> None:
         with answered(end_process):
             app(arguments)
     except CpbenchError as error:
-        _say(str(error))
+        _print_error(str(error))
         sys.exit(error.status)
     except BrokenPipeError:
         sys.exit(1)
 
 
 def end_process(*_: object) -> None:
-    """The answer to a signal where no command has its own, as while the libraries are loaded.
+    """Answer a signal where no command answers it, e.g. while libraries are loaded: end the process at once.
 
-    It ends the process at once: nothing is under way yet, and an exception would end up in the C++ of a library that is
-    being loaded, which aborts on it.
+    Nothing is under way yet, and an exception would reach the C++ of a library that is being loaded, which aborts.
     """
-    _say("interrupted.")
+    _print_error("interrupted.")
     sys.stderr.flush()
     os._exit(130)
 
 
-def _say(sentence: Any) -> None:
+def _print_error(sentence: Any) -> None:
     typer.echo(f"cpbench: {sentence}", err=True)
 
 

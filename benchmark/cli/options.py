@@ -7,35 +7,42 @@ from typing import Annotated
 
 import typer
 
-Results = Annotated[Path, typer.Option(help="Folder of the result records.")]
-Out = Annotated[Path, typer.Option(help="Folder to write the result records to.")]
+Results = Annotated[Path, typer.Option(help="Folder of the records.")]
+Out = Annotated[Path, typer.Option(help="Folder to write the records to.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
-Threads = Annotated[
-    int | None, typer.Option(help="CPU threads per process; one by default, for the same numbers everywhere.")
+Device = Annotated[
+    str, typer.Option(help="Where the model runs: cpu, cuda, cuda:1, mps, or auto (a GPU if there is one).")
 ]
-Jobs = Annotated[int, typer.Option(help="Processes on this machine; with GPUs, one per GPU.")]
+Threads = Annotated[
+    int | None,
+    typer.Option(help="CPU threads per process. Default: 1; other numbers change the last digits of scores."),
+]
+Jobs = Annotated[int, typer.Option(help="Number of processes on this machine; several GPUs are shared out among them.")]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", help="An option of a method, e.g. dsc.temperature=0.05; see 'cpbench list options'."),
+    typer.Option(
+        "--set", help="Set an option of a method (see 'cpbench list options'), e.g. dsc.temperature=0.05. Repeatable."
+    ),
 ]
 
 Methods = Annotated[
-    str, typer.Option(help="Names separated by commas, 'all', or 'all+plugins' (see 'cpbench list methods').")
+    str, typer.Option(help="Names separated by commas (see 'cpbench list methods'), 'all', or 'all+plugins'.")
 ]
-SuiteName = Annotated[str, typer.Option(help="A suite by name, or the path of its YAML file.")]
+SuiteName = Annotated[str, typer.Option(help="Name of a suite (see 'cpbench list suites'), or path of its YAML file.")]
 Orders = Annotated[
     str,
     typer.Option(
-        help="How many task orders: the suite's own, its reverse, then drawn ones. Or 'all', or orders such as "
-        "'2,1,3/3,2,1' by place or name."
+        help="Number of task orders: the suite's own, its reverse, then random ones. Or 'all', or the orders "
+        "themselves, by place or name, e.g. '2,1,3/3,2,1'."
     ),
 ]
 Lengths = Annotated[
-    str | None, typer.Option(help="How many concepts of each order to learn, e.g. 2,4,6; all by default.")
+    str | None, typer.Option(help="How many concepts of each order to learn, e.g. 2,4,6. Default: all.")
 ]
-Seeds = Annotated[int, typer.Option(help="How many seeds of training and sampling.")]
+Seeds = Annotated[
+    int, typer.Option(help="Number of seeds; each repeats training and sampling with other random numbers.")
+]
 Protocol = Annotated[
     str,
     typer.Option(
@@ -44,14 +51,21 @@ Protocol = Annotated[
     ),
 ]
 BackboneName = Annotated[
-    str | None, typer.Option(help="toybox, a folder in diffusers' layout, or a hub id; the suite's own by default.")
+    str | None,
+    typer.Option(help="The model: toybox, a folder in diffusers' layout, or a hub id. Default: the suite's own."),
 ]
-Dtype = Annotated[str, typer.Option(help="float32 or bfloat16.")]
-ExecutorName = Annotated[str, typer.Option(help="'local' or 'ray'.")]
+Dtype = Annotated[str, typer.Option(help="Number format of the model: float32 or bfloat16.")]
+ExecutorName = Annotated[
+    str, typer.Option(help="Where units are computed: 'local' (this machine) or 'ray' (a Ray cluster).")
+]
 Address = Annotated[
-    str | None, typer.Option(help="The Ray cluster, e.g. 'auto'; by default one on this machine alone.")
+    str | None, typer.Option(help="Address of the Ray cluster, e.g. 'auto'. Default: a new one on this machine.")
 ]
 MaxHours = Annotated[
-    float | None, typer.Option("--max-hours", help="Begin no unit of work after so many hours; exit status 75.")
+    float | None,
+    typer.Option(
+        "--max-hours",
+        help="Start no new unit after this many hours, e.g. 7.5, and exit with status 75. Default: no limit.",
+    ),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and what it will take; do nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and how long it will take; compute nothing.")]

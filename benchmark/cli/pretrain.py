@@ -11,11 +11,17 @@ from .options import Quiet
 
 
 def pretrain(
-    out: Annotated[Path | None, typer.Option(help="Folder for data, checkpoints and weights.")] = None,
-    updates: Annotated[int | None, typer.Option(help="Updates of the diffusion stage.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for data, checkpoints and weights. Default: pretrain/ in the cache folder."),
+    ] = None,
+    updates: Annotated[
+        int | None,
+        typer.Option(help="Train one round of this many updates, e.g. 500. Default: the rounds of the shipped model."),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Build the toybox model from scratch; it takes hours on two cores, and resumes where it stopped.
+    """Build the toybox model from scratch. This takes hours on 2 cores, and resumes where it stopped.
 
     Example: cpbench pretrain --out ~/toybox
     """

@@ -12,10 +12,12 @@ from .options import Quiet, Results
 
 def report(
     results: Results = Path("results"),
-    out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("report"),
+    out: Annotated[Path, typer.Option(help="Folder to write the report to.")] = Path("report"),
     only: Annotated[
         str | None,
-        typer.Option(help="One part: tables, plots, samples or site; or one plot: matrix, curves, shrinkage…"),
+        typer.Option(
+            help="Write one part: tables, plots, samples or site; or one kind of plot, e.g. curves. Default: all."
+        ),
     ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit status 3 if the report is out of date.")
@@ -48,7 +50,7 @@ def report(
 
         paths = (check_report if check else verb)(results, out, only=only, on_progress=progress)
     if check:
-        console.print(f"{counted(len(paths), 'file')} in {out} are up to date.", highlight=False, soft_wrap=True)
+        console.print(f"{counted(len(paths), 'file')} in {out}: up to date.", highlight=False, soft_wrap=True)
         return
     for path in (p for p in paths if p.parent == out or p.name == "index.html"):
         console.print(str(path), highlight=False, soft_wrap=True)

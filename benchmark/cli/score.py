@@ -12,27 +12,28 @@ from .options import Device, Quiet, Results, Threads
 
 def score(
     runs: Annotated[
-        list[str] | None, typer.Argument(help="Ids of runs, or their first characters; all runs by default.")
+        list[str] | None,
+        typer.Argument(help="Ids of runs, or their first characters (see 'cpbench list runs'). Default: all runs."),
     ] = None,
     profile: Annotated[
         str | None,
-        typer.Option(help="How to score (see 'cpbench list profiles'); the suite's own profile by default."),
+        typer.Option(help="How to score (see 'cpbench list profiles'). Default: the suite's own profile."),
     ] = None,
     metrics: Annotated[
-        str, typer.Option(help="Metrics to add to those of the profile, separated by commas (see 'list metrics').")
+        str, typer.Option(help="Metrics to add to the profile, separated by commas (see 'cpbench list metrics').")
     ] = "",
     suite: Annotated[
-        str | None, typer.Option(help="The spec of the runs, where cpbench does not ship their suite.")
+        str | None, typer.Option(help="YAML file of the suite of the runs, if cpbench does not ship it.")
     ] = None,
     results: Results = Path("results"),
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the new records; the folder of the old ones by default.")
+        Path | None, typer.Option(help="Folder to write the new records to. Default: the folder of --results.")
     ] = None,
     device: Device = "auto",
     threads: Threads = None,
     quiet: Quiet = False,
 ) -> None:
-    """Score the kept pictures of runs under another profile or with more metrics; nothing is trained.
+    """Score stored pictures of runs under another profile or with more metrics; nothing is trained.
 
     Example: cpbench score --profile custom-diffusion
     """

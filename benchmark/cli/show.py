@@ -12,12 +12,12 @@ from .options import Json, Results
 if TYPE_CHECKING:
     from ..records.result import Result
 
-_WHOLE = ("paper", "run")  # columns whose cells are never broken: they are to be copied
+_WHOLE = ("paper", "run")  # columns that never wrap, so that their text can be copied
 
 
 def list_(
     what: Annotated[
-        str, typer.Argument(help="methods, options, suites, backbones, profiles, metrics or runs.")
+        str, typer.Argument(help="What to list: methods, options, suites, backbones, profiles, metrics or runs.")
     ] = "methods",
     results: Results = Path("results"),
     as_json: Json = False,
@@ -50,7 +50,7 @@ def list_(
 
 
 def _folded(row: dict[str, Any]) -> dict[str, Any]:
-    """A row of options in three columns, so that 80 characters suffice; other rows as they are."""
+    """A row of options in three columns, so that it fits 80 characters; other rows unchanged."""
     if "tuned within" not in row:
         return row
     tuned = f"tuned within {row['tuned within']}; " if row["tuned within"] != "-" else ""
@@ -59,7 +59,7 @@ def _folded(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _one(run_id: str, results: Path) -> Result:
-    """The one run whose id begins so."""
+    """The only run whose id begins with ``run_id``; raises BadInput if there is not exactly one."""
     from ..errors import BadInput
     from ..records.result import iterate_results
 
@@ -71,11 +71,11 @@ def _one(run_id: str, results: Path) -> Result:
 
 
 def show(
-    run_id: Annotated[str, typer.Argument(help="The id of a run, or its first characters.")],
+    run_id: Annotated[str, typer.Argument(help="Id of a run, or its first characters (see 'cpbench list runs').")],
     results: Results = Path("results"),
     as_json: Json = False,
 ) -> None:
-    """Show one run: its conditions, its matrix and its cost.
+    """Show a run: its conditions, its matrix of scores and its cost.
 
     Example: cpbench show 3fa4
     """
@@ -97,8 +97,8 @@ def show(
 
 
 def diff(
-    first: Annotated[str, typer.Argument(help="The id of a run, or its first characters.")],
-    second: Annotated[str, typer.Argument(help="The id of another run, or its first characters.")],
+    first: Annotated[str, typer.Argument(help="Id of a run, or its first characters (see 'cpbench list runs').")],
+    second: Annotated[str, typer.Argument(help="Id of another run, or its first characters.")],
     results: Results = Path("results"),
     as_json: Json = False,
 ) -> None:

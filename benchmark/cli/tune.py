@@ -11,12 +11,16 @@ from .options import Quiet, Threads
 
 
 def tune(
-    methods: Annotated[str, typer.Option(help="Names separated by commas, or 'all'.")],
-    suite: Annotated[str, typer.Option(help="A suite whose concepts are reported nowhere.")] = "toybox-tune",
-    trials: Annotated[int, typer.Option(help="Settings to try per method, its defaults among them.")] = 6,
-    length: Annotated[int, typer.Option(help="How many concepts of the suite a trial learns.")] = 3,
+    methods: Annotated[str, typer.Option(help="Names separated by commas (see 'cpbench list methods'), or 'all'.")],
+    suite: Annotated[
+        str, typer.Option(help="Name or YAML file of a suite whose concepts are in no reported suite.")
+    ] = "toybox-tune",
+    trials: Annotated[int, typer.Option(help="Settings to try per method; its defaults are among them.")] = 6,
+    length: Annotated[int, typer.Option(help="How many concepts of the suite to learn per trial.")] = 3,
     threads: Threads = None,
-    out: Annotated[Path, typer.Option(help="Folder of the trials, one JSON file per method.")] = Path("methods/tuned"),
+    out: Annotated[Path, typer.Option(help="Folder to write the trials to, one JSON file per method.")] = Path(
+        "methods/tuned"
+    ),
     quiet: Quiet = False,
 ) -> None:
     """Search the options of each method, with the same number of trials for every method.
@@ -40,6 +44,6 @@ def tune(
             settings = ", ".join(f"{key}={value}" for key, value in tried[best(tried)]["settings"].items())
             ranges = ", ".join(f"{key} {r.low:g} to {r.high:g}" for key, r in space(name).items())
             console.print(f"{name}: {counted(len(tried), 'trial')} in {ranges}", highlight=False, soft_wrap=True)
-            console.print(f"  best: {settings}; all are in {out / name}.json", highlight=False, soft_wrap=True)
+            console.print(f"  best: {settings}; all trials are in {out / name}.json", highlight=False, soft_wrap=True)
         else:
             console.print(f"{name}: has no options of its own to tune", highlight=False)

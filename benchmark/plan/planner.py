@@ -1,12 +1,12 @@
-"""The content-addressed chain of units: what there is to do for a sweep, and what is shared.
+"""The content-addressed chain of units: what a run needs, and what runs share.
 
 A trained state depends only on what came before it: key_0 = H(budget, backbone, method with all options, seed),
-key_i = H(key_{i-1}, content of concept i). Orders that share a prefix share its training; pictures and scores
-have keys of their own, so a new metric trains nothing.
+key_i = H(key_{i-1}, content of concept i). Orders with a common prefix share its training; pictures and scores
+have keys of their own, so that a new metric trains nothing.
 
 Random streams follow from the run's seed and the concepts learned so far, never from method, options or order of
-execution: methods and settings see the same pictures, t and ε at the same update (common random numbers), so what is
-compared by order and seed is a paired difference.
+execution: at the same update, all methods and settings see the same pictures, t and ε (common random numbers).
+Comparisons by order and seed are therefore paired.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from ..suite.spec import Concept, Suite
 from .units import Choice, Classify, Draw, Measure, PlannedCell, Real, RunPlan, Train
 
 _T = TypeVar("_T")
-REVISION = 4  # raised with every change of code that moves a number: old units are then not found any more
+REVISION = 4  # raised with every change of code that changes a number, so that old units are no longer found
 
 
 @dataclass(frozen=True)
 class Planner:
-    """Makes the plan of a run; everything that all runs of a sweep have in common.
+    """Makes the plans of runs, from what all runs of a sweep have in common.
 
     ``protocol``: ``final`` measures i = 0, j and T; ``full`` all cells; ``end`` only i = T, for tuning. ``device`` and
     ``threads`` are those of the models; ``seen_on`` of the extractors, where pictures are scored elsewhere.
@@ -49,7 +49,7 @@ class Planner:
     known: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     def _once(self, key: Hashable, make: Callable[[], _T]) -> _T:
-        """What is made for a key, once: runs of a sweep have most of their units in common."""
+        """The object for a key, made once: runs of a sweep have most of their units in common."""
         if key not in self.known:
             self.known[key] = make()
         found: _T = self.known[key]
@@ -83,7 +83,7 @@ class Planner:
     def _cells(
         self, method: Choice, concepts: list[Concept], states: list[str | None], seed: int
     ) -> Iterator[PlannedCell]:
-        """The matrix: every concept after every task that the protocol asks for, and glimpses of the rest below."""
+        """The matrix: each concept after each task that the protocol measures, and glimpses of other learned ones."""
         last, learned = len(concepts), dict[int, str]()
         for i, state in enumerate(states):
             for j, concept in enumerate(concepts, 1):
@@ -149,7 +149,7 @@ class Planner:
 
     @cached_property
     def _suite_hash(self) -> str:
-        """The hash of the suite, and of the pictures in its folders: other pictures make another suite."""
+        """The hash of the suite and of the pictures in its folders: other pictures make another suite."""
         folders = [self._compared(c) for c in self.suite.concepts if c.folder is not None]
         return digest([self.suite.hash, folders]) if folders else self.suite.hash
 
@@ -158,7 +158,7 @@ class Planner:
         return self._once(("link", before, concept.name), lambda: digest([before, self._content(concept)]))
 
     def _draw(self, method: Choice, concept: Concept, i: int, state: str | None, seed: int, measured: bool) -> Draw:
-        """Pictures of one concept: for a measured cell all of the suite's prompts, for a glimpse the first two."""
+        """Pictures of one concept: from all prompts of the suite for a measured cell, the first two for a glimpse."""
         prompts = self.suite.prompts.evaluation if measured else self.suite.prompts.evaluation[:2]
         count = self.suite.evaluation.per_prompt if measured else 1
 
@@ -170,7 +170,7 @@ class Planner:
         return self._once(("draw", state, concept.name, seed, measured), make)
 
     def _draw_others(self, method: Choice, who: tuple[Concept, ...], i: int, state: str | None, seed: int) -> Draw:
-        """Pictures of a pair of concepts, or of none."""
+        """Pictures of a pair of concepts, or of no concept (the prior)."""
         prompts = self.suite.prompts.pairs if who else self.suite.prompts.prior
         names, count = tuple((c.name, c.noun) for c in who), self.suite.evaluation.per_prompt
 
@@ -181,7 +181,7 @@ class Planner:
         return self._once(("look", state, names, seed), make)
 
     def _model(self, state: str | None) -> Any:
-        """What a key says of a model: a trained state, or the base model where it is computed."""
+        """What identifies a model in a key: its trained state, or the base model with its device."""
         return state or [self.weights, self.dtype, self.device, self.threads]
 
     def _real(self, who: tuple[Concept, ...]) -> Real:
@@ -199,7 +199,7 @@ class Planner:
         return self._once(("score", pictures, before, tuple(c.name for c in who)), make)
 
     def _classify(self, method: Choice, concepts: list[Concept], i: int, state: str | None) -> Classify:
-        """Among the concepts learned so far; the base model, among all by their nouns, whatever the order."""
+        """Classify among the concepts learned so far; the base model, among all, by their nouns, whatever the order."""
         names = {c.name for c in concepts}
         among = tuple(concepts[:i] if state else (c for c in self.suite.concepts if c.name in names))
 

@@ -1,4 +1,4 @@
-"""What of the work of a grid is shared or done already, counted without planning every run."""
+"""How much of the work of a grid is shared or already done, counted without planning every run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Order = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Survey:
-    """Units of a grid by kind: of all runs counted one by one, distinct ones, and those that are done already."""
+    """Units of a grid by kind: the sum over all runs, the distinct ones, and those found in the store."""
 
     wanted: Counter[Kind]
     distinct: Counter[Kind]
@@ -49,11 +49,11 @@ def survey_of(plans: Sequence[RunPlan], there: AbstractSet[str]) -> Survey:
 def survey(
     grid: Grid, planner: Planner, there: AbstractSet[str], on_seed: Callable[[int, int], None] = lambda done, of: None
 ) -> Survey:
-    """Count the units of a grid; ``there``: keys of all finished units; ``on_seed`` hears how many seeds are counted.
+    """Count the units of a grid; ``there``: keys of all finished units; ``on_seed(done, of)`` is called per seed.
 
-    Methods that train have all the same units, and share none across methods or seeds: those of one method with one
-    seed are counted for all. What is found is looked for along the chains: of a group of runs, only those are planned
-    whose trained states are there. So the time goes with the states in the store, not with the runs of the grid.
+    All methods that train need the same kinds of units, and share none across methods or seeds: the units of one method
+    with one seed are counted for all. Finished units are searched along the chains: only runs whose trained states are
+    stored are planned. So the time grows with the states in the store, not with the runs of the grid.
     """
     trained = [m for m in grid.methods if m.make]
     base = _Base.of(grid, planner)
@@ -79,9 +79,10 @@ def survey(
 class _Base:
     """The units of the base model and of real pictures.
 
-    ``wanted``: by all runs of the base model with one seed; ``beside``: by those of one method that trains.
-    ``distinct``: with the first seed, ``seed``, and keys ``first``; ``of_seed``: what each further seed has of its own.
-    ``cover``: orders among whose runs all of them occur; ``alone``: whether the grid has runs of the base model.
+    ``wanted``: units of all runs of the base model with one seed; ``beside``: those that the runs of one method that
+    trains need of them. ``distinct``: units with the first seed, ``seed``, with keys ``first``; ``of_seed``: units that
+    each further seed adds. ``cover``: orders whose runs have all of these units; ``alone``: whether the grid has runs
+    of the base model.
     """
 
     wanted: Counter[Kind]
@@ -95,7 +96,7 @@ class _Base:
 
     @classmethod
     def of(cls, grid: Grid, planner: Planner) -> _Base:
-        """The units, from the runs with the first seed."""
+        """Count the units of the runs with the first seed."""
         alone = any(m.make is None for m in grid.methods)
         plans = {order: planner.run(Untrained(), order, grid.seeds[0]) for order in grid.prefixes}
         cover = _news(plans, lambda plan: _floors(plan, alone))
@@ -108,24 +109,24 @@ class _Base:
         return cls(wanted, beside, *distinct, grid.seeds[0], set(first), cover, alone)
 
     def found(self, seed: int, planner: Planner, there: AbstractSet[str]) -> Counter[Kind]:
-        """The units of a seed that are there; those that all seeds share are told with the first."""
+        """The units of a seed that are stored; those that all seeds share count with the first seed."""
         plans = [planner.run(Untrained(), order, seed) for order in self.cover]
         once = {u.key: kind_of(u) for plan in plans for u in _floors(plan, self.alone)}
-        told = self.first if seed != self.seed else frozenset[str]()
-        return Counter(kind for key, kind in once.items() if key in there and key not in told)
+        counted = self.first if seed != self.seed else frozenset[str]()
+        return Counter(kind for key, kind in once.items() if key in there and key not in counted)
 
 
 def _floors(plan: RunPlan, alone: bool) -> Iterable[Unit]:
-    """Units of a run of the base model; without ``alone`` only those that runs of other methods need as well."""
+    """Units of a run of the base model; without ``alone``, only those that runs of other methods need too."""
     return plan.units() if alone else plan.units_at(0)
 
 
 @dataclass(frozen=True)
 class _Group:
-    """The runs of one method with one seed, as they are for every method and seed but for the keys.
+    """The runs of one method with one seed; those of other methods and seeds differ only in their keys.
 
-    ``chains``: the longest orders, whose beginnings all others are. ``news``: by number of tasks, the orders among
-    whose runs every unit after so many tasks occurs.
+    ``chains``: the longest orders; all others are their prefixes. ``news``: by number of tasks, orders whose runs have
+    every unit after that many tasks.
     """
 
     wanted: Counter[Kind]
@@ -135,7 +136,7 @@ class _Group:
 
     @classmethod
     def of(cls, grid: Grid, planner: Planner, method: Choice) -> _Group:
-        """The group, from the runs of one method with the first seed."""
+        """Count the units of the runs of one method with the first seed."""
         plans = {order: planner.run(method, order, grid.seeds[0]) for order in grid.prefixes}
         own = [u for plan in plans.values() for u in _after(plan)]
         once = {u.key: kind_of(u) for u in own}
@@ -144,7 +145,7 @@ class _Group:
         return cls(Counter(map(kind_of, own)), Counter(once.values()), [o for o in plans if o not in inner], news)
 
     def found(self, method: Choice, seed: int, planner: Planner, there: AbstractSet[str]) -> Counter[Kind]:
-        """The units that are there."""
+        """The units of a method and seed that are stored."""
         reached = self._reached(method, seed, planner, there)
         steps = [(i, order) for i, news in self.news.items() for order in news if order[:i] in reached]
         plans = {order: planner.run(method, order, seed) for order in {order for _, order in steps}}
@@ -152,22 +153,22 @@ class _Group:
         return Counter(kind for key, kind in once.items() if key in there)
 
     def _reached(self, method: Choice, seed: int, planner: Planner, there: AbstractSet[str]) -> set[Order]:
-        """Beginnings of orders whose trained state, or a later one on top of it, is there, or the last but one was.
+        """Prefixes of orders whose trained state or a later one is stored; and the last, if the last but one is stored.
 
-        A lost state does not hide what lies beyond it, unless those of task 1 and 2 are both lost.
+        A lost state does not hide the later ones, unless those of task 1 and 2 are both lost.
         """
         begun, reached = {}, set[Order]()
         for first in {o[:2] for o in self.chains}:
             begun[first] = any(t.key in there for t in planner.trains(method, first, seed))
         for order in (o for o in self.chains if begun[o[:2]]):
             last = max(t.number for t in planner.trains(method, order, seed) if t.key in there)
-            last += last == len(order) - 1  # what was drawn from the last state may be there without it
+            last += last == len(order) - 1  # pictures of the last state may be stored without it
             reached |= {order[:n] for n in range(1, last + 1)}
         return reached
 
 
 def _news(plans: Mapping[Order, RunPlan], units: Callable[[RunPlan], Iterable[Unit]]) -> list[Order]:
-    """Orders that have units no earlier one has: among their runs every unit occurs."""
+    """Orders with units that no earlier order has; together, their runs have every unit."""
     seen, news = set[str](), list[Order]()
     for order, plan in plans.items():
         keys = {u.key for u in units(plan)}
@@ -178,13 +179,13 @@ def _news(plans: Mapping[Order, RunPlan], units: Callable[[RunPlan], Iterable[Un
 
 
 def _after(plan: RunPlan) -> Iterator[Unit]:
-    """The units of a run after its first task and later ones."""
+    """The units of a run after its first task and after later ones."""
     for i in range(1, len(plan.run.order) + 1):
         yield from plan.units_at(i)
 
 
 def _named(counted: Counter[Kind], method: Choice) -> Counter[Kind]:
-    """Counts with the name of another method."""
+    """Counts, with the name of a method in place of the original one."""
     return Counter({(kind, method.name if name else ""): n for (kind, name), n in counted.items()})
 
 

@@ -1,1 +1,1 @@
-"""Doing the work: sweeps, processes, progress, and the records that come out."""
+"""Running sweeps: processes, progress, and the records of runs."""

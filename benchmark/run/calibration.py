@@ -1,7 +1,7 @@
-"""What units cost on this machine, measured in a few seconds where the store does not know it yet.
+"""What units cost on this machine, measured in a few seconds for kinds of units that the store has none of.
 
 Training is measured with the methods themselves: two tasks of a few updates each on copies of the model, whose ticks
-give the seconds per update of every phase. What is measured is kept beside the store, so that it happens once.
+give the seconds per update of every phase. The result is kept beside the store, so that it is measured once.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from .events import OnEvent, Preparing
 from .session import Session
 
 _UPDATES = 3
-_BUDGET = 20.0  # seconds for all methods; the others are taken to cost as much as these do on average
-_LONG = 2.0  # seconds of a phase after the updates, above which its ticks so far stand for the rest
+_BUDGET = 20.0  # seconds for all methods; those not measured in this time are given the mean of the others
+_LONG = 2.0  # seconds; a later phase that would take longer is extrapolated from its first ticks
 _FILE = "calibration.json"
 
 
 class _Enough(Exception):
-    """A phase has shown how long it takes."""
+    """Raised when a phase has shown how long it takes."""
 
 
 @dataclass
 class _Clock:
-    """Times the phases of one task: the first tick of a phase belongs to it whole, the others give its rate."""
+    """Times the phases of one task: the first tick of a phase counts once, the others give its rate."""
 
     updates: int
     last: float = field(default_factory=time.perf_counter)
@@ -49,7 +49,7 @@ class _Clock:
     rest: float = 0.0
 
     def __call__(self, tick: Tick) -> None:
-        """Count a tick; raises _Enough where the phase would take long and its rate is known."""
+        """Count a tick; raises _Enough if the phase would take long and its rate is known."""
         now = time.perf_counter()
         if tick.phase != self.phase:
             self.phase, self.ticks = tick.phase, []
@@ -65,14 +65,14 @@ class _Clock:
 
     @property
     def seconds(self) -> float:
-        """What the whole task would take."""
+        """The seconds that the whole task would take."""
         return self.total + time.perf_counter() - self.last + self.rest
 
 
 def calibrated(
     session: Session, methods: Sequence[Choice], left: Counter[Kind], known: Costs, on_event: OnEvent
 ) -> Costs:
-    """Costs with those of units that the store knows nothing of, measured now or earlier on this machine."""
+    """Costs, with those of kinds that the store has no units of measured on this machine, now or earlier."""
     lacking = [kind for kind in left if left[kind] and kind not in known.seconds and kind[0] != "Real"]
     lacking = [kind for kind in lacking if not (kind[0] != "Train" and (kind[0], "") in known.seconds)]
     if not lacking:
@@ -89,7 +89,7 @@ def calibrated(
 
 
 def _key(session: Session, methods: Sequence[Choice], kind: Kind) -> str:
-    """What decides the cost of a kind of unit."""
+    """A hash of all that decides the cost of a kind of unit."""
     suite, made = session.suite, [session.runner.backbone.weights, session.recipe.dtype, dict(session.runner.made_on)]
     options = next((dict(m.options) for m in methods if m.name == kind[1]), {})
     sizes = [len(suite.concepts), suite.training.model_dump(), suite.sampling.model_dump()]
@@ -97,7 +97,7 @@ def _key(session: Session, methods: Sequence[Choice], kind: Kind) -> str:
 
 
 def _measured(session: Session, methods: Sequence[Choice], wanted: Mapping[str, Kind]) -> dict[str, float]:
-    """Seconds of each kind that is wanted; methods that fail, or for which no time is left, cost as others do."""
+    """Seconds per kind; methods that fail, or for which no time is left, are given the mean of the others."""
     found, training, begin = dict[str, float](), list[float](), time.perf_counter()
     if any(kind[0] != "Train" for kind in wanted.values()):
         others = _without_training(session)
@@ -107,7 +107,7 @@ def _measured(session: Session, methods: Sequence[Choice], wanted: Mapping[str, 
         if method is not None and time.perf_counter() - begin < _BUDGET:
             try:
                 found[key] = _training(session, method)
-            except Exception:  # whatever a method raises is reported by the unit that runs it
+            except Exception:  # a failing method is reported by the unit that runs it
                 continue
             training.append(found[key])
     usual = {key: float(np.mean(training)) for key, kind in wanted.items() if kind[0] == "Train" and training}
@@ -115,7 +115,7 @@ def _measured(session: Session, methods: Sequence[Choice], wanted: Mapping[str, 
 
 
 def _training(session: Session, method: Choice) -> float:
-    """Mean seconds per task of a method over the suite, from its first two tasks."""
+    """Mean seconds per task of a method on the suite, from its first two tasks."""
     assert method.make is not None
     seconds, learner = list[float](), method.make(session.runner.backbone.copy(), 0)
     for number, concept in enumerate(session.suite.concepts[:2], 1):
@@ -138,7 +138,7 @@ def _task(learner: Method, task: Task, clock: _Clock) -> float:
 
 
 def _without_training(session: Session) -> dict[str, float]:
-    """Seconds to draw, to score and to classify, as the units of one run of the base model do on average."""
+    """Mean seconds per unit that draws, scores or classifies, in one run of the base model."""
     suite, backbone = session.suite, session.runner.backbone
     concept, n = suite.concepts[0], suite.sampling.batch
     prompts = [text.format(concept.noun) for text in suite.prompts.evaluation]
@@ -147,7 +147,7 @@ def _without_training(session: Session) -> dict[str, float]:
     pictures = backbone.sample([prompts[k] for k in texts], list(range(n)))
     draw = (time.perf_counter() - begin) / n
     seconds = []
-    for k in (0, 1):  # the first also makes what real pictures are compared with, which is kept
+    for k in (0, 1):  # the first also computes the features of real pictures, which are cached
         begin = time.perf_counter()
         session.runner.scorer.rows((concept,), StoredImages(pictures ^ np.uint8(k), texts), None)
         seconds.append(time.perf_counter() - begin)
@@ -164,12 +164,12 @@ def _without_training(session: Session) -> dict[str, float]:
 
 
 def _questions(concepts: int) -> float:
-    """Forward passes of a diffusion classifier among so many concepts."""
+    """The number of forward passes of a diffusion classifier for this many concepts."""
     return float(TRIALS * PICTURES * concepts * sum(math.ceil(concepts / 2**r) for r in range(ROUNDS)))
 
 
 def _read(file: Path) -> dict[str, float]:
-    """What was measured before; nothing where the file is missing or damaged, since it can be measured again."""
+    """What was measured earlier; nothing if the file is missing or damaged, since it can be measured again."""
     try:
         found = json.loads(file.read_text())
         return {str(k): float(v) for k, v in found.items()}

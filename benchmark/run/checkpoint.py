@@ -1,4 +1,4 @@
-"""Checkpoints of a task under way, on disk: whole, checked, and at a bounded cost."""
+"""Checkpoints of a task under way: complete, verified, and at a bounded cost."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from torch import Tensor
 from .phases import Phases
 
 EVERY = 10.0
-"""Seconds between two checkpoints, at least."""
+"""The least number of seconds between two checkpoints."""
 SHARE = 0.02
-"""Share of the time that may go into checkpoints: a slow disk or a large model is saved less often."""
+"""The share of the time that checkpoints may take: on a slow disk, or of a large model, they are less frequent."""
 
 
 class Checkpoints:
-    """Checkpoints by phase below ``folder``; what ``phases`` has measured is kept with them.
+    """Checkpoints by phase below ``folder``, each with what ``phases`` has measured.
 
-    The name of a file ends in the checksum of its content: one that was cut short or changed is passed over.
+    The name of a file ends in the checksum of its content: a file that is truncated or changed is ignored.
     """
 
     def __init__(self, folder: Path, phases: Phases) -> None:
@@ -31,11 +31,11 @@ class Checkpoints:
         self.last, self.pause = time.monotonic(), EVERY
 
     def due(self) -> bool:
-        """Whether the pause since the last one is over."""
+        """Whether it is time for the next checkpoint."""
         return time.monotonic() - self.last >= self.pause
 
     def save(self, phase: str, tensors: Mapping[str, Tensor]) -> None:
-        """Write a new checkpoint, then remove the one before."""
+        """Write a new checkpoint, then remove the previous one."""
         begin = time.monotonic()
         kept = {k: v.detach().contiguous().cpu() for k, v in tensors.items()}
         content: bytes = save(kept, {"measured": json.dumps(self.phases.measured())})
@@ -52,7 +52,7 @@ class Checkpoints:
         self.pause = max(EVERY, (self.last - begin) / SHARE)
 
     def load(self, phase: str) -> Mapping[str, Tensor] | None:
-        """The newest whole checkpoint of a phase; the clock of the phases goes on from there."""
+        """The newest valid checkpoint of a phase, or None; the measurements of the phases continue from it."""
         for file in sorted(
             self.folder.glob(f"{phase}-*.safetensors"), key=lambda f: f.stat().st_mtime_ns, reverse=True
         ):
@@ -69,7 +69,7 @@ def _sum(content: bytes) -> str:
 
 
 def _measured(content: bytes) -> dict[str, dict[str, float]]:
-    """The metadata of a safetensors file: its header is JSON, after its length in eight bytes."""
+    """What the phases had measured, from the header of a safetensors file: JSON, after its length in 8 bytes."""
     (length,) = struct.unpack("<Q", content[:8])
     measured: dict[str, dict[str, float]] = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["measured"])
     return measured

@@ -1,4 +1,4 @@
-"""Units as tasks of a Ray cluster: with their dependencies, on GPUs where there are any, tried again when a node dies.
+"""Units as tasks of a Ray cluster: with their dependencies, on GPUs if there are any, and retried if a node dies.
 
 Every node must see the same ``CPBENCH_HOME`` (a shared file system), and have cpbench installed.
 """
@@ -21,6 +21,7 @@ from typing import Any
 from ..errors import BadInput, FailedRun
 from ..plan.units import Unit
 from ..protocol import Tick
+from ..wording import counted
 from .events import PATIENCE, Awaited, Ended, Event, OnEvent, Started, Ticked, UnitEvent
 from .scheduler import Executor, Outcome
 from .session import Recipe
@@ -28,18 +29,18 @@ from .signals import deaf, uninterrupted
 from .worker import Throttle, Worker
 
 _RETRIES = 3
-_PATIENCE = 20.0  # seconds that the driver has to leave the cluster
-_KNOCK = 10.0  # seconds that the host of a cluster has to answer
-_PAUSE = 0.5  # seconds between two looks at what workers tell
-_workers: dict[str, Worker] = {}  # of this worker process: its models, kept from task to task
+_PATIENCE = 20.0  # seconds that the driver has to disconnect from the cluster
+_KNOCK = 10.0  # seconds that the head of a cluster has to answer
+_PAUSE = 0.5  # seconds between two checks for messages of workers
+_workers: dict[str, Worker] = {}  # by recipe, in a worker process: its models stay loaded from task to task
 
 
 @contextmanager
 def ray_executor(recipe: Recipe, address: str | None) -> Iterator[Executor]:
-    """Does units on the cluster at ``address``; on one of this machine alone where None.
+    """Compute units on the cluster at ``address``; None starts one on this machine.
 
-    Ray's driver lives in a process of its own: when it crashes at its end, as it does now and then after a node was
-    lost, nothing of the run does.
+    Ray's driver has a process of its own, because it sometimes crashes at its end after a node was lost; the run does
+    not crash with it.
     """
     if find_spec("ray") is None:
         raise BadInput("--executor ray needs Ray; install it with pip install 'cpbench[ray]'.")
@@ -55,13 +56,13 @@ def ray_executor(recipe: Recipe, address: str | None) -> Iterator[Executor]:
             raise refused
         yield lambda units, on_event, deadline: _execute(units, pipe, on_event, deadline)
     finally:
-        pipe.close()  # by which the driver knows that it may end
+        pipe.close()  # this makes the driver end
         driver.join(_PATIENCE)
         driver.kill()
 
 
 def _execute(units: Mapping[str, Unit], pipe: Connection, on_event: OnEvent, deadline: float) -> Outcome:
-    """Hand all units to the driver, and take note of them as they end."""
+    """Send all units to the driver, and count them as they end."""
     outcome = Outcome(left=len(units))
     pipe.send((dict(units), math.inf if deadline == math.inf else time.time() + deadline - time.monotonic()))
     while (event := _heard(pipe)) is not None:
@@ -75,20 +76,20 @@ def _heard(pipe: Connection) -> Any:
     try:
         return pipe.recv()
     except (EOFError, OSError):
-        raise FailedRun("The driver of Ray ended unexpectedly; the same command continues where it was.") from None
+        raise FailedRun("Ray's driver ended unexpectedly; the same command continues where it stopped.") from None
 
 
 def _drive(pipe: Connection, recipe: Recipe, address: str | None) -> None:
-    """The driver: connects, then does what comes through the pipe until that is closed."""
+    """The driver: connects to the cluster, then computes the units that come through the pipe, until that is closed."""
     import ray
 
-    deaf()  # Ctrl-C is for the process that waits for this one
+    deaf()  # the parent process answers Ctrl-C
     try:
         _knock(_where(address))
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
     except (OSError, ValueError, RuntimeError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        hint = "if the cluster asks for a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN, as where it was started"
+        hint = "if the cluster needs a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN as where it was started"
         where = _where(address)
         what = f"--address {where}: no Ray cluster answers" if where else "Ray cannot be started on this machine"
         pipe.send(BadInput(f"{what} ({reason}); {hint}."))
@@ -105,21 +106,21 @@ def _drive(pipe: Connection, recipe: Recipe, address: str | None) -> None:
 
 
 def _where(address: str | None) -> str | None:
-    """The address that Ray will take; its own variable has one where none is given."""
+    """The address that Ray will use: without a given one, that of its environment variable."""
     return os.environ.get("RAY_ADDRESS", address) if address in (None, "auto") else address
 
 
 def _knock(address: str | None) -> None:
-    """Raise OSError where nothing listens at a host and port: Ray itself would try for minutes."""
+    """Raise OSError if nothing listens at a host and port: Ray itself would retry for minutes."""
     host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
     if colon and port.isdigit():
         socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK).close()
 
 
 def _submitted(units: Mapping[str, Unit], recipe: Recipe, news: _News, end: float) -> Iterator[Event]:
-    """Submit all units, each with those that it needs; yield what becomes of them.
+    """Submit all units, each with those that it needs, and yield their events.
 
-    Those that the time was over for yield nothing.
+    Units that were not started before ``end`` yield nothing.
     """
     import ray
 
@@ -129,7 +130,7 @@ def _submitted(units: Mapping[str, Unit], recipe: Recipe, news: _News, end: floa
     do = ray.remote(_do).options(num_cpus=cpus, num_gpus=gpus, max_retries=_RETRIES)
     for key, unit in units.items():
         results[key] = do.remote(shared, unit, end, news.queue, *(results[n] for n in unit.needs if n in results))
-    waiting, left, told = {ref: key for key, ref in results.items()}, dict(units), False
+    waiting, left, warned = {ref: key for key, ref in results.items()}, dict(units), False
     while waiting:
         done, _ = ray.wait(list(waiting), num_returns=1, timeout=_PAUSE)
         yield from news.read(left)
@@ -138,12 +139,12 @@ def _submitted(units: Mapping[str, Unit], recipe: Recipe, news: _News, end: floa
             if ended is not None:
                 yield ended
         if not done and not any(_has_room(node, cpus, gpus) for node in ray.nodes()):
-            if time.time() >= end:  # no node is left that could say so
+            if time.time() >= end:  # no node is left that could report it
                 return
-            if not told:
-                needed = f"{cpus} CPUs (--threads)" + (" and a GPU" if gpus else "")
+            if not warned:
+                needed = f"{counted(cpus, 'CPU')} (--threads)" + (" and a GPU" if gpus else "")
                 yield Awaited(next(iter(left.values())), f"the cluster has no node with {needed}.")
-            told = True
+            warned = True
 
 
 def _has_room(node: Mapping[str, Any], cpus: float, gpus: float) -> bool:
@@ -152,9 +153,9 @@ def _has_room(node: Mapping[str, Any], cpus: float, gpus: float) -> bool:
 
 
 class _News:
-    """What workers tell while they work, as plain data; the queue lives where the driver does.
+    """Progress of workers, as plain data in a queue on the node of the driver.
 
-    So no other node takes it along, and it need not import what events are made of. What is told may be lost.
+    There the queue survives the death of any other node, and plain data needs no imports. Messages may be lost.
     """
 
     def __init__(self) -> None:
@@ -166,18 +167,18 @@ class _News:
         self.queue = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
 
     def read(self, units: Mapping[str, Unit]) -> list[UnitEvent]:
-        """What was told of some units since the last time."""
+        """The events of these units since the last call."""
         import ray
 
         try:
-            told = self.queue.get_nowait_batch(self.queue.qsize())
+            messages = self.queue.get_nowait_batch(self.queue.qsize())
         except ray.exceptions.RayError:
             return []
-        return [_event(units[key], detail) for key, detail in told if key in units]
+        return [_event(units[key], detail) for key, detail in messages if key in units]
 
 
 def _plain(event: UnitEvent) -> tuple[str, Any]:
-    """An event as plain data: the key of its unit, and nothing for its start, a tick, or for whom it waits."""
+    """An event as plain data: the key of its unit, and None for its start, its tick, or the process it waits for."""
     match event:
         case Ticked(unit, tick):
             return unit.key, astuple(tick)
@@ -187,14 +188,14 @@ def _plain(event: UnitEvent) -> tuple[str, Any]:
 
 
 def _event(unit: Unit, detail: Any) -> UnitEvent:
-    """The event that :func:`_plain` told."""
+    """The event that :func:`_plain` turned into plain data."""
     if detail is None:
         return Started(unit)
     return Awaited(unit, detail) if isinstance(detail, str) else Ticked(unit, Tick(*detail))
 
 
 def _ended(unit: Unit, ref: Any) -> Ended | None:
-    """How a task ended; a worker that died again and again is a failure of its unit."""
+    """How a task ended; a unit whose worker died at every attempt has failed."""
     import ray
 
     try:
@@ -206,25 +207,25 @@ def _ended(unit: Unit, ref: Any) -> Ended | None:
 
 
 def _do(recipe: Recipe, unit: Unit, end: float, queue: Any, *needs: Ended | None) -> Ended | None:
-    """Do one unit on a worker, unless one that it needs failed; None where the time is over.
+    """Compute a unit on a worker, unless one that it needs failed; None if it was not started before ``end``.
 
-    ``queue``: one of Ray, for what is to be told meanwhile. Nothing waits for it: it may be lost.
+    ``queue``: the queue of Ray that takes progress; its messages may be lost, so nothing waits for them.
     """
     for need in needs:
         if need is None or need.error:
             return need and Ended(unit, 0.0, "failed", need.error)
     if not (recipe.home / "units").is_dir():
-        where = f"CPBENCH_HOME, {recipe.home}, is not there on {socket.gethostname()}"
+        where = f"CPBENCH_HOME, {recipe.home}, does not exist on {socket.gethostname()}"
         return Ended(unit, 0.0, "refused", f"{where}: all nodes of a cluster must share it.")
     worker = _workers.setdefault(repr(recipe), Worker(recipe))
     on_event = Throttle(lambda event: queue.actor.put_nowait.remote(_plain(event)), _PAUSE)
-    begun, told = time.monotonic(), False
+    begun, reported = time.monotonic(), False
     while time.time() < end:
         ended = worker.do(unit, on_event)
         if ended.fate != "busy":
             return ended
-        if not told and time.monotonic() - begun >= PATIENCE:
+        if not reported and time.monotonic() - begun >= PATIENCE:
             on_event(Awaited(unit, str(ended.error)))
-            told = True
+            reported = True
         time.sleep(_PAUSE)
     return None

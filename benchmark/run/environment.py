@@ -1,4 +1,4 @@
-"""The stamp of a record: what it was made with."""
+"""The stamp of a record: the software and the machine that it was made with."""
 
 from __future__ import annotations
 
@@ -34,26 +34,26 @@ def environment(device: torch.device) -> dict[str, Any]:
 
 
 def set_threads(n: int) -> None:
-    """Threads of torch and of NumPy's BLAS in this process: both split sums by their number, which rounds otherwise."""
+    """Set the threads of torch and of NumPy's BLAS; both split sums by their number, which changes how sums round."""
     torch.set_num_threads(n)
     threadpool_limits(n, "blas")
 
 
 def blas() -> str:
-    """The kernels that NumPy multiplies matrices with: processors of one name may get others."""
-    np.ones((2, 2)) @ np.ones((2, 2))  # the library must have been loaded to be seen
+    """The kernels that NumPy multiplies matrices with; they may differ between processors of the same name."""
+    np.ones((2, 2)) @ np.ones((2, 2))  # only a loaded library is listed
     libraries = [lib for lib in threadpool_info() if lib["user_api"] == "blas"]
     own = [lib for lib in libraries if "numpy" in lib["filepath"]] or libraries
     return ", ".join(f"{lib['internal_api']} {lib['version']} {lib.get('architecture', '')}".strip() for lib in own)
 
 
 def processor() -> str:
-    """The model of the processor, as exactly as the system tells it: some share a name and differ in their family."""
+    """The model of the processor, with its family if the system reports it: processors may share a name alone."""
     if _CPUINFO.exists():
         first = _CPUINFO.read_text().partition("\n\n")[0]
-        told = {k.strip(): v.strip() for k, _, v in (line.partition(":") for line in first.splitlines())}
-        numbers = " ".join(f"{k.removeprefix('cpu ')} {told[k]}" for k in _NUMBERS if k in told)
-        if name := told.get("model name"):
+        fields = {k.strip(): v.strip() for k, _, v in (line.partition(":") for line in first.splitlines())}
+        numbers = " ".join(f"{k.removeprefix('cpu ')} {fields[k]}" for k in _NUMBERS if k in fields)
+        if name := fields.get("model name"):
             return f"{name} ({numbers})" if numbers else name
     return platform.processor() or platform.machine()
 
@@ -66,7 +66,7 @@ def _version(package: str) -> str:
 
 
 def _commit() -> str | None:
-    """The git commit of this checkout, with ``+`` where it has changes; None outside a checkout."""
+    """The git commit of this checkout, with ``+`` if it has changes; None outside a checkout."""
     root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return None

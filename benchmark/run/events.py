@@ -16,13 +16,13 @@ from ..plan.units import Unit
 from ..protocol import Tick
 
 PATIENCE = 10.0
-"""Seconds to wait for a unit of another process before saying which process that is."""
+"""Seconds to wait for a unit of another process before reporting which process that is."""
 Fate = Literal["done", "failed", "busy", "lost", "refused", "full"]
 
 
 @dataclass(frozen=True)
 class Preparing:
-    """Something takes a while before work begins; ``done`` of ``of`` where it can be counted."""
+    """Something takes a while before work begins; ``done`` of ``of`` steps are over if they can be counted."""
 
     what: str
     done: int = 0
@@ -31,10 +31,10 @@ class Preparing:
 
 @dataclass(frozen=True)
 class Planned:
-    """The work is known: how many runs, which units they need, and what those cost.
+    """The work is planned: how many runs, which units they need, and what those cost.
 
-    ``parts``: numbers of methods, orders (with lengths) and seeds, where the runs are a grid. ``jobs``: processes that
-    share the work, None on a cluster. ``store``, ``out``: the folders of units and of records (None: none is written).
+    ``parts``: the numbers of methods, orders (with lengths) and seeds, if the runs are a grid. ``jobs``: processes that
+    share the work, None on a cluster. ``store``, ``out``: the folders of units and of records (None: no records).
     ``batch``: pictures per training update.
     """
 
@@ -72,9 +72,9 @@ class Ticked:
 
 @dataclass(frozen=True)
 class Ended:
-    """A unit ended, after so many seconds. ``error`` gives the reason, unless it is done.
+    """A unit ended after some ``seconds``. ``error`` gives the reason, unless its fate is ``done``.
 
-    ``busy``: another process is doing it; ``lost``: something that it needs is gone or damaged; ``refused`` (bad
+    ``busy``: another process computes it; ``lost``: something that it needs is gone or damaged; ``refused`` (bad
     input) and ``full`` (the disk): no other unit can succeed either. ``notes``: what a person should read.
     """
 
@@ -87,7 +87,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Awaited:
-    """A unit has been under way in another process for a while; ``who`` does it."""
+    """A unit has been under way elsewhere for :data:`PATIENCE` seconds; ``who``: the process that computes it."""
 
     unit: Unit
     who: str

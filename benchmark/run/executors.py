@@ -1,4 +1,4 @@
-"""The ways of doing units: in this process, in several of this machine, or on a Ray cluster."""
+"""Where units are computed: in this process, in several of this machine, or on a Ray cluster."""
 
 from __future__ import annotations
 
@@ -19,32 +19,34 @@ from .worker import attempt
 
 @dataclass(frozen=True)
 class Placement:
-    """Where units are done: ``local`` in ``jobs`` processes (1: this one), or ``ray`` at ``address``."""
+    """Where units are computed: ``local`` in ``jobs`` processes (1: this one), or ``ray`` at ``address``."""
 
     executor: str = "local"
     jobs: int = 1
     address: str | None = None
 
     def __post_init__(self) -> None:
-        """Raise BadInput for what cannot be meant."""
+        """Raise BadInput for values that do not fit together."""
         if self.executor not in ("local", "ray"):
             raise BadInput(f"--executor {self.executor}: choose local or ray.")
         if self.jobs < 1:
             raise BadInput(f"--jobs {self.jobs}: give at least 1.")
         if self.executor == "ray" and self.jobs > 1:
-            raise BadInput("--jobs is for --executor local; a Ray cluster has as many processes as it has room for.")
+            raise BadInput(
+                f"--jobs {self.jobs}: only for --executor local; omit it, Ray starts as many processes as fit."
+            )
         if self.executor == "local" and self.address is not None:
-            raise BadInput(f"--address {self.address}: say --executor ray as well.")
+            raise BadInput(f"--address {self.address}: only for a Ray cluster; add --executor ray.")
 
     @property
     def here(self) -> bool:
-        """Whether this process does the units itself."""
+        """Whether this process computes the units itself."""
         return self.executor == "local" and self.jobs == 1
 
 
 @contextmanager
 def placed(placement: Placement, session: Session) -> Iterator[Executor]:
-    """What does units as asked for; its processes live as long as the context, and the store is in use so long."""
+    """The executor for a placement. Its processes, and the mark that the store is in use, last as long as the block."""
     with session.store.in_use():
         if placement.executor == "ray":
             with ray_executor(session.recipe, placement.address) as ray:
@@ -57,20 +59,20 @@ def placed(placement: Placement, session: Session) -> Iterator[Executor]:
 
 
 class Here:
-    """Does units in this process, one after another."""
+    """Computes units in this process, one after another."""
 
     def __init__(self, runner: Runner) -> None:
         self.runner, self.ended = runner, list[Ended]()
 
     def free(self) -> int:
-        """One at a time."""
+        """1, or 0 while an ended unit has not been collected."""
         return 0 if self.ended else 1
 
     def start(self, unit: Unit, on_event: OnEvent) -> None:
-        """Do it at once."""
+        """Compute the unit before returning."""
         self.ended.append(attempt(unit, self.runner, on_event))
 
     def finished(self) -> Sequence[Ended]:
-        """The one that was started."""
+        """The unit that was started."""
         ended, self.ended = self.ended, []
         return ended

@@ -1,4 +1,4 @@
-"""Durations and the time that is left, in words."""
+"""The time that is left, from units done so far and what was known before."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections import Counter, defaultdict
 from ..plan.costs import Costs
 from ..plan.units import Kind, Unit, kind_of
 
-_TRUST = 2  # units of a kind that the estimate from before counts as, beside those seen since
+_TRUST = 2  # the earlier estimate weighs as much as this many measured units
 
 
 class Forecast:
-    """The time left: units to do, each at the mean of what was known before and of those done since."""
+    """The time left: each unit to do takes the mean of its kind, over the earlier estimate and the units done since."""
 
     def __init__(self, left: Counter[Kind], known: Costs, jobs: int = 1) -> None:
         self.left, self.known, self.jobs = Counter(left), known, jobs
@@ -24,7 +24,7 @@ class Forecast:
         self.left[kind] = max(0, self.left[kind] - 1)
 
     def seconds(self) -> float:
-        """Seconds left, the units under way counted whole."""
+        """Seconds left; units under way count in full."""
         return sum(n * self._mean(kind) for kind, n in self.left.items()) / self.jobs
 
     def _mean(self, kind: Kind) -> float:

@@ -1,4 +1,4 @@
-"""Seconds and peak memory of each phase of a unit, told apart by its ticks."""
+"""Seconds and peak memory of each phase of a unit, from its ticks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..protocol import Tick, Watch
 
 
 class Phases:
-    """Watches ticks and hands them on. What happens between two ticks belongs to the phase of the second."""
+    """Measures phases, and passes ticks on to ``watch``. What happens between two ticks counts to the second one's."""
 
     def __init__(self, device: torch.device, watch: Watch) -> None:
         self.device, self.watch = device, watch
@@ -35,11 +35,11 @@ class Phases:
         self.last = now
 
     def measured(self) -> dict[str, dict[str, float]]:
-        """Seconds and peak bytes by phase so far, for a checkpoint to hold."""
+        """Seconds and peak bytes by phase so far, to be kept in a checkpoint."""
         return {"seconds": self.seconds, "peak_bytes": dict(self.peak_bytes)}
 
     def resume(self, measured: dict[str, dict[str, float]]) -> None:
-        """Go on from what an interrupted process had measured when it saved its last checkpoint."""
+        """Continue from what an interrupted process had measured at its last checkpoint."""
         self.seconds |= measured["seconds"]
         for phase, peak in measured["peak_bytes"].items():
             self.peak_bytes[phase] = max(self.peak_bytes.get(phase, 0), int(peak))
@@ -54,7 +54,7 @@ _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 def reset_peak_memory(device: torch.device) -> None:
-    """Start a new measurement, as far as the system allows it."""
+    """Start a new measurement of the peak, if the system allows it."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     elif _CLEAR.exists():

@@ -1,4 +1,4 @@
-"""Several processes of this machine that do units, each with models of its own; one a GPU where there are any."""
+"""Several processes on this machine that compute units, each with its own models, shared out among the GPUs."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from .signals import deaf, uninterrupted
 from .worker import Throttle, Worker
 
 TRIES = 3
-"""How often a unit is begun before its process's death counts as its failure."""
+"""Attempts at a unit; if its process dies at each of them, the unit has failed."""
 _PAUSE = 0.1  # seconds between two messages of progress
 
 
 @dataclass
 class _Process:
-    """A process, the pipe to it, and what it is doing."""
+    """A process, the pipe to it, and the unit it computes."""
 
     recipe: Recipe
     process: BaseProcess
@@ -39,7 +39,7 @@ class _Process:
 
 @dataclass
 class Pool:
-    """Does units in ``jobs`` processes. A process that dies costs only its unit, which is tried again in a new one."""
+    """Computes units in ``jobs`` processes. If a process dies, only its unit is lost, and retried in a new process."""
 
     recipe: Recipe
     jobs: int
@@ -59,18 +59,18 @@ class Pool:
             worker.pipe.close()
 
     def free(self) -> int:
-        """Processes with nothing to do."""
+        """The number of idle processes."""
         return sum(worker.unit is None for worker in self.workers)
 
     def start(self, unit: Unit, on_event: OnEvent) -> None:
-        """Hand a unit to an idle process."""
+        """Send a unit to an idle process."""
         worker = next(w for w in self.workers if w.unit is None)
         self.on_event, worker.unit, worker.begun = on_event, unit, time.perf_counter()
-        with suppress(OSError):  # one that died while idle is found dead by finished()
+        with suppress(OSError):  # finished() finds out if the process died while idle
             worker.pipe.send(unit)
 
     def finished(self) -> Sequence[Ended]:
-        """Wait for messages; hand on what is progress, and return what ended."""
+        """Wait for messages, pass on progress, and return the units that ended."""
         busy = {worker.pipe: worker for worker in self.workers if worker.unit is not None}
         heard = (self._hear(busy[pipe]) for pipe in wait(list(busy)) if isinstance(pipe, Connection))
         return [ended for ended in heard if ended is not None]
@@ -87,31 +87,31 @@ class Pool:
         return None
 
     def _bury(self, worker: _Process) -> Ended | None:
-        """Replace a dead process, and let its unit be tried again."""
+        """Replace a dead process; its unit is retried until it has had :data:`TRIES` attempts."""
         worker.process.join()
         unit, died = worker.unit, time.perf_counter()
         self.workers[self.workers.index(worker)] = spawn(worker.recipe)
-        assert unit is not None  # only busy ones are listened to
+        assert unit is not None  # only busy processes are waited for
         self.deaths[unit.key] = self.deaths.get(unit.key, 0) + 1
         if self.deaths[unit.key] < TRIES:
             return Ended(unit, died - worker.begun, "busy")
         code = worker.process.exitcode or 0
         end = f"signal {signal.Signals(-code).name}" if code < 0 else f"status {code}"
-        hint = "; most likely there is too little memory, so try fewer --jobs" if code == -signal.SIGKILL else ""
+        hint = "; probably too little memory: try fewer --jobs" if code == -signal.SIGKILL else ""
         return Ended(
             unit, died - worker.begun, "failed", f"{unit.title}: its process ended {TRIES} times ({end}){hint}."
         )
 
 
 def recipes(recipe: Recipe, jobs: int) -> list[Recipe]:
-    """The recipe of each process: on GPUs, one after another in turn."""
+    """The recipe of each process; processes take the GPUs in turn."""
     automatic = recipe.device in ("auto", "cuda") and torch.cuda.is_available()
     count = torch.cuda.device_count() if automatic else 0
     return [replace(recipe, device=f"cuda:{k % count}") if count else recipe for k in range(jobs)]
 
 
 def spawn(recipe: Recipe) -> _Process:
-    """Start a process that loads what the recipe says when its first unit comes."""
+    """Start a process that loads the models of a recipe when its first unit comes."""
     context = get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(recipe, theirs), daemon=True)
@@ -122,8 +122,8 @@ def spawn(recipe: Recipe) -> _Process:
 
 
 def _serve(recipe: Recipe, pipe: Connection) -> None:
-    """The life of a process: do what comes through the pipe; the models are loaded for the first of it."""
-    deaf()  # Ctrl-C goes to the whole group; only the parent answers it
+    """The loop of a process: compute each unit that comes through the pipe."""
+    deaf()  # Ctrl-C reaches the whole process group; only the parent answers it
     threading.Thread(target=_end_with_parent, daemon=True).start()
     worker_ = Worker(recipe)
     with suppress(EOFError, BrokenPipeError):

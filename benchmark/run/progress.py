@@ -1,4 +1,4 @@
-"""What a person sees while runs are made: one live view on a terminal, plain lines elsewhere."""
+"""Progress on the screen: a live view on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from .events import Ended, Event, Planned, Preparing, Recorded, Started, Ticked,
 from .forecast import Forecast
 
 _WORDS = {"Train": "train", "Draw": "draw", "Measure": "score", "Real": "real pictures", "Classify": "classify"}
-_WIDE = 100  # columns of a terminal from which there is room for long bars
+_WIDE = 100  # a terminal with this many columns has room for long bars
 
 
 def plan_lines(plan: Planned) -> Iterator[str]:
-    """A plan in sentences: how many runs and units, how long they take, and where they are kept."""
+    """A plan in sentences: how many runs and units, how long they take, and where they are written."""
     wanted, distinct, done = (c.total() for c in (plan.found.wanted, plan.found.distinct, plan.found.found))
     parts = zip(plan.parts, ("method", "order", "seed"), strict=True) if plan.parts else ()
     grid = " × ".join(counted(n, noun) for n, noun in parts)
@@ -42,7 +42,7 @@ def plan_lines(plan: Planned) -> Iterator[str]:
 def _estimate(plan: Planned) -> str:
     known, left = plan.known, plan.found.left
     where = "in one process of the cluster at a time" if plan.jobs is None else f"in {_processes(plan.jobs)}"
-    basis = f"estimated from {counted(known.measured, 'unit')} of the store" if known.measured else "a rough guess"
+    basis = f"estimated from {counted(known.measured, 'unit')} in the store" if known.measured else "a rough guess"
     if known.calibrated:
         basis = "estimated from a short measurement on this machine"
     space = f" and {decimal(int(known.disk(left)))} on disk" if known.measured else ""
@@ -54,7 +54,7 @@ def _processes(jobs: int) -> str:
 
 
 def plan_table(found: Survey) -> Table:
-    """A plan by kind of unit and method: what all runs need, what of it is distinct, found, and left to do."""
+    """A plan by kind of unit and method: units that all runs need, distinct ones, found ones, and those left to do."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("units", "needed by all runs", "distinct", "found", "to do"):
         table.add_column(name, justify="left" if name == "units" else "right")
@@ -65,7 +65,7 @@ def plan_table(found: Survey) -> Table:
 
 
 class View:
-    """Shows events on a console, and remembers the records that were written; this one shows the plan alone."""
+    """Shows the plan and warnings on a console, and remembers the records that were written."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -85,12 +85,12 @@ class View:
                     self.console.print(line, highlight=False, soft_wrap=True, markup=False)
 
     def warn(self, text: str) -> None:
-        """Print a warning in one line, however narrow the terminal."""
+        """Print a warning without wrapping it."""
         self.console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 class PlainView(View):
-    """Prints one line per unit that ended."""
+    """Also prints one line per finished unit."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
@@ -98,7 +98,7 @@ class PlainView(View):
         self.total = self.done = 0
 
     def __call__(self, event: Event) -> None:
-        """Print a line when a unit ended."""
+        """Print a line if a unit ended."""
         super().__call__(event)
         if isinstance(event, Planned):
             self.forecast = Forecast(event.found.left, event.known, event.jobs or 1)
@@ -111,7 +111,7 @@ class PlainView(View):
 
 
 class LiveView(View):
-    """A bar of the plan with counts and the time left, and below it one bar per unit under way."""
+    """A bar for the plan with counts and the time left, and one bar per unit under way."""
 
     def __init__(self, console: Console, stack: ExitStack) -> None:
         super().__init__(console)
@@ -123,13 +123,13 @@ class LiveView(View):
         self.begun: dict[tuple[str, str], tuple[float, int]] = {}
         wide = console.width >= _WIDE
         self.plan_bar = Progress(
-            _text("{task.description}", 7), _bar(wide), MofNCompleteColumn(), _text("{task.fields[told]}", 34)
+            _text("{task.description}", 7), _bar(wide), MofNCompleteColumn(), _text("{task.fields[text]}", 34)
         )
-        rest: list[ProgressColumn] = [_text("[dim]{task.fields[told]}", 36 if wide else 25)]
+        rest: list[ProgressColumn] = [_text("[dim]{task.fields[text]}", 36 if wide else 25)]
         self.bars = Progress(_text("{task.description}", 44 if wide else 26), _bar(wide), MofNCompleteColumn(), *rest)
 
     def __call__(self, event: Event) -> None:
-        """Move the bars."""
+        """Update the bars."""
         if isinstance(event, Preparing):
             if self.live is not None:
                 return
@@ -144,11 +144,11 @@ class LiveView(View):
             case Planned():
                 self._begin(event)
             case Started(unit):
-                self._close(unit)  # it may have been begun before, in a process that died
-                self.units[unit.key] = self.bars.add_task(unit.title, total=None, told="")
+                self._close(unit)  # a process that died may have started it before
+                self.units[unit.key] = self.bars.add_task(unit.title, total=None, text="")
             case Ticked(unit, tick) if unit.key in self.units:
-                told = self._told(unit, tick)
-                self.bars.update(self.units[unit.key], completed=tick.step, total=tick.steps, told=told)
+                text = self._detail(unit, tick)
+                self.bars.update(self.units[unit.key], completed=tick.step, total=tick.steps, text=text)
             case Ended():
                 self._ended(event)
 
@@ -164,20 +164,20 @@ class LiveView(View):
                 Group(self.plan_bar, self.bars), console=self.console, refresh_per_second=8, transient=True
             )
             self.stack.enter_context(self.live)
-        self.of_plan = self.plan_bar.add_task("units", total=total, told=left)
+        self.of_plan = self.plan_bar.add_task("units", total=total, text=left)
 
     def _ended(self, event: Ended) -> None:
         self._close(event.unit)
         if self.forecast is not None:
             self.forecast.ended(event.unit, event.seconds)
-            self.plan_bar.update(self.of_plan, advance=1, told=f"about {duration(self.forecast.seconds())} left")
+            self.plan_bar.update(self.of_plan, advance=1, text=f"about {duration(self.forecast.seconds())} left")
 
     def _close(self, unit: Unit) -> None:
         if unit.key in self.units:
             self.bars.remove_task(self.units.pop(unit.key))
 
-    def _told(self, unit: Unit, tick: Tick) -> str:
-        """Loss and rate; the rate counts from the first tick of a phase, which may be that of a resumed task."""
+    def _detail(self, unit: Unit, tick: Tick) -> str:
+        """Loss and rate; the rate is counted from the first tick, which is not the first step of a resumed task."""
         if tick.loss is None:
             return tick.phase
         begun, first = self.begun.setdefault((unit.key, tick.phase), (time.monotonic(), tick.step))
@@ -186,7 +186,7 @@ class LiveView(View):
 
 
 def _text(text: str, width: int) -> TextColumn:
-    """A column of text in one line; what is too long ends in an ellipsis."""
+    """A column of text in one line; text that is too long ends in an ellipsis."""
     return TextColumn(text, table_column=Column(no_wrap=True, overflow="ellipsis", max_width=width))
 
 
@@ -196,7 +196,7 @@ def _bar(wide: bool) -> BarColumn:
 
 @contextmanager
 def watching(console: Console, *, quiet: bool = False) -> Iterator[View]:
-    """The view that fits: the plan alone, live bars, or plain lines."""
+    """The view for a console: the plan alone if ``quiet``, live bars on a terminal, else plain lines."""
     if quiet:
         yield View(console)
     elif console.is_terminal:

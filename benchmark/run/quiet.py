@@ -1,4 +1,4 @@
-"""Silence of the model libraries, whose notes are not for the users of this one."""
+"""Silence of the model libraries, whose notes do not concern the users of cpbench."""
 
 from __future__ import annotations
 

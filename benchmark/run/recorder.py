@@ -23,7 +23,7 @@ from .scheduler import Outcome
 
 @dataclass(frozen=True)
 class Recorder:
-    """Writes records below ``out``, with ``environment`` as their stamp; ``warn`` is told of damaged ones."""
+    """Writes records below ``out``, with ``environment`` as their stamp; ``warn`` is called for damaged ones."""
 
     store: Store
     out: Path
@@ -31,7 +31,7 @@ class Recorder:
     warn: Callable[[str], None]
 
     def write(self, plan: RunPlan, error: str | None = None) -> Path:
-        """Write the record of a run; one that is there already, and the same but for its time, stays untouched."""
+        """Write the record of a run, unless there is one that differs only in when and where it was made."""
         result = Result(
             run=plan.run,
             scores=[] if error else _sorted(self.scores(plan)),
@@ -44,27 +44,28 @@ class Recorder:
         )
         path = result_path(self.out, plan.run)
         there = self._there(path)
-        if there is not None and not error and there.units == result.units:  # else they are rows of other pictures
+        if there is not None and not error and there.units == result.units:  # else the scores are of other pictures
             result = _with_other_metrics(result, there)
-        told = {"created", "environment"}
-        same = there is not None and there.model_dump(exclude=told) == result.model_dump(exclude=told)
+        stamp = {"created", "environment"}
+        same = there is not None and there.model_dump(exclude=stamp) == result.model_dump(exclude=stamp)
         return path if same else write_result(self.out, result)
 
     def _stamp(self, plan: RunPlan) -> dict[str, Any]:
-        """The environment; with that of the units where any was made in another, as by a worker on another machine."""
-        made = {json.dumps(told, sort_keys=True): told for told in map(self._made_on, plan.units()) if told is not None}
+        """The environment, with those of the units if any was made in another one, e.g. on another machine."""
+        found = [made_on for made_on in map(self._made_on, plan.units()) if made_on is not None]
+        made = {json.dumps(made_on, sort_keys=True): made_on for made_on in found}
         if set(made) <= {json.dumps(numerics(self.environment), sort_keys=True)}:
             return self.environment
         return self.environment | {MADE_ON: [made[text] for text in sorted(made)]}
 
     def _made_on(self, unit: Unit) -> dict[str, Any] | None:
-        """What a unit says of where it was made, and nothing ({}) before units said so; None where it is not there."""
+        """Where a unit was made; {} for units of versions that did not record it, None if the unit is missing."""
         record = read_record(self.store.folder / unit.key)
         found: dict[str, Any] | None = record.get("inputs", {}).get(MADE_ON, {}) if record else None
         return found
 
     def _there(self, path: Path) -> Result | None:
-        """The record that is there already; one that cannot be read is set aside, with its name said."""
+        """The record that exists already, or None; one that cannot be read is set aside with a warning."""
         try:
             return read_result(path) if path.exists() else None
         except BadInput as error:
@@ -73,7 +74,7 @@ class Recorder:
             return None
 
     def scores(self, plan: RunPlan) -> Iterator[Score]:
-        """The rows of a plan whose units are all done."""
+        """The scores of a plan whose units are all done."""
         order = plan.run.order
         for unit in plan.ceilings:
             yield from self._rows("real", 0, 1 + max(order.index(c.name) for c in unit.subjects), unit)
@@ -89,11 +90,11 @@ class Recorder:
             yield Score.model_validate(place | row)
 
     def _classified(self, unit: Classify, i: int, order: list[str]) -> Iterator[Score]:
-        """The share of each concept that was classified right, and the confusion where there was any."""
+        """The share of each concept's pictures that was classified correctly, and the confusions with others."""
         names = [c.name for c in unit.concepts]
         for name, counts in zip(names, self.store.read_json(unit.key, "confusion.json"), strict=False):
             n, place = sum(counts), {"source": "model", "i": i, "j": 1 + order.index(name), "concept": name}
-            if not n:  # a folder that holds no more than was learned from
+            if not n:  # the concept has no pictures that were not used for training
                 continue
             common = {**place, "prompt": None, "n": n}
             right = counts[names.index(name)] / n
@@ -112,7 +113,7 @@ class Recorder:
 
 
 def _with_other_metrics(result: Result, there: Result) -> Result:
-    """A record with the rows of metrics that an earlier one of the same run has, and it has not."""
+    """A record with, in addition, the rows of metrics that only an earlier record of the same run has."""
     own = {s.metric for s in result.scores} | {"dc_confusion"}
     return result.model_copy(
         update={"scores": _sorted([*result.scores, *(s for s in there.scores if s.metric not in own)])}
@@ -120,7 +121,7 @@ def _with_other_metrics(result: Result, there: Result) -> Result:
 
 
 def _sorted(scores: Iterable[Score]) -> list[Score]:
-    """Ceilings first, then by place, metric and prompt: the same record whatever was measured first."""
+    """Ceilings first, then by place, metric and prompt, so that the order of measuring does not matter."""
     return sorted(
         scores, key=lambda s: (s.source != "real", s.i, s.j, s.concept, s.metric, s.prompt or 0, s.other or "")
     )
@@ -136,21 +137,21 @@ def _keys(plan: RunPlan) -> dict[str, str]:
 
 @dataclass
 class Work:
-    """What became of some runs: their records, and how many units and runs are left to do."""
+    """The outcome of some runs: their records, and how many units and runs are left to do."""
 
     paths: list[Path] = field(default_factory=list)
     units_left: int = 0
     runs_left: int = 0
 
     def add(self, other: Work) -> None:
-        """Count the runs of another wave."""
+        """Add the runs of another wave."""
         self.paths += other.paths
         self.units_left += other.units_left
         self.runs_left += other.runs_left
 
 
 class Tracker:
-    """Knows which runs have units left, and records those that have none; events pass through it."""
+    """Counts the units that each run has left, and records a run when it has none; passes events on."""
 
     def __init__(self, plans: Sequence[RunPlan], units: dict[str, Unit], recorder: Recorder, on_event: OnEvent) -> None:
         self.plans, self.units, self.recorder, self.on_event = plans, units, recorder, on_event
@@ -182,7 +183,7 @@ class Tracker:
                 self._write(k)
 
     def close(self, outcome: Outcome) -> Work:
-        """Record the runs that failed."""
+        """Record the runs that failed, and return the outcome."""
         for k in [k for k in self.left if k not in self.paths]:
             if error := next((outcome.errors[u.key] for u in self.plans[k].units() if u.key in outcome.errors), None):
                 self._write(k, error)

@@ -1,4 +1,4 @@
-"""What each kind of unit does: learn, draw, keep real pictures, score. Writes into the folder it is given."""
+"""What each kind of unit does: learn, draw, store real pictures, score or classify. Its folder is given."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from .phases import Phases
 
 @dataclass(frozen=True)
 class Runner:
-    """Does units of one suite on one backbone; each tells ``made_on``: what decides the last bits of its numbers."""
+    """Computes units of one suite on one backbone; each records ``made_on``: what decides the last bits of numbers."""
 
     suite: Suite
     store: Store
@@ -38,9 +38,9 @@ class Runner:
     made_on: Mapping[str, Any] = field(default_factory=dict)
 
     def do(self, unit: Unit, watch: Watch, begun: Callable[[], None] = lambda: None) -> Path:
-        """Do a unit unless it is there; its folder in the store. ``begun`` is called where there is work to do.
+        """Compute a unit unless it is stored, and return its folder. ``begun`` is called if there is work to do.
 
-        Raises Busy where another process is doing it, and Lost where something that it needs is not there.
+        Raises Busy if another process computes it, and Lost if something that it needs is missing.
         """
         kind, method = kind_of(unit)
         about = {"kind": kind.lower(), "method": method, "what": unit.title, "revision": REVISION}
@@ -103,7 +103,7 @@ class Runner:
         }
 
     def _method(self, make: Callable[[Any, int], Method] | None, seed: int, state: str | None) -> Method:
-        """A new method object, loaded from a stored state where there is one."""
+        """A new method object, loaded from a stored state if one is given."""
         assert make is not None
         method = make(self.backbone.copy(), seed)
         if state is not None:
@@ -142,7 +142,7 @@ class Runner:
         return StoredImages(pictures, self.store.meta(key)["measured"].get("prompt_of_picture"), real)
 
     def _classify(self, unit: Classify, folder: Path, watch: Watch) -> dict[str, Any]:
-        """The confusion of the concepts, or an empty table for a method that cannot tell its noise error."""
+        """The confusion of the concepts, or an empty table for a method that does not give its noise error."""
         model: Any = self._method(unit.method.make, 0, unit.state) if unit.state and unit.method else self.backbone
         table = []
         if isinstance(model, Explaining):
@@ -164,5 +164,5 @@ def write_pictures(folder: Path, pictures: Pictures) -> None:
 
 
 def read_pictures(folder: Path) -> Pictures:
-    """Read what :func:`write_pictures` wrote."""
+    """Read the pictures that :func:`write_pictures` wrote; (n, height, width, 3), uint8."""
     return np.stack([np.asarray(Image.open(file).convert("RGB")) for file in sorted(folder.glob("*.png"))])

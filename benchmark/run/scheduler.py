@@ -1,4 +1,4 @@
-"""Does the units of a plan in topological order; an error costs only the units that depend on it."""
+"""Computes the units of a plan in topological order; an error fails only the units that depend on it."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from .events import PATIENCE, Awaited, Ended, OnEvent
 
 
 class Workers(Protocol):
-    """Who does units: this process, several, or a cluster."""
+    """What computes units: this process or several."""
 
     def free(self) -> int:
         """How many more units may be started now."""
         ...
 
     def start(self, unit: Unit, on_event: OnEvent) -> None:
-        """Begin a unit; ``on_event`` hears of its start and progress."""
+        """Start a unit; ``on_event`` receives its start and progress."""
         ...
 
     def finished(self) -> Sequence[Ended]:
-        """Units that ended; waits for one if none has, and may give none where another process is to be waited for."""
+        """Units that ended. Waits for a message; returns none if that was only progress."""
         ...
 
 
 @dataclass
 class Outcome:
-    """What became of a plan: the errors of failed units by key; whether units were lost; how many are left to do."""
+    """The outcome of a plan: errors of failed units by key, whether units were lost, and how many are left to do."""
 
     errors: dict[str, str] = field(default_factory=dict)
     lost: bool = False
     left: int = 0
 
     def note(self, ended: Ended) -> None:
-        """Count a unit that ended; raises BadInput or FailedRun where no other unit can succeed either."""
+        """Count a unit that ended; raises BadInput or FailedRun if no other unit can succeed either."""
         if ended.fate in ("refused", "full"):
             raise (BadInput if ended.fate == "refused" else FailedRun)(str(ended.error))
         self.left -= 1
@@ -50,7 +50,7 @@ class Outcome:
 
 
 def execute(units: Mapping[str, Unit], workers: Workers, on_event: OnEvent, deadline: float = math.inf) -> Outcome:
-    """Do all units; none is begun after ``deadline`` (of ``time.monotonic``). Raises what would fail every unit."""
+    """Compute all units; start none after ``deadline`` (``time.monotonic``). Raises what would fail every unit."""
     outcome, queue = Outcome(left=len(units)), _Queue(units)
     while queue.active():
         while workers.free() and time.monotonic() < deadline and (unit := queue.take()):
@@ -68,7 +68,7 @@ def execute(units: Mapping[str, Unit], workers: Workers, on_event: OnEvent, dead
 
 
 def _settle(ended: Ended, queue: _Queue, outcome: Outcome, on_event: OnEvent) -> None:
-    """Take note of a unit that ended, or give it back to be tried again."""
+    """Count a unit that ended, or put it off if another process computes it."""
     if ended.fate == "busy":
         if queue.put_off(ended.unit) and ended.error:
             on_event(Awaited(ended.unit, ended.error))
@@ -79,7 +79,7 @@ def _settle(ended: Ended, queue: _Queue, outcome: Outcome, on_event: OnEvent) ->
 
 
 class _Queue:
-    """Units in topological order, those of earlier runs first; what others are doing is tried again after a while."""
+    """Units in topological order, those of earlier runs first; what other processes compute is retried later."""
 
     def __init__(self, units: Mapping[str, Unit]) -> None:
         self.units, self.keys = units, list(units)
@@ -95,7 +95,7 @@ class _Queue:
         return self.sorter.is_active()
 
     def take(self) -> Unit | None:
-        """The next unit that can be done; waits only where all that is left is under way elsewhere."""
+        """The next unit that can be computed; waits only if all that is left is under way elsewhere."""
         for key in self.sorter.get_ready():
             heapq.heappush(self.ready, self.place[key])
         if not self.ready and self.later and not self.running:
@@ -108,14 +108,14 @@ class _Queue:
         return self.units[self.keys[heapq.heappop(self.ready)]]
 
     def put_off(self, unit: Unit, seconds: float = 0.5) -> bool:
-        """Try a unit again later; True once, when it has been waited for so long that a person wants to know why."""
+        """Retry a unit later; True once, when it has been waited for :data:`PATIENCE` seconds."""
         self.running -= 1
         since = self.awaited.setdefault(unit.key, time.monotonic())
-        told = time.monotonic() - since >= PATIENCE
-        if told:
+        overdue = time.monotonic() - since >= PATIENCE
+        if overdue:
             self.awaited[unit.key] = math.inf
         heapq.heappush(self.later, (time.monotonic() + seconds, self.place[unit.key]))
-        return told
+        return overdue
 
     def done(self, unit: Unit) -> None:
         self.running -= 1
@@ -123,4 +123,4 @@ class _Queue:
 
 
 Executor = Callable[[Mapping[str, Unit], OnEvent, float], Outcome]
-"""Does units; tells of them; begins none after a moment of ``time.monotonic``."""
+"""Computes units, reports their events, and starts none after a deadline (``time.monotonic``)."""

@@ -1,4 +1,4 @@
-"""One suite on one backbone: loaded once by every process that works on it; plans, does, and records runs."""
+"""One suite on one backbone, loaded once per process: plans, computes and records runs."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ from .runner import Runner
 
 @dataclass(frozen=True)
 class Recipe:
-    """What every process of a sweep loads alike: plain data that travels to other processes and machines.
+    """What every process of a sweep loads: plain data that is sent to other processes and machines.
 
-    ``threads`` on the CPU are one unless more are asked for: their number decides the last bits of a result, and
-    several processes use the cores better. Scores are computed on the CPU, wherever the model is.
+    ``threads`` on the CPU: 1 by default, since their number decides the last bits of a result, and several processes
+    use the cores better. Scores are computed on the CPU, wherever the model is.
     """
 
     suite: Suite
@@ -51,13 +51,13 @@ class Recipe:
     threads: int | None = None
 
     def __post_init__(self) -> None:
-        """Raise BadInput for more threads than a machine can start; records of larger machines can be done again."""
+        """Raise BadInput for more threads than a machine can start; the limit still admits those of larger machines."""
         most = max(64, 4 * (os.cpu_count() or 1))
         if self.threads is not None and not 1 <= self.threads <= most:
             raise BadInput(f"--threads {self.threads}: give 1 to {most}.")
 
     def open(self, warn: Callable[[str], None]) -> Session:
-        """Check the suite's pictures, then load everything that work on it needs."""
+        """Check the pictures of the suite, then load everything that its units need."""
         check_suite(self.suite)
         for metric in self.profile.metrics:
             load_metric(metric)
@@ -83,7 +83,7 @@ class Recipe:
 
 @dataclass
 class Session:
-    """Loaded models, a store, and what plans and records need to know of both."""
+    """Loaded models, a store, and what plans and records need from both."""
 
     recipe: Recipe
     runner: Runner
@@ -99,16 +99,16 @@ class Session:
 
     @property
     def store(self) -> Store:
-        """The units."""
+        """The store of units."""
         return self.runner.store
 
     def costs(self, there: set[str] | None = None) -> Costs:
-        """What units took that are like those of this session; ``there``: keys of the store, where they are known."""
+        """The costs of stored units like those of this session; ``there``: the keys of the store, if already listed."""
         like = {"suite": self.suite.name, "weights": self.runner.backbone.weights}
         return costs(self.store, self.store.keys() if there is None else there, like)
 
     def planner(self, protocol: str, made_on: tuple[str, int] | None = None) -> Planner:
-        """What makes plans of runs on this suite and backbone; ``made_on``: device and threads, where not these."""
+        """A planner of runs on this suite and backbone; ``made_on``: device and threads, if other than here."""
         here = self.device.type, self.recipe.threads or 1
         device, threads = made_on or here
         return Planner(
@@ -132,24 +132,24 @@ class Session:
         return [planner.run(m, order, seed) for m in methods for order in orders for seed in seeds]
 
     def missing(self, plans: Sequence[RunPlan]) -> dict[str, Unit]:
-        """Units of the plans that are not in the store."""
+        """The units of some plans that are not in the store."""
         there = self.store.keys()
         return {key: unit for key, unit in gather(plans).items() if key not in there}
 
     def recorder(self, out: Path) -> Recorder:
-        """What writes records below ``out``, stamped with this environment."""
+        """A recorder that writes below ``out``, with this environment as the stamp."""
         return Recorder(self.store, out, dict(self.environment), self.warn)
 
 
 def open_session(recipe: Recipe, on_event: OnEvent) -> Session:
-    """Load what a recipe asks for, in silence, and report that it takes a while."""
+    """Load what a recipe asks for, without output of the libraries, and report that it takes a while."""
     on_event(Preparing("loading the model"))
     with quiet_libraries():
         return recipe.open(lambda text: on_event(Warned(text)))
 
 
 def _check_prompts(suite: Suite, model: Backbone) -> None:
-    """Raise BadInput for a prompt that the text encoder would cut off, with a token and the longest noun in it."""
+    """Raise BadInput for a prompt that, with tokens and the longest noun, is too long for the text encoder."""
     noun = max((c.noun for c in suite.concepts), key=lambda noun: len(model.tokenizer(noun).input_ids))
     prompts = suite.prompts
     for n, texts in enumerate((prompts.prior, (prompts.train, *prompts.evaluation), prompts.pairs)):

@@ -1,4 +1,4 @@
-"""What answers Ctrl-C and SIGTERM."""
+"""Answers to Ctrl-C and SIGTERM."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_AGAIN = 0.05  # seconds from one try to the next
+_AGAIN = 0.05  # seconds between two attempts
 
 
 @contextmanager
 def answered(answer: Callable[..., None]) -> Iterator[None]:
-    """Let ``answer`` be called for both signals; one that is ignored, as in the background of a script, stays so."""
+    """Call ``answer`` for both signals inside the block; a signal that was ignored, as in background jobs, stays so."""
     both = (signal.SIGINT, signal.SIGTERM)
     before = {each: signal.getsignal(each) for each in both}
     for each in both:
@@ -31,10 +31,10 @@ def answered(answer: Callable[..., None]) -> Iterator[None]:
 
 
 def stopper(patience: float = 10.0) -> Callable[..., None]:
-    """An answer that raises KeyboardInterrupt, but not while a module is imported, from where it is called on.
+    """An answer that raises KeyboardInterrupt, but not inside an import that began after this call.
 
-    An exception in the C++ of a library that is being loaded aborts the process; so the signal is sent again until it
-    finds the process elsewhere, or until ``patience`` seconds are over.
+    An exception in the C++ of a library that is being loaded aborts the process. So the signal is sent again until the
+    import is over, or until ``patience`` seconds have passed.
     """
     outer, begun, pending = _imports(sys._getframe()), list[float](), list[threading.Timer]()
 
@@ -57,7 +57,7 @@ def stopper(patience: float = 10.0) -> Callable[..., None]:
 
 
 def _send(number: int) -> None:
-    """Give a signal to the main thread, out of whatever call it waits in."""
+    """Send a signal to the main thread, which interrupts any call that it waits in."""
     ident = threading.main_thread().ident
     if hasattr(signal, "pthread_kill") and ident is not None:
         signal.pthread_kill(ident, number)
@@ -66,20 +66,20 @@ def _send(number: int) -> None:
 
 
 def _imports(frame: FrameType | None) -> int:
-    """How many frames, from one outwards, belong to imports."""
+    """The number of frames of the import system, from a frame outwards."""
     stack = traceback.walk_stack(frame) if frame else ()
     return sum(f.f_code.co_filename.startswith("<frozen importlib") for f, _ in stack)
 
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Start processes that Ctrl-C cannot reach before they are :func:`deaf` to it; here it is answered at the end."""
+    """Start processes in this block: Ctrl-C reaches none before it is :func:`deaf`, this process after the block."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
     from multiprocessing import resource_tracker
 
-    resource_tracker.ensure_running()  # else it starts inside, and lifts the mask
+    resource_tracker.ensure_running()  # if it started inside, it would lift the mask
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

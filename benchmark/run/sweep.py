@@ -1,4 +1,4 @@
-"""The one way in which planned runs are announced, carried out and recorded; every verb goes through it."""
+"""How planned runs are announced, computed and recorded; every verb that runs something uses it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from .recorder import Recorder, Tracker, Work
 from .scheduler import Executor, Outcome
 from .session import Session
 
-_ROUNDS = 3  # a unit may turn out damaged only when it is read: what needs it is then done in another round
+_ROUNDS = 3  # damage is found only when a unit is read; another round then repairs it
 
 
 def announce_grid(
     session: Session, grid: Grid, planner: Planner, placement: Placement, out: Path, on_event: OnEvent
 ) -> None:
-    """Report what a grid of runs needs, what of it is in the store, and what the rest costs."""
+    """Report which units a grid of runs needs, which of them are stored, and what the others cost."""
 
     def counted(done: int, of: int) -> None:
         on_event(Preparing("counting the units (seeds)", done, of))
@@ -41,7 +41,7 @@ def announce_grid(
 def announce(
     session: Session, plans: Sequence[RunPlan], placement: Placement, out: Path | None, on_event: OnEvent
 ) -> None:
-    """Report the same of a list of runs."""
+    """Report which units a list of runs needs, which of them are stored, and what the others cost."""
     there = session.store.keys()
     found = survey_of(plans, there)
     _announce(session, len(plans), None, found, session.costs(there), placement, out, on_event)
@@ -70,16 +70,16 @@ def carry_out(
     on_event: OnEvent,
     deadline: float = math.inf,
 ) -> Work:
-    """Do the missing units of all runs, and write the record of each run as soon as its last unit is done.
+    """Compute the missing units of all runs, and write the record of each run as soon as its last unit is done.
 
-    Runs come in waves, so that a large grid need never be held as a whole. A run with a failed unit gets a record with
-    the error; one that ran out of time (``deadline``, of ``time.monotonic``) gets none.
+    Runs come in waves, so that a large grid is never held in memory as a whole. A run with a failed unit gets a record
+    with the error; a run that is not finished by ``deadline`` (``time.monotonic``) gets none.
     """
     work = Work()
     with quiet_libraries(), placed(placement, session) as do:
         for wave in waves:
             work.add(_wave(session, wave, do, recorder, on_event, deadline))
-            if time.monotonic() >= deadline:  # what is left is not even planned
+            if time.monotonic() >= deadline:  # do not even plan the other waves
                 break
     return work
 
@@ -101,7 +101,7 @@ def _wave(
 
 
 def do_units(session: Session, units: Mapping[str, Unit], placement: Placement, on_event: OnEvent) -> Outcome:
-    """Do units of which no record is made."""
+    """Compute units without writing a record."""
     with quiet_libraries(), placed(placement, session) as do:
         return do(units, on_event, math.inf)
 
@@ -109,6 +109,6 @@ def do_units(session: Session, units: Mapping[str, Unit], placement: Placement, 
 def run_plans(
     session: Session, plans: Sequence[RunPlan], placement: Placement, out: Path, on_event: OnEvent
 ) -> list[Path]:
-    """Announce, do and record a list of runs; the paths of their records."""
+    """Announce, compute and record a list of runs; returns the paths of the records."""
     announce(session, plans, placement, out, on_event)
     return carry_out(session, [plans], placement, session.recorder(out), on_event).paths

@@ -1,4 +1,4 @@
-"""Where a process other than the first does its units: it loads the models when the first unit comes."""
+"""How a process computes units; a worker process loads its models when its first unit comes."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from .session import Recipe
 
 @dataclass
 class Worker:
-    """One process with its models."""
+    """The models of one process, and the warnings since its last unit."""
 
     recipe: Recipe
     runner: Runner | None = None
     notes: list[str] = field(default_factory=list)
 
     def do(self, unit: Unit, on_event: OnUnitEvent) -> Ended:
-        """Do a unit, and say how it ended, with what there is to be noted."""
+        """Compute a unit, and return how it ended, with the warnings meanwhile."""
         with quiet_libraries():
             ended = self._do(unit, on_event)
         notes, self.notes[:] = tuple(self.notes), []
@@ -42,13 +42,13 @@ class Worker:
 
 
 class Throttle:
-    """Sends on what is told of a unit, progress no more often than every ``pause`` seconds."""
+    """Passes on the events of units, but progress at most every ``pause`` seconds."""
 
     def __init__(self, send: Callable[[UnitEvent], object], pause: float) -> None:
         self.send, self.pause, self.last = send, pause, -math.inf
 
     def __call__(self, event: UnitEvent) -> None:
-        """Send an event; progress only after a pause."""
+        """Send an event; progress only if the pause is over."""
         if isinstance(event, Ticked):
             if time.monotonic() - self.last < self.pause:
                 return
@@ -57,7 +57,7 @@ class Throttle:
 
 
 def attempt(unit: Unit, runner: Runner, on_event: OnUnitEvent) -> Ended:
-    """Do one unit, and say how it ended."""
+    """Compute a unit, and return how it ended."""
     begin = time.perf_counter()
 
     def ended(fate: Fate, error: str | None = None) -> Ended:
@@ -71,15 +71,18 @@ def attempt(unit: Unit, runner: Runner, on_event: OnUnitEvent) -> Ended:
         return ended("lost", str(error))
     except CpbenchError as error:
         return ended("refused" if error.status == 2 else "failed", str(error))
-    except Exception as error:  # whatever a method or a metric of another package raises, the other runs go on
+    except Exception as error:  # a failing plug-in must not stop the other runs
         if _no_space(error):
-            return ended("full", f"no space left in {runner.store.folder}; free some ('cpbench gc'), then go on.")
+            return ended(
+                "full",
+                f"no space left in {runner.store.folder}; free some ('cpbench gc'), then run the same command again.",
+            )
         return ended("failed", f"{unit.title}: {type(error).__name__}: {error}")
     return ended("done")
 
 
 def _no_space(error: Exception) -> bool:
-    """Whether the disk is full; libraries in Rust, as safetensors, say so in the text of errors of their own."""
+    """Whether the disk is full; libraries in Rust, such as safetensors, give the number only in the error's text."""
     full = (errno.ENOSPC, errno.EDQUOT)
     if isinstance(error, OSError):
         return error.errno in full

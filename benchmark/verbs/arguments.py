@@ -1,4 +1,4 @@
-"""Arguments of the verbs, in the forms that people give them in."""
+"""Arguments of the verbs, in every form that a caller may give."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Settings = Mapping[str, Any]
 
 
 def joined(names: Names) -> str:
-    """Names as one text."""
+    """Names as one text, separated by commas."""
     return names if isinstance(names, str) else ",".join(names)
 
 
 def suite_of(suite: str | Path | Suite) -> Suite:
-    """A suite, by its name, by the path of its YAML file, or as it is."""
+    """The suite with a name, or of a YAML file; a suite is returned unchanged."""
     return suite if isinstance(suite, Suite) else load_suite(str(suite))
 
 
@@ -42,7 +42,7 @@ def lengths_text(lengths: int | str | Sequence[int] | None) -> str | None:
 
 
 def settings_of(settings: Settings | None) -> dict[str, str]:
-    """Options as texts; raises BadInput for a key that names no section."""
+    """Options with their values as texts; raises BadInput for a key that is not ``section.option``."""
     for key in settings or {}:
         section, dot, option = key.partition(".")
         if not (section and dot and option):

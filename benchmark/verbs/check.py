@@ -1,4 +1,4 @@
-"""``cpbench.check``: are the results still those that were stored?"""
+"""``cpbench.check``: whether the results are still equal to the stored ones."""
 
 from __future__ import annotations
 
@@ -27,12 +27,13 @@ from ..run.sweep import run_plans
 from ..scoring.profiles import load_profile
 from ..storage.store import Store, home, writable
 from ..suite.spec import Suite
+from ..wording import counted
 from .arguments import Names, joined, suite_of
 
 
 @dataclass(frozen=True)
 class _Asked:
-    """What is compared with what."""
+    """What to compare, and how."""
 
     suite: Suite
     against: Path
@@ -53,21 +54,22 @@ def check(
     update: str | None = None,
     on_event: OnEvent = ignored,
 ) -> list[Verdict]:
-    """Re-run stored runs, or take other records, and compare them with the stored ones; a verdict per new run.
+    """Re-run stored runs, or take other records, and compare them with the stored ones; one verdict per new run.
 
-    Runs made on the same kind of machine must have equal scores to the last bit; others are held to the spread between
-    seeds (:mod:`cpbench.benchmark.checks.regression`). methods: names, or all that are stored. against: the folder of
-    the stored records. results: records to compare instead of new runs. seeds: how many of the stored seeds are re-run.
-    update: a reason; what differs then replaces the stored records, which are kept in ``superseded/``.
+    Runs made on the same kind of machine must have equal scores to the last bit; other runs may differ as much as seeds
+    do (:mod:`cpbench.benchmark.checks.regression`). methods: names, or ``all`` for all stored ones. against: the folder
+    of the stored records. results: a folder of records to compare instead of new runs. seeds: how many of the stored
+    seeds to re-run. update: a reason; new records that differ then replace the stored ones, which are kept in
+    ``superseded/``.
 
-    Raises BadInput where nothing is stored. It does not raise for a difference: see :attr:`Verdict.differences`.
+    Raises BadInput if nothing is stored. It does not raise for a difference: see :attr:`Verdict.differences`.
     """
     asked = _Asked(suite_of(suite), Path(against), device, jobs, on_event)
     pool = _pool(asked)
     stored = _stored(joined(methods), asked, pool)
     with tempfile.TemporaryDirectory() as folder:
         new = (
-            _given(Path(results), asked, stored) if results is not None else _again(seeds, asked, stored, Path(folder))
+            _given(Path(results), asked, stored) if results is not None else _rerun(seeds, asked, stored, Path(folder))
         )
     verdicts = judge([of_profile(r) for r in stored], [of_profile(r) for r in new], pool)
     if update is not None:
@@ -87,7 +89,7 @@ def _pool(asked: _Asked) -> list[Result]:
 
 
 def _stored(methods: str, asked: _Asked, pool: Sequence[Result]) -> list[Result]:
-    """The stored runs of the methods that are asked for."""
+    """The stored runs of the chosen methods."""
     names = methods.split(",") if methods != "all" else sorted({r.run.method for r in pool})
     wanted = [name.strip() for name in names]
     for name in wanted:
@@ -107,39 +109,41 @@ def of_profile(result: Result) -> Result:
 
 
 def _given(folder: Path, asked: _Asked, stored: Sequence[Result]) -> list[Result]:
-    """Records of a folder whose runs are stored."""
+    """The records of a folder whose runs are also among the stored ones."""
     known = {(place_of(r.run), r.run.seed) for r in stored}
     given = [r for _, r in iterate_results(folder) if r.run.suite == asked.suite.name]
     found = [r for r in given if (place_of(r.run), r.run.seed) in known]
     if not found:
-        raise BadInput(f"{folder} holds no run that is stored in {asked.against}.")
+        raise BadInput(
+            f"{folder} holds no run that is stored in {asked.against}; choose another folder with --results."
+        )
     if lost := known - {(place_of(r.run), r.run.seed) for r in found}:
-        asked.on_event(Warned(f"stored runs that are not in {folder} and not compared: {len(lost)}."))
+        asked.on_event(Warned(f"{counted(len(lost), 'stored run')} not compared: no record in {folder}."))
     return found
 
 
-def _again(seeds: int, asked: _Asked, stored: Sequence[Result], folder: Path) -> list[Result]:
-    """Re-run what is stored in a store of this very code and machine, which is empty unless a check was cut off."""
+def _rerun(seeds: int, asked: _Asked, stored: Sequence[Result], folder: Path) -> list[Result]:
+    """Re-run stored runs in a store for this code and machine; it is empty unless a check was interrupted."""
     chosen = [r for r in stored if r.run.seed < seeds]
     if not chosen:
-        raise BadInput(f"--seeds {seeds}: no stored run has a seed below it.")
+        raise BadInput(f"--seeds {seeds}: no stored run has a seed below {seeds}; give a larger number.")
     dtypes, threads = {r.run.dtype for r in chosen}, {r.environment.get("threads") for r in chosen}
     if len(dtypes) > 1:
-        raise BadInput(f"{asked.against} holds runs in {' and '.join(sorted(dtypes))}; keep them in two folders.")
+        raise BadInput(f"{asked.against} holds runs in {' and '.join(sorted(dtypes))}; keep them in separate folders.")
     place = writable(home() / "checks" / source_hash(pick_device(asked.device))).resolve()
     profile, own = load_profile(asked.suite.evaluation.profile), threads.pop() if len(threads) == 1 else None
     recipe = Recipe(asked.suite, place, profile, asked.suite.backbone, asked.device, dtypes.pop(), own)
     with Store(place / "units", lambda text: asked.on_event(Warned(text))).in_use():
         session = open_session(recipe, asked.on_event)
-        plans = [plan_again(session, r.run, chosen) for r in chosen]
+        plans = [plan_of(session, r.run, chosen) for r in chosen]
         paths = run_plans(session, plans, Placement(jobs=asked.jobs), folder, asked.on_event)
         results = [read_result(path) for path in paths]
     shutil.rmtree(place)
     return results
 
 
-def plan_again(session: Session, run: Run, stored: Sequence[Result]) -> RunPlan:
-    """The plan of a stored run: with its own options where it was one of several settings, else with the defaults."""
+def plan_of(session: Session, run: Run, stored: Sequence[Result]) -> RunPlan:
+    """The plan of a stored run: with its own options if it is one of several settings, else with today's defaults."""
     (method,) = choose(run.method, {})
     beside = [r.run.options for r in stored if (place_of(r.run), r.run.seed) == (place_of(run), run.seed)]
     if dict(method.options) in beside:
@@ -149,14 +153,14 @@ def plan_again(session: Session, run: Run, stored: Sequence[Result]) -> RunPlan:
 
 
 def source_hash(device: torch.device) -> str:
-    """A hash of the code, of the versions it runs with, and of what else decides the last bits of a number."""
+    """A hash of the code, the versions of its packages, and all else that decides the last bits of a number."""
     root = Path(__file__).parents[2]
     files = sorted(f for part in ("benchmark", "methods") for f in (root / part).rglob("*.py"))
     return digest([[hashlib.sha256(f.read_bytes()).hexdigest() for f in files], numerics(environment(device))])
 
 
 def _supersede(folder: Path, result: Result, reason: str) -> None:
-    """Put a new record in the place of the stored one, which is kept beside it; the new one has the reason."""
+    """Replace a stored record, which is kept in ``superseded/``; the new one contains the reason."""
     path = result_path(folder, result.run)
     if path.exists():
         old = read_result(path)

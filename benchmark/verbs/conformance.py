@@ -16,7 +16,7 @@ from .arguments import Settings, settings_of
 
 @dataclass(frozen=True)
 class Clause:
-    """A clause of the contract, and what is wrong with it (None: it is kept)."""
+    """A clause of the contract, and how the method breaks it (None: it keeps it)."""
 
     check: str
     fault: str | None
@@ -26,7 +26,7 @@ def conformance(name: str, settings: Settings | None = None) -> Iterator[Clause]
     """Check the clauses of the contract one after another; raises BadInput for an unknown method or option."""
     (chosen,) = choose(name, settings_of(settings))
     if chosen.make is None:
-        raise BadInput(f"method '{name}' never learns: there is nothing to check.")
+        raise BadInput(f"method '{name}' never learns, so there is nothing to check; choose one that learns.")
     with tempfile.TemporaryDirectory() as folder, quiet_libraries():
         contract = ContractChecks(chosen.make, Path(folder))
         for check in CHECKS:

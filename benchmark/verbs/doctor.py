@@ -1,4 +1,4 @@
-"""What is installed, which devices there are, and what will work."""
+"""What is installed, which devices are available, and whether the store is sound."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PACKAGES = ("torch", "torchvision", "diffusers", "transformers", "peft", "open_
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was checked: what was found, and whether it is good."""
+    """A check: its subject, what was found, and whether that is good."""
 
     what: str
     found: str
@@ -55,7 +55,7 @@ def _home() -> str:
 
 
 def store_checks(on_unit: Callable[[], None], *, quick: bool) -> Iterator[Check]:
-    """What in the store is locked, stale, left over or damaged; ``on_unit`` is called after each unit."""
+    """Units that are under way, interrupted, left over, stale or damaged; ``on_unit`` is called per checked unit."""
     from ..plan.planner import REVISION
     from ..storage.store import home
 
@@ -65,32 +65,36 @@ def store_checks(on_unit: Callable[[], None], *, quick: bool) -> Iterator[Check]
     if stock.checkpoints:
         yield Check(
             "interrupted",
-            f"{counted(len(stock.checkpoints), 'task')} with checkpoints; the same command resumes.",
+            f"{counted(len(stock.checkpoints), 'task')} interrupted; the same command resumes.",
             True,
         )
     if lost := len(stock.left_over) + len(stock.damaged):
-        yield Check("left over", f"{lost} of dead processes or set aside as damaged; 'cpbench gc' removes them.", True)
+        yield Check(
+            "left over",
+            f"{counted(lost, 'folder')} of dead processes or damaged units; 'cpbench gc' frees the disk.",
+            True,
+        )
     if quick:
         return
     old = [u for u in stock.units if read_record(u).get("inputs", {}).get("revision", REVISION) < REVISION]
     if old:
         yield Check(
             "stale",
-            f"{counted(len(old), 'unit')} of an older cpbench; 'cpbench gc --unused results' removes them.",
+            f"{counted(len(old), 'unit')} of an older cpbench; remove with 'cpbench gc --unused results'.",
             True,
         )
     bad = faults(stock.units, on_unit)
     named = "; ".join(f"{unit.name}: {fault}" for unit, fault in list(bad.items())[:5])
     more = f" and {len(bad) - 5} more" if len(bad) > 5 else ""
-    told = f"{named}{more}; they are made again when needed" if bad else f"{counted(len(stock.units), 'unit')} whole"
-    yield Check("checksums", told, not bad)
+    found = f"{named}{more}; computed again when needed" if bad else f"{counted(len(stock.units), 'unit')} intact"
+    yield Check("checksums", found, not bad)
 
 
 def _toybox() -> str:
     from ..toybox.weights import read_manifest, read_parts, weights_folder
 
     read_parts()
-    return f"weights whole, {read_manifest(weights_folder())['sha256']['unet'][:12]}"
+    return f"weights complete, {read_manifest(weights_folder())['sha256']['unet'][:12]}"
 
 
 def _extractor() -> str:
@@ -100,12 +104,12 @@ def _extractor() -> str:
     from ..models.extractors import load_extractor
 
     cpu = torch.device("cpu")
-    seen, told = load_extractor("effnet-lite0", cpu).key, load_aligner("toybox-clip", cpu)[1]
-    return f"effnet-lite0 {seen[:8]}, toybox-clip {told[:8]}"
+    extractor, aligner = load_extractor("effnet-lite0", cpu).key, load_aligner("toybox-clip", cpu)[1]
+    return f"effnet-lite0 {extractor[:8]}, toybox-clip {aligner[:8]}"
 
 
 def checks() -> list[Check]:
-    """All checks, the cheap ones first."""
+    """All checks but those of the store, the cheap ones first."""
     rows = [_try(package, lambda p=package: version(p)) for package in _PACKAGES]  # type: ignore[misc]
     looks = {"device": _device, "store": _home, "toybox model": _toybox, "features": _extractor}
     return rows + [_try(what, look) for what, look in looks.items()]

@@ -62,7 +62,7 @@ def _methods(_: Path) -> Iterator[Row]:
 
 
 def _options(_: Path) -> Iterator[Row]:
-    """Every option with its value, what it does, the range it is tuned in, and the methods that have it so."""
+    """Every option with its value, what it does, the range it is tuned in, and the methods that use this value."""
     from ...methods.build import options_of
     from ...methods.catalogue import CATALOGUE, OPTIONS
     from ...methods.plugins import described

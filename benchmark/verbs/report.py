@@ -24,7 +24,7 @@ def report(
     """Write the report of all records in a folder, or one part of it, and return its files.
 
     only: ``tables``, ``plots``, ``samples``, ``site``, or one kind of plot such as ``curves``. Files of an earlier
-    report that this one does not make are removed. Raises BadInput where no run is finished.
+    report that this one does not write are removed. Raises BadInput if no run is finished.
     """
     methods = about_methods(Path(results))
     found = load(Path(results), methods)
@@ -38,9 +38,9 @@ def check_report(
     only: str | None = None,
     on_progress: OnProgress = unwatched,
 ) -> list[Path]:
-    """The files of a report that is up to date; nothing is written.
+    """Check that a report is up to date, write nothing, and return its files.
 
-    Raises Regression where a file is missing, differs from what the records give, or is left over from other records.
+    Raises Regression if a file is missing, differs from what the records give, or is left over from other records.
     """
     folder, methods = Path(out), about_methods(Path(results))
     found = load(Path(results), methods)
@@ -50,8 +50,8 @@ def check_report(
         stale = [n for n, p in fresh.items() if not (folder / n).exists() or not filecmp.cmp(p, folder / n, False)]
         stale += [f"{name} (left over)" for name in leftovers(folder, fresh, only)]
     if stale:
-        told = ", ".join(stale[:5]) + (f" and {len(stale) - 5} more" if len(stale) > 5 else "")
-        raise Regression(f"{folder} is stale: {told}; write it again with 'cpbench report'.")
+        named = ", ".join(stale[:5]) + (f" and {len(stale) - 5} more" if len(stale) > 5 else "")
+        raise Regression(f"{folder} is stale: {named}; update it with 'cpbench report'.")
     return [folder / name for name in fresh]
 
 

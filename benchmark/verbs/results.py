@@ -13,8 +13,8 @@ from ...reports.results import load_results as read_results
 def load_results(*folders: Path | str) -> Results:
     """All records below some folders (``results/`` by default) as a :class:`Results` with pandas data frames.
 
-    Of a run that several folders hold, the record in the last of them counts. Raises BadInput where a folder holds no
-    record.
+    If several folders hold a record of the same run, the last folder counts. Raises BadInput for a folder
+    without records.
     """
     paths = [path for folder in folders or ("results",) for path in Path(folder).glob("*/*/*.json")]
     return read_results(*folders, upper=upper_bounds(paths))

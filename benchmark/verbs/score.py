@@ -1,4 +1,4 @@
-"""``cpbench.score``: pictures that are kept, under another profile or with more metrics. Nothing is trained."""
+"""``cpbench.score``: scores of stored pictures, under another profile or with more metrics; nothing is trained."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ..run.sweep import run_plans
 from ..scoring.profiles import load_profile
 from ..storage.store import home, writable
 from ..suite.spec import Suite
+from ..wording import counted
 from .arguments import Names, at_least_one, joined, suite_of
 from .results import results_of
 
@@ -34,13 +35,13 @@ def score(
     threads: int | None = None,
     on_event: OnEvent = ignored,
 ) -> Results:
-    """Score the kept pictures of runs again, write a record per run, and return the runs.
+    """Score the stored pictures of runs again, write one record per run, and return these runs.
 
     runs: ids, or their first characters; all runs of ``results`` by default. profile: the suite's own by default.
-    metrics: measured besides those of the profile. suite: the spec of the runs where cpbench does not ship it. out:
-    the folder of the new records, ``results`` by default.
+    metrics: measured in addition to those of the profile. suite: needed if cpbench does not ship it. out: the folder of
+    the new records, ``results`` by default.
 
-    Raises BadInput for runs that are not there, or whose trained states are not in the store any more.
+    Raises BadInput for runs without a record, or whose trained states are no longer in the store.
     """
     at_least_one(threads=threads)
     more = tuple(name.strip() for name in joined(metrics).split(",") if name.strip())
@@ -59,12 +60,12 @@ def score(
         paths += run_plans(session, plans, Placement(), folder, on_event)
     found = results_of(paths)
     if failed := found.errors:
-        raise FailedRun(f"{len(failed)} of {len(paths)} runs failed; the first: {failed[0]}")
+        raise FailedRun(f"{len(failed)} of {counted(len(paths), 'run')} failed; the first: {failed[0]}")
     return found
 
 
 def _chosen(runs: tuple[str, ...], folder: Path) -> list[Result]:
-    """The records whose ids begin as asked for; all where nothing is."""
+    """The records whose ids begin with one of ``runs``; all if there is none."""
     records = [r for _, r in iterate_results(folder) if r.status == "ok"]
     if not records:
         raise BadInput(f"{folder} holds no records; make some with 'cpbench run'.")
@@ -86,10 +87,10 @@ def _plan(session: Session, result: Result) -> RunPlan:
 
 
 def _check_kept(session: Session, plans: Sequence[RunPlan], results: Sequence[Result]) -> None:
-    """Raise BadInput for the first run of which a trained state is not in the store: scoring never trains."""
+    """Raise BadInput for the first run without all of its trained states in the store: scoring never trains."""
     for plan, result in zip(plans, results, strict=True):
         if lost := [t for t in plan.trains if session.store.find(t.key) is None]:
             raise BadInput(
-                f"run {result.run.id} ({result.run.method}): the state after task {lost[0].number} is not in "
-                f"{session.store.folder} any more; run it again with 'cpbench run'."
+                f"run {result.run.id} ({result.run.method}): the state after task {lost[0].number} is no longer "
+                f"in {session.store.folder}; re-run it with 'cpbench run'."
             )

@@ -19,6 +19,7 @@ from ..run.sweep import announce_grid, carry_out
 from ..scoring.profiles import load_profile
 from ..storage.store import home, writable
 from ..suite.spec import Suite
+from ..wording import counted
 from .arguments import Names, Orders, Settings, at_least_one, joined, lengths_text, orders_text, settings_of, suite_of
 from .results import results_of
 
@@ -44,10 +45,11 @@ def sweep(
     dry_run: bool = False,
     on_event: OnEvent = ignored,
 ) -> Results:
-    """Run methods on a suite, write one record per run below ``out``, and return the runs.
+    """Run methods on a suite, write one record per run below ``out``, and return the results.
 
-    Work that runs share, or that is in the store already, is done once; a sweep that was stopped continues where it
-    was. With ``jobs`` above 1, call it below ``if __name__ == "__main__":``, since other processes import the script.
+    Work that several runs share is done once, and what is in the store is not done again: the same call continues a
+    sweep that was stopped. With ``jobs`` above 1, call it inside ``if __name__ == "__main__":``, since other processes
+    import the script.
 
     methods: names, or ``all``. suite: a name, the path of a YAML file, or a :class:`Suite`. orders: how many task
     orders, or the orders themselves. lengths: how many concepts of each order to learn, all by default. protocol:
@@ -55,8 +57,8 @@ def sweep(
     backbone: ``toybox``, a folder in diffusers' layout or a hub id; the suite's own by default. settings: options of
     methods, e.g. ``{"dsc.temperature": 0.05}``. dry_run: plan only; ``on_event`` receives the plan.
 
-    Raises BadInput before any work for what cannot run, FailedRun where runs failed, and TimeOver when ``max_hours``
-    are over; the records of finished runs are written all the same (:func:`cpbench.load_results`).
+    Raises BadInput before any work if an argument is not valid, FailedRun if runs failed, and TimeOver after
+    ``max_hours``; the records of finished runs are written in every case (:func:`cpbench.load_results`).
     """
     begin = time.monotonic()
     at_least_one(seeds=seeds, threads=threads)
@@ -84,17 +86,17 @@ def sweep(
 
 
 def _check(results: Results, work: Work, runs: int, hours: float | None) -> None:
-    """Raise what became of runs that are not recorded, or that failed; ``hours``: those that are over."""
+    """Raise FailedRun or TimeOver if runs are not recorded or failed; ``hours``: the time limit if it was reached."""
     if left := runs - len(work.paths):
         if hours is None:
             raise FailedRun(
-                f"{left} of {runs} runs are not recorded: their units were found damaged again and again; "
-                "'cpbench doctor' names them. Check the disk, then give the same command again."
+                f"{left} of {counted(runs, 'run')} not recorded: their units were found damaged repeatedly; "
+                "'cpbench doctor' names them. Check the disk, then run the same command again."
             )
         few = "" if left == work.runs_left else "at least "
         raise TimeOver(
-            f"--max-hours {hours:g} are over: {left} of {runs} runs are not finished, {few}{work.units_left} units are "
-            "left; the same command continues."
+            f"--max-hours {hours:g} reached: {left} of {counted(runs, 'run')} unfinished, "
+            f"{few}{counted(work.units_left, 'unit')} left; the same command continues."
         )
     if failed := results.errors:
-        raise FailedRun(f"{len(failed)} of {runs} runs failed; the first: {failed[0]}")
+        raise FailedRun(f"{len(failed)} of {counted(runs, 'run')} failed; the first: {failed[0]}")

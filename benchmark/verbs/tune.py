@@ -1,4 +1,4 @@
-"""``cpbench.tune``: the same number of trials for every method, on concepts that no reported suite holds."""
+"""``cpbench.tune``: the same number of trials for every method, on concepts that are in no reported suite."""
 
 from __future__ import annotations
 
@@ -41,11 +41,12 @@ def tune(
 ) -> dict[str, Trials]:
     """Try settings of each method, write all trials to ``out``/<method>.json, and return them by method.
 
-    The value of a trial is the identity of all concepts after the last task, mean over concepts; one that fails has the
-    value 0. methods without options of their own to tune have no trials. length: how many concepts a trial learns.
+    The value of a trial is the identity of all concepts after the last task, mean over concepts; a trial that
+    fails has the value 0. A method without options of its own to tune has no trials. length: how many concepts a trial
+    learns.
     """
     if trials < 2:
-        raise BadInput(f"--trials {trials}: give at least 2, the first are the values of before any tuning.")
+        raise BadInput(f"--trials {trials}: give at least 2; the first trial has the values from before any tuning.")
     at_least_one(threads=threads)
     names, spec, folder = [c.name for c in choose(joined(methods), {})], suite_of(suite), writable(Path(out))
     if not 1 <= length <= len(spec.concepts):
@@ -61,7 +62,7 @@ def tune(
 
 
 def best(found: Sequence[Mapping[str, Any]]) -> int:
-    """The trial of greatest value; the first of equals, so that a default stays unless another is better."""
+    """The index of the best trial; the first one among equals, so that a default stays unless another is better."""
     return int(np.argmax([trial["value"] for trial in found]))
 
 
