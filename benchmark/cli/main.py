@@ -26,18 +26,18 @@ app = typer.Typer(
     help="Benchmark of continual personalization for text-to-image diffusion models.\n\n"
     "Example: cpbench run --methods dsc,clora",
 )
-app.command()(run)
-app.command()(report)
-app.command()(score)
-app.command()(check)
-app.command("list")(list_)
-app.command()(show)
-app.command()(diff)
-app.command()(tune)
-app.command()(conformance)
-app.command()(doctor)
-app.command()(gc)
-app.command()(pretrain)
+app.command(short_help="Run methods on a suite, and record the results.")(run)
+app.command(short_help="Write tables, plots and a site from records.")(report)
+app.command(short_help="Score kept pictures again; nothing is trained.")(score)
+app.command(short_help="Re-run stored runs and show what changed.")(check)
+app.command("list", short_help="List methods, options, suites and more.")(list_)
+app.command(short_help="Show one run: conditions, matrix and cost.")(show)
+app.command(short_help="Show what differs between two runs.")(diff)
+app.command(short_help="Search the options of each method.")(tune)
+app.command(short_help="Check that a method keeps the contract.")(conformance)
+app.command(short_help="Check the installation and the store.")(doctor)
+app.command(short_help="Free disk space that nothing needs.")(gc)
+app.command(short_help="Build the toybox model from scratch (hours).")(pretrain)
 
 
 def _version(asked: bool) -> None:

@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+def complete_methods(incomplete: str) -> Iterator[str]:
+    """Names of methods, for the last of a list separated by commas."""
+    from ...methods.catalogue import CATALOGUE
+
+    before, comma, last = incomplete.rpartition(",")
+    yield from (f"{before}{comma}{name}" for name in ("all", *CATALOGUE) if name.startswith(last))
+
+
+def complete_suites(incomplete: str) -> Iterator[str]:
+    """Names of suites."""
+    from importlib.resources import files
+
+    names = (Path(file.name) for file in files("cpbench.datasets_spec").iterdir())
+    yield from sorted(name.stem for name in names if name.suffix == ".yaml" and name.stem.startswith(incomplete))
+
 
 Results = Annotated[Path, typer.Option(help="Folder of the records.")]
 Out = Annotated[Path, typer.Option(help="Folder to write the records to.")]
@@ -27,9 +45,18 @@ Settings = Annotated[
 ]
 
 Methods = Annotated[
-    str, typer.Option(help="Names separated by commas (see 'cpbench list methods'), 'all', or 'all+plugins'.")
+    str,
+    typer.Option(
+        help="Names separated by commas (see 'cpbench list methods'), 'all', or 'all+plugins'.",
+        autocompletion=complete_methods,
+    ),
 ]
-SuiteName = Annotated[str, typer.Option(help="Name of a suite (see 'cpbench list suites'), or path of its YAML file.")]
+SuiteName = Annotated[
+    str,
+    typer.Option(
+        help="Name of a suite (see 'cpbench list suites'), or path of its YAML file.", autocompletion=complete_suites
+    ),
+]
 Orders = Annotated[
     str,
     typer.Option(

@@ -22,6 +22,13 @@ def report(
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit status 3 if the report is out of date.")
     ] = False,
+    strips: Annotated[
+        Path | None,
+        typer.Option(
+            help="Instead of a report, write small film strips beside the same runs' records in this folder, e.g. "
+            "results: sites then show pictures that the store no longer has."
+        ),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Write tables (Markdown, CSV, LaTeX), plots (PNG, SVG, PDF), sample sheets and a site from the records.
@@ -31,12 +38,17 @@ def report(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from ..verbs.report import check_report
+    from ..verbs.report import check_report, keep_strips
     from ..verbs.report import report as verb
     from ..wording import counted
     from .console import interruptible
 
     console = Console()
+    if strips is not None:
+        with interruptible(), console.status("writing strips"):
+            kept = keep_strips(results, strips)
+        console.print(f"{counted(len(kept), 'film strip')} in {strips}.", highlight=False, soft_wrap=True)
+        return
     columns = (TextColumn("{task.description:<18}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     bars = Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal)
     with interruptible(), bars:

@@ -9,6 +9,7 @@ from pathlib import Path
 from ...methods.plugins import described
 from ...reports.analysis.board import About, Methods
 from ...reports.files import leftovers
+from ...reports.strips import write_strips
 from ...reports.write import OnProgress, load, unwatched, write_report
 from ..errors import Regression
 from ..storage.store import home, writable
@@ -53,6 +54,17 @@ def check_report(
         named = ", ".join(stale[:5]) + (f" and {len(stale) - 5} more" if len(stale) > 5 else "")
         raise Regression(f"{folder} is stale: {named}; update it with 'cpbench report'.")
     return [folder / name for name in fresh]
+
+
+def keep_strips(results: str | Path = "results", into: str | Path | None = None) -> list[Path]:
+    """Write a film strip beside the record of one run per method and suite, and return the strips.
+
+    A strip is a small picture of everything that the run drew; a site shows it when the store no longer has the
+    pictures. results: records whose pictures are in the store. into: another folder with records of the same runs and
+    equal scores, for example the committed ones; ``results`` by default.
+    """
+    kept = Path(into) if into is not None else None
+    return list(write_strips(Path(results), _pictures, kept))
 
 
 def about_methods(results: Path) -> Methods:

@@ -62,10 +62,7 @@ def sweep(
     """
     begin = time.monotonic()
     at_least_one(seeds=seeds, threads=threads)
-    if max_hours is not None and not max_hours > 0:  # so that nan, too, is refused
-        raise BadInput(f"--max-hours {max_hours:g}: give more than 0.")
-    if protocol not in ("final", "full"):
-        raise BadInput(f"--protocol {protocol}: choose final or full.")
+    _check_words(protocol, max_hours)
     placement, chosen = Placement(executor, jobs, address), choose(joined(methods), settings_of(settings))
     spec, folder = suite_of(suite), Path(out)
     taught = orders_of(spec, orders_text(orders)), lengths_of(spec, lengths_text(lengths))
@@ -83,6 +80,13 @@ def sweep(
     results = results_of(work.paths)
     _check(results, work, len(grid), max_hours if time.monotonic() >= deadline else None)
     return results
+
+
+def _check_words(protocol: str, max_hours: float | None) -> None:
+    if max_hours is not None and not max_hours > 0:  # so that nan, too, is refused
+        raise BadInput(f"--max-hours {max_hours:g}: give more than 0.")
+    if protocol not in ("final", "full"):
+        raise BadInput(f"--protocol {protocol}: choose final or full.")
 
 
 def _check(results: Results, work: Work, runs: int, hours: float | None) -> None:
