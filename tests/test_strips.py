@@ -15,6 +15,9 @@ from cpbench.reports.write import load, write_report
 from synthetic import FORGETS, KEEPS, ORDER, record
 
 
+RESULTS = Path(__file__).parent.parent / "results"
+
+
 def nothing(key):
     return []
 
@@ -113,3 +116,11 @@ def test_a_strip_that_is_none_is_refused_with_its_path_and_what_to_do(results, c
 def test_a_strip_holds_every_concept_of_the_order(results, tmp_path):
     list(write_strips(results, sized(tmp_path / "units", 64)))
     assert [row.name for row in sheet_rows(entry_named(results, "dsc"), nothing)] == ORDER
+
+
+def test_every_committed_strip_is_small_and_of_a_committed_record():
+    strips = {path: e for path, e in entries(RESULTS) if e.strip is not None}
+    assert {e.strip for e in strips.values()} == set(RESULTS.glob("*/*/*.webp"))
+    for entry in strips.values():
+        assert entry.strip.stat().st_size <= LIMIT
+        assert sprite_of(entry, nothing).rows == 2 * entry.tasks
