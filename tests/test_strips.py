@@ -14,7 +14,6 @@ from cpbench.reports.strips import LIMIT, write_strips
 from cpbench.reports.write import load, write_report
 from synthetic import FORGETS, KEEPS, ORDER, record
 
-
 RESULTS = Path(__file__).parent.parent / "results"
 
 
