@@ -64,7 +64,7 @@ class Column:
 
 
 class Table:
-    """Rows that belong to runs: columns that say which run it is, and columns of the row."""
+    """Rows that belong to runs: columns that identify the run, and columns of the row."""
 
     def __init__(self, of_run: Kinds, of_row: Kinds) -> None:
         self.of_run = {name: Column(kind) for name, kind in of_run.items()}

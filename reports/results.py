@@ -200,9 +200,9 @@ def _columns(rows: Sequence[Any], names: Iterable[str]) -> dict[str, list[Any]]:
 
 
 def _of_run(run: Run) -> dict[str, Any]:
-    told = {name: getattr(run, name) for name in ("suite", "backbone", "method", "seed", "protocol", "profile")}
+    facts = {name: getattr(run, name) for name in ("suite", "backbone", "method", "seed", "protocol", "profile")}
     options = json.dumps(run.options, sort_keys=True)
-    return told | {"run": run.id, "options": options, "order": ">".join(run.order), "tasks": len(run.order)}
+    return facts | {"run": run.id, "options": options, "order": ">".join(run.order), "tasks": len(run.order)}
 
 
 def _of_board(number: int, board: Board, method: str) -> dict[str, Any]:
@@ -220,8 +220,8 @@ def _of_line(board: Board, line: Line) -> dict[str, Any]:
     rank = board.ranks.get(line.method)
     places = {"rank": rank.place, "rank_best": rank.best, "rank_worst": rank.worst} if rank else {}
     estimates = {key: number for name, e in line.values.items() for key, number in _ends(name, e)}
-    told = {"bound": line.bound, "headline": board.headline, "runs": line.values["average"].n}
-    return {**told, **places, "first_is_better": rank is not None and rank.behind, **estimates}
+    facts = {"bound": line.bound, "headline": board.headline, "runs": line.values["average"].n}
+    return {**facts, **places, "first_is_better": rank is not None and rank.behind, **estimates}
 
 
 def _ends(name: str, e: Estimate) -> Iterator[tuple[str, float]]:

@@ -154,8 +154,8 @@ def _ceilings(result: Result) -> dict[str, float]:
 
 def _pictures(counts: Stack, metrics: list[str]) -> tuple[int, ...]:
     """How many pictures the cells of concepts hold, by the first of :data:`_OF_PICTURES` that was measured."""
-    told = next((metric for metric in _OF_PICTURES if metric in metrics), None)
-    found = counts[metrics.index(told)] if told else counts.max(axis=0, initial=0)
+    metric = next((name for name in _OF_PICTURES if name in metrics), None)
+    found = counts[metrics.index(metric)] if metric else counts.max(axis=0, initial=0)
     return tuple(sorted({int(n) for n in found[:, 1:].ravel() if n}))
 
 

@@ -45,7 +45,7 @@ def caption(board: Board) -> str:
 
 
 def _captioned(draw: Plot, board: Board) -> Figure | None:
-    """A plot under a line that says which runs it shows."""
+    """A plot under a line that names the runs it shows."""
     figure = draw(board)
     if figure is not None:
         figure.suptitle(caption(board), fontsize=9, x=0.01, ha="left")

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import PlaceHolderLayoutEngine
 from matplotlib.transforms import Bbox
 
-# Okabe and Ito's colours: told apart by the colour-blind; markers and dashes tell them apart in grey.
+# Okabe and Ito's colours, which the colour-blind can distinguish; markers and dashes distinguish them in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 
@@ -22,7 +22,7 @@ MARKERS = "osD^vPX"
 
 
 GROUPS = ("#0072B2", "#000000", "#E69F00", "#882255")
-"""Colours of many lines, seven of each; told apart in grey too."""
+"""Colours of many lines, seven of each; they differ in grey too."""
 
 
 DASHES = ("-", "--", ":", "-.")
