@@ -1,4 +1,4 @@
-"""``cpbench`` that notes when two living processes do one unit at once. Used by the fault campaign.
+"""Runs ``cpbench``, and notes if two living processes compute the same unit at once. Used by the fault campaign.
 
 Usage: fault_child.py AUDIT_FOLDER ARGUMENTS...
 """
@@ -12,7 +12,7 @@ from cpbench.benchmark.storage import store
 
 AUDIT = Path(os.environ.setdefault("CPBENCH_AUDIT", sys.argv[1] if len(sys.argv) > 1 else ""))
 checkpoint.EVERY, checkpoint.SHARE = 0.1, 1e9  # its tasks are short; which checkpoints they go on from is noted
-plainly, loading = store.Store._do, checkpoint.Checkpoints.load
+putting, loading = store.Store.put, checkpoint.Checkpoints.load
 
 
 def alive(pid):
@@ -23,19 +23,24 @@ def alive(pid):
     return state not in "ZX"
 
 
-def audited(self, key, inputs, write):
+def audited(self, key, inputs, write, *, wait=True):
     mark = AUDIT / f"{key}.doing"
-    try:
-        before = int(mark.read_text())
-    except (OSError, ValueError):
-        before = None
-    if before is not None and before != os.getpid() and alive(before):
-        (AUDIT / f"{key}.{os.getpid()}.violation").write_text(f"{before} was at work")
-    mark.write_text(str(os.getpid()))
-    try:
-        return plainly(self, key, inputs, write)
-    finally:
-        mark.unlink(missing_ok=True)
+
+    def marked(folder):
+        try:
+            before = int(mark.read_text())
+        except (OSError, ValueError):
+            before = None
+        if before is not None and before != os.getpid() and alive(before):
+            (AUDIT / f"{key}.{os.getpid()}.violation").write_text(f"{before} was at work")
+        mark.write_text(str(os.getpid()))
+        mark.with_suffix(".begun").touch()
+        try:
+            return write(folder)
+        finally:
+            mark.unlink(missing_ok=True)
+
+    return putting(self, key, inputs, marked, wait=wait)
 
 
 def noted(self, phase):
@@ -46,7 +51,7 @@ def noted(self, phase):
 
 
 checkpoint.Checkpoints.load = noted
-store.Store._do = audited  # also in spawned processes: they import this file as their main module
+store.Store.put = audited  # also in spawned processes: they import this file as their main module
 
 if __name__ == "__main__":
     from cpbench.benchmark.cli.main import main

@@ -1,4 +1,4 @@
-"""What a sweep saves by doing shared work once: the same grid as one plan, then cell by cell in stores of their own.
+"""What a sweep saves by doing shared work once: a grid as one plan, then run by run in stores of their own.
 
 Run by hand on a real suite (an hour and a half): ``python tests/sharing.py --suite toybox-6 --methods lora,vera``.
 """
@@ -27,9 +27,9 @@ from cpbench.methods.registry import choose
 
 @dataclass
 class Effort:
-    """What was done: units, trainings by method; seconds on the clock, of the units themselves, and of the processor.
+    """What was computed: units, trainings by method; seconds on the clock, of the units alone, and of the processor.
 
-    Those of the processor can be compared where other work goes on beside.
+    Only those of the processor can be compared on a machine that does other work meanwhile.
     """
 
     units: int = 0
@@ -39,13 +39,13 @@ class Effort:
     cpu: float = 0.0
 
     def add(self, other: Effort) -> None:
-        """Count what another has done."""
+        """Add another effort."""
         self.trained.update(other.trained)
         for name in ("units", "wall", "own", "cpu"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
     def __call__(self, event) -> None:
-        """Count a unit that was done."""
+        """Count a unit that is done."""
         if getattr(event, "fate", None) == "done":
             self.units += 1
             self.own += event.seconds
@@ -55,12 +55,12 @@ class Effort:
 
 
 def session(suite: Suite, home: Path) -> Session:
-    """Models, and a store that is empty."""
+    """Models, and an empty store."""
     return Recipe(suite, home, load_profile(suite.evaluation.profile), suite.backbone, device="cpu").open(print)
 
 
 def do(plans, made: Session, out: Path) -> Effort:
-    """Do some runs with everything loaded."""
+    """Compute some runs with everything loaded."""
     effort, begin, cpu = Effort(), time.perf_counter(), time.process_time()
     work = carry_out(made, [plans], Placement(), made.recorder(out), effort)
     effort.wall, effort.cpu = time.perf_counter() - begin, time.process_time() - cpu
@@ -69,14 +69,14 @@ def do(plans, made: Session, out: Path) -> Effort:
 
 
 def prefixes(grid: Grid) -> int:
-    """Distinct beginnings of the orders of a grid, as far as they are learned."""
+    """The number of distinct prefixes of the orders of a grid, up to its lengths."""
     return len({order[:n] for order in grid.orders for length in grid.lengths for n in range(1, length + 1)})
 
 
 def compare(suite: Suite, grid: Grid, folder: Path) -> tuple[Effort, Effort]:
     """The whole grid in one store, then each of its runs in a store of its own.
 
-    What the process does once for both is not counted: the models are loaded, and the longest run is done before.
+    What a process does only once is not counted: the models are loaded, and the longest run is computed first.
     """
     made = session(suite, folder / "shared")
     plans = list(grid.plans(made.planner("final")))
@@ -90,7 +90,7 @@ def compare(suite: Suite, grid: Grid, folder: Path) -> tuple[Effort, Effort]:
 def table(grid: Grid, together: Effort, alone: Effort) -> Table:
     """Both ways side by side."""
     made = Table("way", "units", "trained", "distinct prefixes", "seconds", "of the units", "ratio", "CPU")
-    for name, e in (("one plan", together), ("cell by cell", alone)):
+    for name, e in (("one plan", together), ("run by run", alone)):
         trained = ", ".join(f"{n} {method}" for method, n in sorted(e.trained.items()))
         wanted = str(prefixes(grid)) if e is together else ""
         seconds = f"{e.wall:.1f}", f"{e.own:.1f}", f"{e.wall / e.own:.3f}", f"{e.cpu:.1f}"
@@ -100,7 +100,7 @@ def table(grid: Grid, together: Effort, alone: Effort) -> Table:
 
 
 def equal(folder: Path) -> bool:
-    """Whether both ways have the same scores."""
+    """Whether both ways give the same scores."""
     outs = [
         {p.name: json.loads(p.read_text())["scores"] for p in (folder / o).rglob("*.json")}
         for o in ("out", "out-alone")

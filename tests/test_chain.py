@@ -1,4 +1,4 @@
-"""Keys and plans: what is shared, and what changes what."""
+"""Keys and plans: what runs share, and which inputs change which keys."""
 
 import pytest
 
@@ -91,7 +91,7 @@ def test_the_full_protocol_measures_every_cell(suite, lora):
     assert cells(planner(suite, protocol="full").run(lora, (0, 1), 0)) == {(i, j) for i in range(3) for j in (1, 2)}
 
 
-def test_drift_is_told_from_the_pictures_right_after_learning_and_the_priors_from_the_base_model(suite, lora):
+def test_drift_is_measured_against_pictures_right_after_learning_and_the_prior_against_the_base_model(suite, lora):
     plan = planner(suite).run(lora, (0, 1), 0)
     at = {(x.i, x.j, len(x.draw.subjects)): x for x in plan.cells if x.measure}
     assert at[2, 1, 1].measure.before == at[1, 1, 1].draw.key

@@ -2,7 +2,6 @@
 
 import errno
 import math
-import time
 from dataclasses import dataclass, field
 
 import pytest
@@ -23,7 +22,7 @@ class Unit:
 
 @dataclass
 class Workers:
-    """Does nothing, in the given number of places; ends units in the order of their start, as ``fates`` say."""
+    """Computes nothing, in the given number of places; units end in the order of their start, with given ``fates``."""
 
     places: int = 1
     fates: dict = field(default_factory=dict)
@@ -33,7 +32,7 @@ class Workers:
     def free(self):
         return self.places - len(self.under_way)
 
-    def start(self, unit, tell):
+    def start(self, unit, on_event):
         self.under_way.append(unit)
         self.log.append(unit.key)
 
@@ -73,7 +72,7 @@ def test_needs_that_are_not_part_of_the_plan_are_done_already():
     assert hands.log == ["b"]
 
 
-def test_an_error_costs_only_what_depends_on_it_and_each_of_these_tells_it():
+def test_an_error_costs_only_what_depends_on_it_and_each_of_these_reports_it():
     hands = Workers(fates={"b": ["failed"]})
     outcome, ended = do(CHAIN, hands)
     assert hands.log == ["a", "b", "x"]
@@ -81,39 +80,62 @@ def test_an_error_costs_only_what_depends_on_it_and_each_of_these_tells_it():
     assert ("c", "failed") in ended and not outcome.lost
 
 
-def test_a_lost_unit_is_told_so_that_another_round_can_follow():
+def test_a_lost_unit_is_reported_so_that_another_round_can_follow():
     outcome, _ = do(CHAIN, Workers(fates={"b": ["lost"]}))
     assert outcome.lost
 
 
-def test_what_another_process_is_doing_is_put_off_and_the_others_go_first():
+@dataclass
+class Clock:
+    """Stands for the ``time`` module of the scheduler: its seconds pass only where something sleeps."""
+
+    now: float = 1000.0
+    naps: list = field(default_factory=list)
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.naps.append(round(seconds, 6))
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    made = Clock()
+    monkeypatch.setattr("cpbench.benchmark.run.scheduler.time", made)
+    return made
+
+
+def test_what_another_process_is_doing_is_put_off_and_the_others_go_first(clock):
     hands = Workers(fates={"a": ["busy", "busy"]})
-    begin = time.monotonic()
     outcome, ended = do(CHAIN, hands)
     assert hands.log == ["a", "x", "a", "a", "b", "c", "y"]
-    assert time.monotonic() - begin >= 1.0, "half a second between two tries"
+    assert clock.naps == [0.5, 0.5], "half a second between two tries"
     assert ("a", "busy") not in ended and outcome.left == 0
 
 
-def test_after_a_while_it_is_told_once_for_whom_a_unit_is_waited(monkeypatch):
-    monkeypatch.setattr("cpbench.benchmark.run.scheduler.PATIENCE", 0.4)
-    heard = []
-    execute({"a": Unit("a")}, Workers(fates={"a": ["busy"] * 4}), heard.append)
-    assert [e.who for e in heard if isinstance(e, Awaited)] == ["a busy"]
+@pytest.mark.parametrize(("tries", "reports"), [(20, 0), (21, 1), (100, 1)])
+def test_after_ten_seconds_it_is_reported_once_which_process_a_unit_waits_for(tries, reports, clock):
+    events = []
+    execute({"a": Unit("a")}, Workers(fates={"a": ["busy"] * tries}), events.append)
+    assert [e.who for e in events if isinstance(e, Awaited)] == ["a busy"] * reports
+    assert len(clock.naps) == tries
 
 
-def test_after_the_deadline_nothing_is_begun_and_what_is_under_way_is_finished():
-    hands = Workers(places=2)
-    hands_start = hands.start
+def test_after_the_deadline_nothing_is_begun_and_what_is_under_way_is_finished(clock):
+    """Each start takes 6 s, so that the second one begins before the deadline, and the third one would not."""
+    hands = Workers(places=3)
+    begin = hands.start
 
-    def slow(unit, tell):
-        hands_start(unit, tell)
-        time.sleep(0.06)
+    def slow(unit, on_event):
+        begin(unit, on_event)
+        clock.now += 6
 
     hands.start = slow
-    outcome, ended = do([Unit(k) for k in "abcdef"], hands, time.monotonic() + 0.1)
-    assert 2 <= len(hands.log) < 6
-    assert len(ended) == len(hands.log) and outcome.left == 6 - len(hands.log)
+    outcome, ended = do([Unit(k) for k in "abcdef"], hands, clock.now + 10)
+    assert hands.log == ["a", "b"]
+    assert [key for key, _ in ended] == ["a", "b"] and outcome.left == 4
 
 
 @pytest.mark.parametrize(("fate", "error"), [("refused", BadInput), ("full", FailedRun)])
@@ -144,8 +166,8 @@ def test_whatever_a_method_raises_is_an_error_of_its_unit_alone(kind, tmp_path):
 def test_a_full_disk_is_known_by_its_number_also_in_the_words_of_another_library(tmp_path):
     from safetensors import SafetensorError
 
-    told = "Error while serializing: I/O error: No space left on device (os error 28)"
-    for error in (OSError(errno.ENOSPC, "No space left"), OSError(errno.EDQUOT, "quota"), SafetensorError(told)):
+    text = "Error while serializing: I/O error: No space left on device (os error 28)"
+    for error in (OSError(errno.ENOSPC, "No space left"), OSError(errno.EDQUOT, "quota"), SafetensorError(text)):
         ended = attempt(Unit("a"), Broken(error, tmp_path), lambda event: None)
         assert ended.fate == "full" and "free some ('cpbench gc')" in ended.error
     assert attempt(Unit("a"), Broken(OSError(errno.EIO, "disk"), tmp_path), lambda event: None).fate == "failed"

@@ -6,7 +6,7 @@ import subprocess
 from contextlib import contextmanager
 
 import pytest
-from fault_campaign import told
+from fault_campaign import timeless_records
 
 from conftest import status_of, task
 from cpbench.benchmark.protocol import unwatched
@@ -50,9 +50,9 @@ def _run(suite_file, out, *more):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_a_disk_of_any_size_that_is_full_is_told_in_a_sentence_and_more_room_is_all_it_takes(
+def test_a_full_disk_of_any_size_is_reported_in_one_sentence_and_more_room_is_all_that_it_takes(
     jobs, tmp_path, suite_file, capfd, monkeypatch
 ):
     assert _run(suite_file, tmp_path / "calm") == 0
@@ -67,6 +67,6 @@ def test_a_disk_of_any_size_that_is_full_is_told_in_a_sentence_and_more_room_is_
             assert statuses[size] == 0 or "no space left" in err
             subprocess.run(["mount", "-o", "remount,size=100m", home], check=True)
             assert _run(suite_file, tmp_path / f"out-{size}") == 0
-            assert told(tmp_path / f"out-{size}") == told(tmp_path / "calm")
+            assert timeless_records(tmp_path / f"out-{size}") == timeless_records(tmp_path / "calm")
     print(statuses)
     assert set(statuses.values()) <= {0, 1} and list(statuses.values()).count(1) >= len(statuses) // 2

@@ -53,15 +53,14 @@ def test_a_unit_whose_process_always_dies_fails_with_a_sentence_and_the_others_a
                 os.kill(worker.process.pid, signal.SIGKILL)
 
     class Killing(Pool):
-        def start(self, unit, tell):
-            super().start(unit, tell)
+        def start(self, unit, on_event):
+            super().start(unit, on_event)
             kill(None)
 
     with Killing(recipe, 1) as pool:
         outcome = execute(units, pool, kill)
     assert (
-        f"its process ended {TRIES} times (signal SIGKILL); most likely there is too little memory"
-        in (outcome.errors[doomed.key])
+        f"its process ended {TRIES} times (signal SIGKILL); probably too little memory" in (outcome.errors[doomed.key])
     )
     assert set(outcome.errors) | store.keys() == set(units)
     assert any(isinstance(units[k], Train) and units[k].method.name == "vera" for k in store.keys())
@@ -78,7 +77,7 @@ from cpbench.benchmark.run.pool import spawn
 if __name__ == "__main__":
     worker = spawn(None)
     print(worker.process.pid, flush=True)
-    time.sleep(60)
+    time.sleep(3600)
 """
     script = recipe.home.parent / "parent.py"
     script.write_text(code)
@@ -86,17 +85,17 @@ if __name__ == "__main__":
     child = int(parent.stdout.readline())
     parent.kill()
     parent.communicate()
-    for _ in range(200):
+    for _ in range(6000):
         try:
             os.kill(child, 0)
         except ProcessLookupError:
             return
         time.sleep(0.05)
     os.kill(child, signal.SIGKILL)
-    pytest.fail("the worker outlived its parent by ten seconds")
+    pytest.fail("the worker outlived its parent by five minutes")
 
 
-def test_that_the_model_cannot_be_loaded_is_told_by_every_unit_and_not_by_a_traceback(recipe, capfd):
+def test_every_unit_reports_that_the_model_cannot_be_loaded_and_none_with_a_traceback(recipe, capfd):
     from dataclasses import replace
 
     units, _ = units_of(recipe, "lora")

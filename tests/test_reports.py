@@ -304,11 +304,11 @@ def spent_by_the_command(*arguments):
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory is counted in kB on Linux")
-def test_ten_thousand_records_become_tables_in_ten_seconds_and_a_site_in_sixty(tmp_path):
+def test_ten_thousand_records_become_tables_and_a_site_within_a_gigabyte_and_two_megabytes(tmp_path, show):
     many(tmp_path / "results", 10_000)
     folders = ("--results", tmp_path / "results", "--out", tmp_path / "out")
     tables, site = (spent_by_the_command(*folders, "--only", part) for part in ("tables", "site"))
-    print(f"tables {tables[0]:.1f} s, {tables[1]:.0f} MB; site {site[0]:.1f} s, {site[1]:.0f} MB")
-    assert tables[0] < 10 and site[0] < 60 and max(tables[1], site[1]) < 1000
+    show(f"tables {tables[0]:.1f} s, {tables[1]:.0f} MB; site {site[0]:.1f} s, {site[1]:.0f} MB")
+    assert max(tables[1], site[1]) < 1000
     pages = tmp_path / "out" / "site"
     assert sum((pages / name).stat().st_size for name in ("index.html", "site.css", "site.js")) < 2e6

@@ -42,20 +42,20 @@ HIT_WHILE_IMPORTING = """
 import os, sys
 from cpbench.benchmark.run.signals import answered, stopper
 
-with answered(stopper()):
+with answered(stopper(patience=300)):
     try:
         import imported_late
         for _ in range(10**9):
             pass
     except KeyboardInterrupt:
-        print("stopped after", sorted(sys.modules["imported_late"].told))
+        print("stopped after", sorted(sys.modules["imported_late"].seen))
 """
 LATE = """
 import os, signal, time
-told = ["begun"]
+seen = ["begun"]
 os.kill(os.getpid(), signal.{name})
 time.sleep(0.2)
-told.append("ended")
+seen.append("ended")
 """
 
 
@@ -63,16 +63,18 @@ told.append("ended")
 def test_a_signal_that_hits_an_import_is_answered_after_it(tmp_path, name):
     (tmp_path / "imported_late.py").write_text(LATE.format(name=name))
     call = [sys.executable, "-c", HIT_WHILE_IMPORTING]
-    done = subprocess.run(call, capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    done = subprocess.run(call, capture_output=True, text=True, cwd=tmp_path, timeout=300)
     assert (done.stdout, done.stderr) == ("stopped after ['begun', 'ended']\n", "")
 
 
 def test_an_import_that_does_not_end_is_cut_off_after_a_while_and_once(tmp_path):
-    (tmp_path / "imported_late.py").write_text(LATE.format(name="SIGINT").replace("0.2", "60"))
-    code = HIT_WHILE_IMPORTING.replace('sorted(sys.modules["imported_late"].told)', "time.sleep(0.3)")
-    code = code.replace("stopper()", "stopper(patience=0.5)")
+    (tmp_path / "imported_late.py").write_text(LATE.format(name="SIGINT").replace("0.2", "3600"))
+    code = HIT_WHILE_IMPORTING.replace('sorted(sys.modules["imported_late"].seen)', "time.sleep(0.3)")
+    code = code.replace("patience=300", "patience=0.5")
     call = [sys.executable, "-c", f"import time\n{code}\nprint('and nothing more')"]
-    done = subprocess.run(call, capture_output=True, text=True, cwd=tmp_path, timeout=50)  # the import takes 60 s
+    done = subprocess.run(
+        call, capture_output=True, text=True, cwd=tmp_path, timeout=300
+    )  # the import would take an hour
     assert done.stderr == "" and done.stdout.endswith("and nothing more\n")
 
 
@@ -91,7 +93,7 @@ with answered(stopper()):
 def test_what_a_module_calls_while_it_is_imported_itself_is_stopped_at_once(tmp_path):
     (tmp_path / "calls.py").write_text(CALLED)
     call = [sys.executable, "-c", "import calls"]
-    done = subprocess.run(call, capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    done = subprocess.run(call, capture_output=True, text=True, cwd=tmp_path, timeout=300)
     assert (done.stdout, done.stderr) == ("stopped\n", "")
 
 
@@ -108,7 +110,7 @@ with answered(end_process):
 """
 
 
-def test_where_no_command_answers_one_sentence_is_said_and_the_process_ends_without_an_exception():
+def test_where_no_command_answers_one_sentence_is_printed_and_the_process_ends_without_an_exception():
     done = subprocess.run([sys.executable, "-c", HIT_WHILE_LOADING], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "cpbench: interrupted.\n")
 
@@ -119,7 +121,7 @@ from multiprocessing import get_context
 from cpbench.benchmark.run.signals import answered, deaf, uninterrupted
 
 def early(pipe):
-    os.kill(os.getpid(), signal.SIGINT)  # as one that is hit while it still imports
+    os.kill(os.getpid(), signal.SIGINT)  # as if it were hit while it still imports
     deaf()
     os.kill(os.getpid(), signal.SIGINT)
     pipe.send("alive")

@@ -1,5 +1,6 @@
 """The same sweep in one process, in two, on a Ray cluster of two nodes, and resumed: the same results."""
 
+import errno
 import json
 import math
 import os
@@ -12,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from fault_campaign import told
+from fault_campaign import timeless_records
 from filelock import FileLock
 from rich.table import Table
 
@@ -73,7 +74,7 @@ def test_one_process_two_a_cluster_and_a_resumed_run_give_the_same_records(tmp_p
     process.send_signal(signal.SIGKILL)
     process.communicate()
     outputs["resumed"] = finish(start(tmp_path, suite_file, "resumed", "--jobs", 2))
-    records = {name: told(tmp_path / name / "out") for name in outputs}
+    records = {name: timeless_records(tmp_path / name / "out") for name in outputs}
     table = Table("way", "records", "scores", "equal to one process")
     for name, found in records.items():
         scores = sum(len(r["scores"]) for r in found.values())
@@ -100,9 +101,9 @@ def under_way(units, kind):
     """A unit of a kind that is being done, and by which process."""
     for owner in units.glob("*.partial/owner.json"):
         with suppress(OSError, ValueError):
-            told = json.loads(owner.read_text())
-            if told["kind"] == kind:
-                return owner.parent.stem, told["pid"]
+            who = json.loads(owner.read_text())
+            if who["kind"] == kind:
+                return owner.parent.stem, who["pid"]
     return None
 
 
@@ -140,13 +141,13 @@ def test_a_node_that_is_killed_in_the_middle_of_training_costs_nothing_but_time(
             os.kill(pid, signal.SIGKILL)
     assert (units / key / "state").is_dir(), "the other node did it"
     finish(start(tmp_path, suite_file, "calm"))
-    assert told(tmp_path / "killed" / "out") == told(tmp_path / "calm" / "out")
+    assert timeless_records(tmp_path / "killed" / "out") == timeless_records(tmp_path / "calm" / "out")
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.filterwarnings("ignore")
-def test_a_cluster_tells_of_the_units_under_way_and_for_whom_one_waits(tmp_path, cluster):
+def test_a_cluster_reports_the_units_under_way_and_which_process_one_waits_for(tmp_path, cluster):
     """The state that the second task needs is being made by this process, which takes its time."""
     from cpbench.benchmark.run.cluster import ray_executor
     from cpbench.benchmark.run.events import Awaited, Ended, Started, Ticked
@@ -155,19 +156,19 @@ def test_a_cluster_tells_of_the_units_under_way_and_for_whom_one_waits(tmp_path,
     from cpbench.benchmark.suite.spec import load_suite
     from cpbench.methods.registry import choose
 
-    suite, home = load_suite(str(write_suite(tmp_path))), tmp_path / "told" / "home"
+    suite, home = load_suite(str(write_suite(tmp_path))), tmp_path / "reported" / "home"
     recipe = Recipe(suite, home, load_profile("toybox"), "tiny", device="cpu")
     session, seen = recipe.open(print), []
     (plan,) = session.plan(choose("lora", {}), [(0, 1)], [0], "end")
     first, *_ = plan.trains
 
-    def tell(event):
+    def on_event(event):
         seen.append(event)
         if isinstance(event, Awaited) and lock.is_locked:
             lock.release()
 
     with FileLock(session.store.locks / first.key) as lock, ray_executor(recipe, cluster.address) as do:
-        outcome = do(session.missing([plan]), tell, math.inf)
+        outcome = do(session.missing([plan]), on_event, math.inf)
     assert not outcome.errors and outcome.left == 0
     (waited,) = (e for e in seen if isinstance(e, Awaited))
     assert waited.unit.key == first.key
@@ -177,23 +178,26 @@ def test_a_cluster_tells_of_the_units_under_way_and_for_whom_one_waits(tmp_path,
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(3600)
 @pytest.mark.filterwarnings("ignore")
-def test_a_cluster_without_a_node_says_so_and_the_hours_that_are_over_end_the_run(tmp_path, cluster):
+def test_a_cluster_without_a_node_is_reported_and_the_time_limit_ends_the_run(tmp_path, cluster):
     for node in cluster.nodes_for_work:
         cluster.remove_node(node)
-    more = ("--executor", "ray", "--address", cluster.address, "--max-hours", 0.01)
+    more = ("--executor", "ray", "--address", cluster.address, "--max-hours", 0.03)
     process = start(tmp_path, write_suite(tmp_path), "nobody", *more)
-    out, _ = process.communicate(timeout=300)
+    out, _ = process.communicate(timeout=1200)
     assert process.returncode == 75, out
-    assert "waiting: the cluster has no node with 1 CPUs (--threads)." in out and "are over" in out
+    assert "waiting: the cluster has no node with 1 CPU (--threads)." in out and "--max-hours 0.03 reached" in out
     assert "Traceback" not in out
     finish(start(tmp_path, tmp_path / "tiny.yaml", "nobody"))
     assert "0 to do" in finish(start(tmp_path, tmp_path / "tiny.yaml", "nobody", *more)), "what is done needs no node"
 
 
 @pytest.mark.parametrize("how", ["--address", "RAY_ADDRESS"])
-def test_a_cluster_that_nothing_answers_for_is_told_within_seconds(tmp_path, suite_file, capsys, monkeypatch, how):
+def test_an_address_where_no_cluster_answers_is_refused_before_ray_tries_it(
+    tmp_path, suite_file, capsys, monkeypatch, how, show
+):
+    """The reason is that of the connection: Ray itself would try for minutes, and give another."""
     pytest.importorskip("ray", reason="Ray is not installed: pip install 'cpbench[ray]'")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -203,22 +207,23 @@ def test_a_cluster_that_nothing_answers_for_is_told_within_seconds(tmp_path, sui
     monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{port}")
     arguments = ("--methods", "base", "--suite", suite_file, "--out", tmp_path / "out", "--executor", "ray")
     assert status_of("run", *arguments, *address) == 2
-    assert f"--address 127.0.0.1:{port}: no Ray cluster answers" in capsys.readouterr().err
-    assert time.monotonic() - begin < 60, "the models and Ray are imported, no more"
+    reason = f"[Errno {errno.ECONNREFUSED}]"
+    assert f"--address 127.0.0.1:{port}: no Ray cluster answers ({reason}" in capsys.readouterr().err
+    show(f"refused after {time.monotonic() - begin:.1f} s, imports included")
 
 
-def test_hours_that_are_over_stop_a_run_at_a_unit_and_the_same_command_goes_on(tmp_path, suite_file, capsys):
+def test_a_time_limit_stops_a_run_at_a_unit_and_the_same_command_continues(tmp_path, suite_file, capsys):
     arguments = ["run", "--methods", "lora", "--suite", str(suite_file), "--out", str(tmp_path / "out")]
     assert status_of(*arguments, "--max-hours", "1e-9") == 75
-    told_so = capsys.readouterr()
-    assert "are over: 1 of 1 runs are not finished, 28 units are left; the same command continues" in told_so.err
+    err = capsys.readouterr().err
+    assert "--max-hours 1e-09 reached: 1 of 1 run unfinished, 28 units left; the same command continues" in err
     assert not list((tmp_path / "out").glob("*/*/*.json"))
     assert status_of(*arguments) == 0
     assert "28 to do" in capsys.readouterr().out
     assert len(list((tmp_path / "out").glob("*/*/*.json"))) == 1
 
 
-def test_records_that_can_never_be_written_are_told_in_a_sentence(tmp_path, suite_file, capsys, monkeypatch):
+def test_records_that_can_never_be_written_are_reported_in_one_sentence(tmp_path, suite_file, capsys, monkeypatch):
     def lost(self, plan, error=None):
         raise Lost("unit a is not there any more")
 
@@ -226,10 +231,12 @@ def test_records_that_can_never_be_written_are_told_in_a_sentence(tmp_path, suit
     arguments = ["run", "--methods", "base", "--suite", suite_file, "--out", tmp_path / "out"]
     for more in ((), ("--max-hours", 5)):
         assert status_of(*arguments, *more) == 1
-        assert "1 of 1 runs are not recorded: their units were found damaged" in capsys.readouterr().err
+        assert "1 of 1 run not recorded: their units were found damaged" in capsys.readouterr().err
 
 
-def test_a_damaged_input_that_only_a_later_unit_reads_is_done_again_within_the_same_run(tmp_path, suite_file, capsys):
+def test_a_damaged_input_that_only_a_later_unit_reads_is_computed_again_within_the_same_run(
+    tmp_path, suite_file, capsys
+):
     """The first run leaves a state and its pictures; the second learns more on top of the damaged state."""
     arguments = ["run", "--methods", "lora", "--suite", str(suite_file), "--out", str(tmp_path / "out")]
     assert status_of(*arguments, "--lengths", "1") == 0
@@ -239,20 +246,20 @@ def test_a_damaged_input_that_only_a_later_unit_reads_is_done_again_within_the_s
     state.write_bytes(bytes(content))
     assert status_of(*arguments) == 0
     assert "is damaged (state/adapter.safetensors does not match its checksum)" in capsys.readouterr().out
-    whole = told(tmp_path / "out")
+    whole = timeless_records(tmp_path / "out")
     assert status_of(*arguments[:-1], tmp_path / "again", "--lengths", "1,2") == 0
-    assert told(tmp_path / "again") == whole
+    assert timeless_records(tmp_path / "again") == whole
 
 
 def test_a_truncated_record_is_set_aside_and_written_again(tmp_path, suite_file, capsys):
     arguments = ["run", "--methods", "base", "--suite", str(suite_file), "--out", str(tmp_path / "out")]
     assert status_of(*arguments) == 0
     (path,) = (tmp_path / "out").glob("*/*/*.json")
-    whole = told(tmp_path / "out")
+    whole = timeless_records(tmp_path / "out")
     path.write_bytes(path.read_bytes()[:100])
     assert status_of(*arguments) == 0
     assert "not a result record" in (out := capsys.readouterr().out) and "set aside" in out
-    assert told(tmp_path / "out") == whole
+    assert timeless_records(tmp_path / "out") == whole
     assert path.with_suffix(".damaged").exists()
 
 
@@ -264,4 +271,4 @@ def test_the_script_for_one_machine_runs_a_sweep_on_a_cluster_of_its_own(tmp_pat
     command = [script, "--methods", "base", "--suite", suite_file, "--out", tmp_path / "out"]
     done = subprocess.run(command, env=os.environ | {"PATH": path}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert len(told(tmp_path / "out")) == 1
+    assert len(timeless_records(tmp_path / "out")) == 1
