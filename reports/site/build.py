@@ -5,11 +5,14 @@ from __future__ import annotations
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup
 
 from ...benchmark.hashing import digest
 from ...benchmark.records.result import Result
@@ -57,6 +60,18 @@ def build(
         yield from _board_pages(place, env, shared, methods, pictures, read, out)
 
 
+@pass_context
+def _term(context: Context, key: str, text: str = "") -> Markup:
+    """A word that links to its entry in the glossary and shows its meaning, wherever the page is."""
+    return _link(str(context["root"]), key, text)
+
+
+@cache
+def _link(root: str, key: str, text: str) -> Markup:
+    link = '<a class="term" href="{}glossary.html#{}" title="{}">{}</a>'
+    return Markup(link).format(root, key, TERMS[key].text, text or TERMS[key].name)
+
+
 def _environment() -> Environment:
     """Templates that escape every value and refuse unknown names; all of them see the glossary as ``terms``."""
     env = Environment(
@@ -66,7 +81,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.globals["terms"] = TERMS
+    env.globals |= {"terms": TERMS, "term": _term}
     return env
 
 
