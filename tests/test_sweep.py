@@ -195,7 +195,7 @@ def test_a_cluster_without_a_node_is_reported_and_the_time_limit_ends_the_run(tm
 
 @pytest.mark.parametrize("how", ["--address", "RAY_ADDRESS"])
 def test_an_address_where_no_cluster_answers_is_refused_before_ray_tries_it(
-    tmp_path, suite_file, capsys, monkeypatch, how, show
+    tmp_path, suite_file, capfd, monkeypatch, how, show
 ):
     """The reason is that of the connection: Ray itself would try for minutes, and give another."""
     pytest.importorskip("ray", reason="Ray is not installed: pip install 'cpbench[ray]'")
@@ -208,7 +208,7 @@ def test_an_address_where_no_cluster_answers_is_refused_before_ray_tries_it(
     arguments = ("--methods", "base", "--suite", suite_file, "--out", tmp_path / "out", "--executor", "ray")
     assert status_of("run", *arguments, *address) == 2
     reason = f"[Errno {errno.ECONNREFUSED}]"
-    assert f"--address 127.0.0.1:{port}: no Ray cluster answers ({reason}" in capsys.readouterr().err
+    assert f"--address 127.0.0.1:{port}: no Ray cluster answers ({reason}" in capfd.readouterr().err
     show(f"refused after {time.monotonic() - begin:.1f} s, imports included")
 
 

@@ -47,7 +47,7 @@ def sweep(
 ) -> Results:
     """Run methods on a suite, write one record per run below ``out``, and return the results.
 
-    Work that several runs share is done once, and what is in the store is not done again: the same call continues a
+    Work that several runs share is done once, and finished work is taken from the store: the same call continues a
     sweep that was stopped. With ``jobs`` above 1, call it inside ``if __name__ == "__main__":``, since other processes
     import the script.
 
