@@ -20,15 +20,18 @@ from ..hashing import digest
 from ..plan.costs import Costs
 from ..plan.survey import Untrained
 from ..plan.units import Choice, Draw, Kind, Measure
-from ..protocol import Inspectable, Method, Task, Tick
+from ..protocol import Inspectable, Method, Pictures, Prompt, Question, Task, Tick
 from ..scoring.classifier import PICTURES, ROUNDS, TRIALS
 from ..scoring.scorer import StoredImages
 from ..suite.concepts import subject_of, training_pictures
 from .events import OnEvent, Preparing
 from .session import Session
 
+PATIENCE = 20.0
+"""Seconds that a measurement may take. What would take longer is estimated from a single prediction of the noise, and
+methods for which no time is left are given the mean of the others."""
 _UPDATES = 3
-_BUDGET = 20.0  # seconds for all methods; those not measured in this time are given the mean of the others
+_TRAINING = 3  # a forward and a backward pass, in forward passes
 _LONG = 2.0  # seconds; a later phase that would take longer is extrapolated from its first ticks
 _FILE = "calibration.json"
 
@@ -70,7 +73,12 @@ class _Clock:
 
 
 def calibrated(
-    session: Session, methods: Sequence[Choice], left: Counter[Kind], known: Costs, on_event: OnEvent
+    session: Session,
+    methods: Sequence[Choice],
+    left: Counter[Kind],
+    known: Costs,
+    on_event: OnEvent,
+    patience: float = PATIENCE,
 ) -> Costs:
     """Costs, with those of kinds that the store has no units of measured on this machine, now or earlier."""
     lacking = [kind for kind in left if left[kind] and kind not in known.seconds and kind[0] != "Real"]
@@ -82,7 +90,10 @@ def calibrated(
     wanted = {_key(session, methods, kind): kind for kind in lacking}
     if fresh := {key: kind for key, kind in wanted.items() if key not in kept}:
         on_event(Preparing("measuring the speed of this machine"))
-        kept |= _measured(session, methods, fresh)
+        try:
+            kept |= _measured(session, methods, fresh, patience)
+        except Exception:  # what fails here fails in a unit too, which reports it
+            return known
         _write(file, kept)
     found = {kind: kept[key] for key, kind in wanted.items() if key in kept}
     return replace(known, seconds={**known.seconds, **found}, calibrated=True)
@@ -96,27 +107,52 @@ def _key(session: Session, methods: Sequence[Choice], kind: Kind) -> str:
     return digest([kind, options, made, sizes, suite.evaluation.model_dump(), session.recipe.profile.name])
 
 
-def _measured(session: Session, methods: Sequence[Choice], wanted: Mapping[str, Kind]) -> dict[str, float]:
+def _measured(
+    session: Session, methods: Sequence[Choice], wanted: Mapping[str, Kind], patience: float
+) -> dict[str, float]:
     """Seconds per kind; methods that fail, or for which no time is left, are given the mean of the others."""
-    found, training, begin = dict[str, float](), list[float](), time.perf_counter()
+    found, training, begin, single = dict[str, float](), list[float](), time.perf_counter(), _prediction(session)
     if any(kind[0] != "Train" for kind in wanted.values()):
-        others = _without_training(session)
-        found |= {key: others[kind[0]] for key, kind in wanted.items() if kind[0] != "Train"}
+        try:
+            others = _without_training(session, single, patience)
+        except Exception:  # too few pictures for a metric, say: the unit that scores them reports it
+            others = {}
+        found |= {key: others[kind[0]] for key, kind in wanted.items() if kind[0] in others}
     for key, kind in wanted.items():
         method = next((m for m in methods if m.name == kind[1] and m.make), None)
-        if method is not None and time.perf_counter() - begin < _BUDGET:
+        if method is not None and time.perf_counter() - begin < patience:
             try:
-                found[key] = _training(session, method)
+                found[key] = _training(session, method, single, patience)
             except Exception:  # a failing method is reported by the unit that runs it
                 continue
             training.append(found[key])
-    usual = {key: float(np.mean(training)) for key, kind in wanted.items() if kind[0] == "Train" and training}
-    return usual | found
+    usual = float(np.mean(training)) if training else _update(session, single) * session.suite.training.steps
+    return {key: usual for key, kind in wanted.items() if kind[0] == "Train"} | found
 
 
-def _training(session: Session, method: Choice) -> float:
+def _prediction(session: Session) -> float:
+    """Seconds to predict the noise of one picture; the better of two measurements, if the first was quick."""
+    concept, seconds = session.suite.concepts[0], list[float]()
+    pictures, backbone = training_pictures(session.suite, concept)[:1], session.runner.backbone
+    middle = backbone.scheduler.config.num_train_timesteps // 2
+    question = Question(0, Prompt(session.suite.prompts.train, (subject_of(concept),)), middle, 0)
+    while len(seconds) < 2 and sum(seconds) < 1:
+        begin = time.perf_counter()
+        backbone.explain(pictures, [question])
+        seconds.append(time.perf_counter() - begin)
+    return min(seconds)
+
+
+def _update(session: Session, single: float) -> float:
+    """Seconds per training update, from those of a single prediction."""
+    return _TRAINING * session.suite.training.batch * single
+
+
+def _training(session: Session, method: Choice, single: float, patience: float) -> float:
     """Mean seconds per task of a method on the suite, from its first two tasks."""
     assert method.make is not None
+    if 2 * _UPDATES * _update(session, single) > patience:
+        return _update(session, single) * session.suite.training.steps
     seconds, learner = list[float](), method.make(session.runner.backbone.copy(), 0)
     for number, concept in enumerate(session.suite.concepts[:2], 1):
         clock = _Clock(session.suite.training.steps)
@@ -137,15 +173,24 @@ def _task(learner: Method, task: Task, clock: _Clock) -> float:
     return clock.seconds
 
 
-def _without_training(session: Session) -> dict[str, float]:
-    """Mean seconds per unit that draws, scores or classifies, in one run of the base model."""
-    suite, backbone = session.suite, session.runner.backbone
-    concept, n = suite.concepts[0], suite.sampling.batch
-    prompts = [text.format(concept.noun) for text in suite.prompts.evaluation]
-    texts = [k % len(prompts) for k in range(n)]
+def _drawn(session: Session, prompts: Sequence[str], single: float, patience: float) -> tuple[float, Pictures]:
+    """Seconds to draw one picture, and one per prompt; training pictures if drawing would take too long."""
+    steps, n = 2 * session.suite.sampling.steps, len(prompts)  # each step predicts with and without the prompt
+    if steps * n * single > patience:
+        pictures = training_pictures(session.suite, session.suite.concepts[0])
+        return steps * single, pictures[np.arange(n) % len(pictures)]
     begin = time.perf_counter()
-    pictures = backbone.sample([prompts[k] for k in texts], list(range(n)))
-    draw = (time.perf_counter() - begin) / n
+    pictures = session.runner.backbone.sample(prompts, list(range(n)))
+    return (time.perf_counter() - begin) / n, pictures
+
+
+def _without_training(session: Session, single: float, patience: float) -> dict[str, float]:
+    """Mean seconds per unit that draws, scores or classifies, in one run of the base model."""
+    suite = session.suite
+    concept, n = suite.concepts[0], suite.sampling.batch
+    texts = [k % len(suite.prompts.evaluation) for k in range(n)]
+    prompts = [suite.prompts.evaluation[k].format(concept.noun) for k in texts]
+    draw, pictures = _drawn(session, prompts, single, patience)
     seconds = []
     for k in (0, 1):  # the first also computes the features of real pictures, which are cached
         begin = time.perf_counter()
