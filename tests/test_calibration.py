@@ -50,6 +50,12 @@ def test_what_the_store_knows_is_not_measured(session):
     assert calibrated(session, choose("lora", {}), left("lora"), known, pytest.fail) is known
 
 
+def test_units_of_another_suite_are_no_measure_of_this_one(session):
+    known = Costs({kind: 1e6 for kind in left("lora")}, {}, 9, foreign=frozenset(kind for kind, _ in left("lora")))
+    found = calibrated(session, choose("lora", {}), left("lora"), known, lambda _: None)
+    assert all(found.second(kind) < 1e6 for kind in left("lora") if kind[0] != "Real")
+
+
 def test_a_slow_model_is_estimated_from_a_single_prediction(session, monkeypatch):
     """On a CPU, Stable Diffusion takes minutes per update: nothing is trained or drawn to tell so."""
     monkeypatch.setattr(Learner, "learn", lambda *_: pytest.fail("it trains"))

@@ -18,13 +18,15 @@ _GUESS = {"Train": 30.0, "Draw": 3.0, "Measure": 0.5, "Real": 1.0, "Classify": 2
 class Costs:
     """Mean seconds and bytes per unit, by kind, and the number of units that they were measured on.
 
-    ``calibrated``: kinds that the store has no units of were timed on this machine.
+    ``calibrated``: kinds that the store has no such units of were timed on this machine. ``foreign``: kinds whose means
+    are those of other suites or weights, since the store has none that are alike.
     """
 
     seconds: Mapping[Kind, float]
     bytes: Mapping[Kind, float]
     measured: int
     calibrated: bool = False
+    foreign: frozenset[str] = frozenset()
 
     def time(self, units: Counter[Kind], jobs: int = 1) -> float:
         """The seconds that units take in ``jobs`` processes."""
@@ -57,7 +59,9 @@ def costs(store: Store, there: set[str], like: Mapping[str, str] | None = None) 
         for name in {(kind, method), (kind, "")}:
             seconds[alike][name] += [meta["seconds"]] if "seconds" in meta else []
             space[alike][name].append(disk_bytes(store.folder / key))
-    return Costs(_means(seconds), _means(space), len(keys[:: max(1, len(keys) // _SAMPLE)]))
+    own = {kind for (kind, _), found in seconds[True].items() if found}
+    foreign = frozenset(kind for kind, _ in seconds[False]) - own
+    return Costs(_means(seconds), _means(space), len(keys[:: max(1, len(keys) // _SAMPLE)]), foreign=foreign)
 
 
 def _means(values: Mapping[bool, Mapping[Kind, list[float]]]) -> dict[Kind, float]:

@@ -81,8 +81,9 @@ def calibrated(
     patience: float = PATIENCE,
 ) -> Costs:
     """Costs, with those of kinds that the store has no units of measured on this machine, now or earlier."""
-    lacking = [kind for kind in left if left[kind] and kind not in known.seconds and kind[0] != "Real"]
-    lacking = [kind for kind in lacking if not (kind[0] != "Train" and (kind[0], "") in known.seconds)]
+    alike = {kind for kind in known.seconds if kind[0] not in known.foreign}
+    lacking = [kind for kind in left if left[kind] and kind not in alike and kind[0] != "Real"]
+    lacking = [kind for kind in lacking if kind[0] == "Train" or (kind[0], "") not in alike]
     if not lacking:
         return known
     file = session.recipe.home / _FILE
