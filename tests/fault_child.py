@@ -5,9 +5,10 @@ Usage: fault_child.py AUDIT_FOLDER ARGUMENTS...
 
 import os
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
-from cpbench.benchmark.run import checkpoint
+from cpbench.benchmark.run import checkpoint, signals
 from cpbench.benchmark.storage import store
 
 AUDIT = Path(os.environ.setdefault("CPBENCH_AUDIT", sys.argv[1] if len(sys.argv) > 1 else ""))
@@ -56,5 +57,13 @@ store.Store.put = audited  # also in spawned processes: they import this file as
 if __name__ == "__main__":
     from cpbench.benchmark.cli.main import main
 
-    (AUDIT / f"{os.getpid()}.up").touch()  # before, only the interpreter answers to signals
+    answered = signals.answered
+
+    @contextmanager
+    def marked_up(answer):
+        with answered(answer):
+            (AUDIT / f"{os.getpid()}.up").touch()  # before, only the interpreter answers to signals
+            yield
+
+    signals.answered = marked_up
     main(sys.argv[2:])

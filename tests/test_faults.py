@@ -10,13 +10,13 @@ from conftest import write_suite
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(7200)
+@pytest.mark.timeout(2400)
 def test_fifty_kills_ten_stops_and_every_kind_of_harm_lose_nothing_and_change_nothing(tmp_path, show):
     assert campaign(tmp_path, seed=0, kills=50, stops=10, show=show) == []
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(900)
 def test_a_task_that_is_killed_goes_on_from_its_checkpoint_to_the_undisturbed_result(tmp_path):
     suite = write_suite(tmp_path, training={"steps": 150, "batch": 2, "pictures": 2})
     c = Campaign(tmp_path, random.Random(0), suite)
