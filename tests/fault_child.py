@@ -66,4 +66,5 @@ if __name__ == "__main__":
             yield
 
     signals.answered = marked_up
-    main(sys.argv[2:])
+    del sys.argv[1]
+    main()

@@ -60,8 +60,10 @@ def _global(
 def main(arguments: list[str] | None = None) -> None:
     """Entry point: every expected error is one sentence on stderr and an exit status."""
     from ..errors import CpbenchError
-    from ..run.signals import answered
+    from ..run.signals import answer_with, answered
 
+    if arguments is None:  # a process of its own: signals are answered until it is gone
+        answer_with(end_process)
     try:
         with answered(end_process):
             app(arguments)

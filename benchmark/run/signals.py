@@ -12,22 +12,27 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+_BOTH = (signal.SIGINT, signal.SIGTERM)
 _AGAIN = 0.05  # seconds between two attempts
 
 
 @contextmanager
 def answered(answer: Callable[..., None]) -> Iterator[None]:
     """Call ``answer`` for both signals inside the block; a signal that was ignored, as in background jobs, stays so."""
-    both = (signal.SIGINT, signal.SIGTERM)
-    before = {each: signal.getsignal(each) for each in both}
-    for each in both:
-        if before[each] != signal.SIG_IGN:
-            signal.signal(each, answer)
+    before = {each: signal.getsignal(each) for each in _BOTH}
+    answer_with(answer)
     try:
         yield
     finally:
-        for each in both:
+        for each in _BOTH:
             signal.signal(each, before[each])
+
+
+def answer_with(answer: Callable[..., None]) -> None:
+    """Call ``answer`` for both signals from now on; a signal that is ignored stays so."""
+    for each in _BOTH:
+        if signal.getsignal(each) != signal.SIG_IGN:
+            signal.signal(each, answer)
 
 
 def stopper(patience: float = 10.0) -> Callable[..., None]:
