@@ -13,7 +13,7 @@ from sklearn.metrics.pairwise import polynomial_kernel
 from conftest import write_suite
 from cpbench.benchmark.errors import BadInput
 from cpbench.benchmark.models.extractors import Preparation
-from cpbench.benchmark.run.runner import read_pictures, write_pictures
+from cpbench.benchmark.run.work.pictures import read_pictures, write_pictures
 from cpbench.benchmark.scoring import functional
 from cpbench.benchmark.suite.concepts import check_suite
 from cpbench.benchmark.suite.spec import load_suite

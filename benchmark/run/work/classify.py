@@ -1,0 +1,38 @@
+"""Classify real pictures among concepts by the noise error of a model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...models.backbone import Backbone
+from ...plan.units import Classify
+from ...protocol import Explaining, Prompt, Tick, Watch
+from ...scoring.classifier import PICTURES, confusion
+from ...scoring.classifier import classify as classified
+from ...storage.store import Store
+from ...suite.concepts import subject_of, unseen_pictures
+from ...suite.spec import Suite
+from .learn import method_of
+
+
+def classify(
+    unit: Classify, suite: Suite, backbone: Backbone, store: Store, folder: Path, watch: Watch
+) -> dict[str, Any]:
+    """Write ``confusion.json``; an empty table for a method that does not give its noise error."""
+    trained = unit.method if unit.state else None
+    model: Any = method_of(trained.make, 0, unit.state, backbone, store) if trained else backbone
+    table = []
+    if isinstance(model, Explaining):
+        held = [unseen_pictures(suite, c)[:PICTURES] for c in unit.concepts]
+        truth = [k for k, pictures in enumerate(held) for _ in pictures]
+        prompts = [Prompt(suite.prompts.train, (subject_of(c),)) for c in unit.concepts]
+        watch(Tick("classify", 0, len(truth)))
+        found = classified(model.explain, np.concatenate(held), prompts) if truth else np.array([], np.int64)
+        table = confusion(truth, found, len(held)).tolist()
+        watch(Tick("classify", len(truth), len(truth)))
+    (folder / "confusion.json").write_text(json.dumps(table))
+    return {}
