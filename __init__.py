@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from .benchmark.protocol import Prompt as Prompt
     from .benchmark.protocol import Subject as Subject
     from .benchmark.protocol import Task as Task
+    from .benchmark.records.reading import read_result as read_result
     from .benchmark.records.result import Result as Result
-    from .benchmark.records.result import read_result as read_result
     from .benchmark.suite.spec import Suite as Suite
     from .benchmark.suite.spec import load_suite as load_suite
     from .benchmark.verbs.check import check as check
@@ -55,7 +55,7 @@ _PUBLIC = {
     "Suite": "benchmark.suite.spec",
     "load_suite": "benchmark.suite.spec",
     "Result": "benchmark.records.result",
-    "read_result": "benchmark.records.result",
+    "read_result": "benchmark.records.reading",
     "CpbenchError": "benchmark.errors",
 }
 __all__ = [*_PUBLIC, "__version__", "methods"]

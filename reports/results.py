@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..benchmark.errors import BadInput
-from ..benchmark.records.result import Result, Run, read_result, record_paths
+from ..benchmark.records.files import record_files
+from ..benchmark.records.reading import read_result
+from ..benchmark.records.result import Result, Run
 from ..benchmark.wording import counted
 from .analysis.board import Board, Line, boards
 from .analysis.entry import Entry, entry_of, failure, uncollected
@@ -56,7 +59,7 @@ def load_results(*folders: Path | str, upper: Collection[str] = ()) -> Results:
     """
     found: dict[Path, Path] = {}
     for folder in map(Path, folders or ("results",)):
-        paths = record_paths(folder)
+        paths = record_files(folder, _warn)
         if not paths:
             raise BadInput(f"{folder} holds no records; make some with 'cpbench run --methods dsc,clora'.")
         found |= {path.relative_to(folder): path for path in paths}
@@ -143,7 +146,10 @@ class Results:
         content = _Content()
         with uncollected():
             for path in self.paths:
-                content.add(read_result(path))
+                try:
+                    content.add(read_result(path))
+                except BadInput as fault:
+                    _warn(str(fault))
         return content
 
     @cached_property
@@ -171,6 +177,10 @@ class Results:
         table = self._leaderboard[_SHOWN].to_html(index=False, float_format=lambda v: f"{v:.3f}", na_rep="")
         failed = "".join(f"<li>{escape(error)}</li>" for error in self._content.errors)
         return f"<p>{escape(repr(self))}</p>{table}" + (f"<p>Failed runs:</p><ul>{failed}</ul>" if failed else "")
+
+
+def _warn(fault: str) -> None:
+    warnings.warn(fault, stacklevel=2)
 
 
 @dataclass

@@ -10,7 +10,8 @@ import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..benchmark.records.result import iterate_results, read_result, result_path
+from ..benchmark.records.reading import OnFault, read_records, read_result, unheard
+from ..benchmark.records.result import result_path
 from .analysis.board import FindPictures, by_method, first_run
 from .analysis.entry import Entry, entry_of
 from .samples import stored_rows
@@ -21,7 +22,9 @@ LIMIT = 60_000
 _QUALITIES = (90, 80, 70, 60, 50, 40)
 
 
-def write_strips(made: Path, pictures: FindPictures, kept: Path | None = None) -> Iterator[Path]:
+def write_strips(
+    made: Path, pictures: FindPictures, kept: Path | None = None, on_fault: OnFault = unheard
+) -> Iterator[Path]:
     """Write the strip of one run per method and suite whose pictures are in the store, and give its path.
 
     ``made``: the folder of records whose units are in the store. ``kept``: the folder of the strips, the same by
@@ -30,7 +33,7 @@ def write_strips(made: Path, pictures: FindPictures, kept: Path | None = None) -
     """
     kept = kept if kept is not None else made
     suites: dict[str, list[Entry]] = {}
-    for _, result in iterate_results(made):
+    for _, result in read_records(made, on_fault=on_fault):
         path = result_path(kept, result.run)
         same = kept == made or (path.exists() and set(read_result(path).scores) == set(result.scores))
         if same and result.status == "ok":

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..benchmark.errors import BadInput, unknown
-from ..benchmark.records.result import Result, read_result
+from ..benchmark.records.reading import OnFault, read_result, unheard
+from ..benchmark.records.result import Result
 from .analysis import summaries
 from .analysis.board import Board, FindPictures, Methods, boards, first_run
 from .analysis.entry import Entry, entries, failure, uncollected
@@ -43,11 +44,14 @@ class Report:
         return path, read_result(path)
 
 
-def load(folder: Path, methods: Methods | None = None) -> Report:
-    """Read all records; ``methods`` marks upper bounds. Raises BadInput where no run is finished."""
+def load(folder: Path, methods: Methods | None = None, on_fault: OnFault = unheard) -> Report:
+    """Read all records; ``methods`` marks upper bounds, ``on_fault`` is called for files that are passed over.
+
+    Raises BadInput where no run is finished.
+    """
     done, failed, paths = list[Entry](), list[str](), dict[str, Path]()
     with uncollected():
-        for path, entry in entries(folder):
+        for path, entry in entries(folder, on_fault):
             if entry.status == "ok":
                 done.append(entry)
                 paths[entry.run.id] = path

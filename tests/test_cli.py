@@ -12,7 +12,7 @@ from functools import partial
 import pytest
 
 from conftest import outcome_of, write_suite
-from cpbench.benchmark.records.result import iterate_results
+from cpbench.benchmark.records.reading import read_records
 
 
 def run_arguments(suite_file, out, *more, methods="lora"):
@@ -21,7 +21,7 @@ def run_arguments(suite_file, out, *more, methods="lora"):
 
 def told(folder):
     """The records of a folder without what may differ: times."""
-    records = [r.model_dump(exclude={"created"}) for _, r in iterate_results(folder)]
+    records = [r.model_dump(exclude={"created"}) for _, r in read_records(folder, on_fault=pytest.fail)]
     for record in records:
         for cost in record["cost"]:
             for field in ("train_seconds", "seconds_per_picture", "peak_memory_bytes"):
@@ -38,14 +38,14 @@ def test_a_run_writes_a_record_and_prints_the_leaderboard(capsys, suite_file, tm
     assert (status, err) == (0, "")
     assert "lora" in out
     assert "ceiling" in out
-    records = [r for _, r in iterate_results(tmp_path / "out")]
+    records = [r for _, r in read_records(tmp_path / "out", on_fault=pytest.fail)]
     assert [r.run.method for r in records] == ["base", "lora"]
     assert all(r.status == "ok" and r.scores for r in records)
 
 
 def test_a_second_run_does_nothing_and_leaves_the_record_untouched(capsys, suite_file, tmp_path):
     outcome_of(capsys, *run_arguments(suite_file, tmp_path / "out"))
-    (path, _), *_ = iterate_results(tmp_path / "out")
+    (path, _), *_ = read_records(tmp_path / "out", on_fault=pytest.fail)
     before = path.read_bytes()
     status, out, _ = outcome_of(capsys, *run_arguments(suite_file, tmp_path / "out"))
     assert status == 0
@@ -59,7 +59,7 @@ def test_a_dry_run_says_the_plan_and_does_nothing(capsys, suite_file, tmp_path):
     assert "2 runs (1 method × 2 orders × 1 seed) need 56 units of work, 14 of them shared" in out
     assert "0 found in the store, 42 to do" in out and "train lora" in out
     assert "short measurement on this machine" in out, "nothing is in the store that an estimate could be made from"
-    assert list(iterate_results(tmp_path / "out")) == []
+    assert list(read_records(tmp_path / "out", on_fault=pytest.fail)) == []
 
 
 def test_a_flipped_byte_in_a_state_is_noticed_and_the_record_comes_out_the_same(capsys, suite_file, tmp_path):

@@ -10,7 +10,7 @@ from plugin_folder import PLUGIN
 
 from conftest import status_of
 from cpbench.benchmark.protocol import unwatched
-from cpbench.benchmark.records.result import iterate_results
+from cpbench.benchmark.records.reading import read_records
 from cpbench.benchmark.scoring.metrics import Cell, rows
 from cpbench.benchmark.scoring.profiles import load_profile
 from cpbench.benchmark.suite.concepts import check_suite
@@ -63,7 +63,7 @@ def test_the_suite_on_the_page_runs_by_the_command_below_it(tmp_path, monkeypatc
     check_suite(load_suite("two-pets.yaml"))
     (command,) = re.findall(r"^cpbench (run .*two-pets.*)$", PAGE, re.MULTILINE)
     assert status_of(*command.split(), "--quiet") == 0
-    ((_, record),) = iterate_results(Path("results"))
+    ((_, record),) = read_records(Path("results"), on_fault=pytest.fail)
     assert record.status == "ok"
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from conftest import status_of
 from cpbench.benchmark.plan.costs import costs
-from cpbench.benchmark.records.result import iterate_results, write_result
+from cpbench.benchmark.records.reading import read_records
+from cpbench.benchmark.records.result import write_result
 from cpbench.benchmark.storage.inventory import faults, remove, runs, take_inventory, unused
 from cpbench.benchmark.storage.store import Store, disk_bytes
 from synthetic import record
@@ -95,7 +96,7 @@ def test_units_that_no_record_is_made_of_are_unused_and_scores_of_used_pictures_
     ):
         store.put(key, {"kind": kind, "needs": list(needs)}, write)
     assert names(unused(take_inventory(store.folder).units, tmp_path / "results")) == ["mx", "x", "y"]
-    assert next(iterate_results(tmp_path / "results"))
+    assert next(read_records(tmp_path / "results", on_fault=pytest.fail))
 
 
 def test_gc_refuses_to_look_for_unused_units_during_a_run_and_says_whose(messy, tmp_path, capsys):

@@ -16,7 +16,7 @@ from conftest import outcome_of, write_suite
 from cpbench.benchmark.checks.conformance import CHECKS
 from cpbench.benchmark.errors import BadInput, CpbenchError
 from cpbench.benchmark.plan.planner import Planner
-from cpbench.benchmark.records.result import iterate_results
+from cpbench.benchmark.records.reading import read_records
 from cpbench.benchmark.scoring.profiles import load_profile
 from cpbench.methods import plugins
 from cpbench.methods.build import CONSOLIDATIONS, options_of
@@ -269,7 +269,7 @@ def test_an_installed_method_runs_with_its_option_which_is_in_the_record(anchor,
     suite, out = write_suite(tmp_path), tmp_path / "results"
     arguments = ("--methods", "anchor", "--suite", suite, "--out", out, "--threads", 1, "--quiet")
     assert outcome_of(capsys, "run", *arguments, "--set", "anchor.strength=2.5")[0] == 0
-    ((_, record),) = iterate_results(out)
+    ((_, record),) = read_records(out, on_fault=pytest.fail)
     assert record.status == "ok"
     assert record.run.options == {
         "factory": "cpbench_anchor:anchor",

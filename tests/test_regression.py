@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from conftest import status_of
 from cpbench.benchmark.checks.regression import FALSE_ALARM, judge, place_of, spread_of, summaries
 from cpbench.benchmark.checks.verdicts import sentence, to_junit, to_markdown
-from cpbench.benchmark.records.result import iterate_results
+from cpbench.benchmark.records.reading import read_records
 from cpbench.benchmark.run.environment import environment, set_threads
 from cpbench.benchmark.verbs.check import of_profile, plan_of
 from cpbench.methods.registry import choose
@@ -100,7 +100,7 @@ def test_where_all_seeds_are_alike_one_picture_may_still_be_taken_for_another():
 @pytest.mark.parametrize("left", range(3))
 def test_no_seed_of_the_committed_records_raises_an_alarm_against_the_other_two(left):
     """Each method alone, and all at once: what a check on another machine would say of runs that did not change."""
-    pool = [r for _, r in iterate_results(RESULTS) if r.run.suite == "toybox-2"]
+    pool = [r for _, r in read_records(RESULTS, on_fault=pytest.fail) if r.run.suite == "toybox-2"]
     kept, new = [r for r in pool if r.run.seed != left], [r for r in pool if r.run.seed == left]
     spread, alarms, others = spread_of(kept), [], defaultdict(list)
     for place, found in ((place_of(r.run), summaries(r)) for r in kept):
@@ -181,7 +181,7 @@ def test_a_check_does_the_stored_runs_again_finds_a_changed_number_and_takes_it_
     assert "1 of 2 runs changed" in told.err and "base (seed 0)" in told.out
     assert ElementTree.parse(junit).getroot().get("failures") == "1" and "equal" in markdown.read_text()
     assert status_of("check", *same, "--methods", "lora", "--update", "the metric was mended") == 0
-    (new,) = [r for _, r in iterate_results(stored) if r.run.method == "lora"]
+    (new,) = [r for _, r in read_records(stored, on_fault=pytest.fail) if r.run.method == "lora"]
     assert new.environment["reason"] == "the metric was mended"
     (old,) = (stored / "tiny-2" / "lora" / "superseded").glob("*.json")
     assert json.loads(old.read_text())["scores"] == changed["scores"]

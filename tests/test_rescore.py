@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from conftest import outcome_of, status_of, write_suite
-from cpbench.benchmark.records.result import iterate_results
+from cpbench.benchmark.records.reading import read_records
 from cpbench.benchmark.scoring import metrics as cell
 from cpbench.benchmark.scoring import profiles
 from cpbench.benchmark.scoring.metrics import Metric
@@ -41,7 +41,7 @@ def score(capsys, suite_file, results, *more):
 
 
 def records(folder):
-    return {(r.run.method, r.run.profile): r for _, r in iterate_results(folder)}
+    return {(r.run.method, r.run.profile): r for _, r in read_records(folder, on_fault=pytest.fail)}
 
 
 def test_another_profile_gives_records_beside_the_old_and_trains_nothing(capsys, suite_file, ran):
@@ -73,7 +73,7 @@ def test_one_more_metric_is_added_to_the_record_and_survives_a_run_without_it(ca
 
 
 def test_rows_of_other_pictures_are_not_taken_over_into_a_new_record(capsys, suite_file, ran):
-    path, before = next((p, r) for p, r in iterate_results(ran) if r.run.method == "lora")
+    path, before = next((p, r) for p, r in read_records(ran, on_fault=pytest.fail) if r.run.method == "lora")
     strange = before.scores[0].model_copy(update={"metric": "red"})
     for units in (before.units, before.units | {"draw/1/1": "other"}):
         old = before.model_copy(update={"scores": [*before.scores, strange], "units": units})
@@ -85,13 +85,13 @@ def test_rows_of_other_pictures_are_not_taken_over_into_a_new_record(capsys, sui
 
 
 def test_scores_do_not_depend_on_what_was_scored_before_in_which_order_or_anew(capsys, suite_file, ran, tmp_path):
-    texts = {p.name: p.read_text() for p, _ in iterate_results(ran)}
+    texts = {p.name: p.read_text() for p, _ in read_records(ran, on_fault=pytest.fail)}
     for folder in (tmp_path / "home" / "features", *_measured(tmp_path / "home" / "units")):
         shutil.rmtree(folder)
     ids = sorted(r.run.id for r in records(ran).values())
     for one in ids[::-1]:
         assert score(capsys, suite_file, ran, one, "--out", tmp_path / "anew")[0] == 0
-    for path, result in iterate_results(tmp_path / "anew"):
+    for path, result in read_records(tmp_path / "anew", on_fault=pytest.fail):
         old = type(result).model_validate_json(texts[path.name])
         assert old.scores == result.scores and old.run == result.run
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from cpbench.benchmark.errors import BadInput
-from cpbench.benchmark.records.result import Result, json_schema, read_result, write_result
+from cpbench.benchmark.records.reading import read_result
+from cpbench.benchmark.records.result import Result, json_schema, write_result
 from cpbench.benchmark.suite.spec import load_suite
 from cpbench.methods.catalogue import UPPER_BOUNDS
 from cpbench.reports.analysis.board import boards

@@ -7,7 +7,7 @@ import pytest
 
 from conftest import status_of
 from cpbench.benchmark.checks.regression import judge
-from cpbench.benchmark.records.result import iterate_results
+from cpbench.benchmark.records.reading import read_records
 from cpbench.benchmark.records.stamp import MADE_ON, numerics
 from cpbench.reports.site.run import conditions_of
 from synthetic import entry
@@ -19,7 +19,7 @@ def again(tmp_path, suite_file):
 
     def run(name):
         assert status_of("run", "--methods", "base", "--suite", suite_file, "--out", tmp_path / name) == 0
-        ((_, record),) = iterate_results(tmp_path / name)
+        ((_, record),) = read_records(tmp_path / name, on_fault=pytest.fail)
         return record
 
     return run

@@ -7,11 +7,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
 from ..errors import BadInput, FailedRun, Interrupted, TimeOver
-from ..records.result import Result, read_result
+from ..records.reading import read_result
+from ..records.result import Result
 from ..run.progress import View, plan_table, watching
 from ..run.signals import answered, stopper
 
@@ -23,6 +25,11 @@ def parse_settings(texts: Sequence[str]) -> dict[str, str]:
         if not equals or "." not in key:
             raise BadInput(f"--set {key}: write it as section.option=value, e.g. dsc.temperature=0.05.")
     return {key: value for key, _, value in pairs}
+
+
+def warn(text: str) -> None:
+    """Print what a person should read as one line on stderr, as it is."""
+    typer.echo(f"cpbench: warning: {text}", err=True)
 
 
 @contextmanager

@@ -63,7 +63,7 @@ def _collect(results: Path | None, checkpoints: bool, dry_run: bool) -> None:
 def unused_units(stock: Inventory, results: Path) -> list[Path]:
     """Units that no record names; raises BadInput during a run, and for a folder without records, which names none."""
     from ..errors import BadInput
-    from ..records.result import iterate_results
+    from ..records.reading import read_records, unheard
     from ..storage.inventory import runs, unused
     from ..storage.store import home, owner
 
@@ -72,6 +72,6 @@ def unused_units(stock: Inventory, results: Path) -> list[Path]:
             f"--unused {results}: {busy[0]} is under way in this store, and no record names its "
             "finished units yet; wait until it ends, or omit --unused."
         )
-    if next(iterate_results(results), None) is None:
+    if next(read_records(results, on_fault=unheard), None) is None:
         raise BadInput(f"--unused {results} holds no records, so every unit would be removed; choose another folder.")
     return unused(stock.units, results)

@@ -41,12 +41,12 @@ def report(
     from ..verbs.report import check_report, keep_strips
     from ..verbs.report import report as verb
     from ..wording import counted
-    from .console import interruptible
+    from .console import interruptible, warn
 
     console = Console()
     if strips is not None:
         with interruptible(), console.status("writing strips"):
-            kept = keep_strips(results, strips)
+            kept = keep_strips(results, strips, warn)
         console.print(f"{counted(len(kept), 'film strip')} in {strips}.", highlight=False, soft_wrap=True)
         return
     columns = (TextColumn("{task.description:<18}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -60,7 +60,7 @@ def report(
                 tasks[part] = bars.add_task(part, total=of)
             bars.update(tasks[part], completed=done, total=of, visible=done < of)
 
-        paths = (check_report if check else verb)(results, out, only=only, on_progress=progress)
+        paths = (check_report if check else verb)(results, out, only=only, on_progress=progress, warn=warn)
     if check:
         console.print(f"{counted(len(paths), 'file')} in {out}: up to date.", highlight=False, soft_wrap=True)
         return

@@ -32,9 +32,9 @@ def list_(
 
     from ..errors import BadInput
     from ..verbs.listing import listed
-    from .console import table
+    from .console import table, warn
 
-    rows = listed(what, results)
+    rows = listed(what, results, warn)
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
         return
@@ -61,9 +61,10 @@ def _folded(row: dict[str, Any]) -> dict[str, Any]:
 def _one(run_id: str, results: Path) -> Result:
     """The only run whose id begins with ``run_id``; raises BadInput if there is not exactly one."""
     from ..errors import BadInput
-    from ..records.result import iterate_results
+    from ..records.reading import read_records
+    from .console import warn
 
-    found = [r for _, r in iterate_results(results) if r.run.id.startswith(run_id)]
+    found = [r for _, r in read_records(results, on_fault=warn) if r.run.id.startswith(run_id)]
     if len(found) != 1:
         near = "no runs" if not found else f"{len(found)} runs"
         raise BadInput(f"{near} in {results} start with '{run_id}'; see 'cpbench list runs --results {results}'.")

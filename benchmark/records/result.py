@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from ..errors import BadInput, explain
 from ..hashing import digest
 
 
@@ -108,28 +106,6 @@ def write_result(folder: Path, result: Result) -> Path:
     partial.write_text(result.model_dump_json(by_alias=True, indent=1) + "\n", encoding="utf-8")
     partial.replace(path)
     return path
-
-
-def read_result(path: Path) -> Result:
-    """Read and check one record; raises BadInput with the reason."""
-    try:
-        return Result.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read ({error.strerror}).") from None
-    except ValueError as error:
-        reason = explain(error) if isinstance(error, ValidationError) else str(error)
-        raise BadInput(f"{path}: not a result record ({reason.rstrip('.')}).") from None
-
-
-def record_paths(folder: Path) -> list[Path]:
-    """The files of all records below a folder, sorted; ``reported/``, which holds numbers of papers, is left out."""
-    return sorted(p for p in folder.glob("*/*/*.json") if p.relative_to(folder).parts[0] != "reported")
-
-
-def iterate_results(folder: Path) -> Iterator[tuple[Path, Result]]:
-    """All records below a folder, in the order of their paths."""
-    for path in record_paths(folder):
-        yield path, read_result(path)
 
 
 def json_schema() -> dict[str, Any]:

@@ -12,7 +12,8 @@ from typing import Any
 
 from ..errors import BadInput, Lost
 from ..plan.units import Classify, Measure, RunPlan, Unit
-from ..records.result import Result, Score, TaskCost, read_result, result_path, write_result
+from ..records.reading import read_result
+from ..records.result import Result, Score, TaskCost, result_path, write_result
 from ..records.stamp import MADE_ON, numerics
 from ..storage.inventory import read_record
 from ..storage.store import Store

@@ -13,7 +13,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from ..records.result import iterate_results
+from ..errors import BadInput
+from ..records.reading import read_records
+from ..wording import counted
 from .store import RECORD, RUN, disk_bytes, fault_of
 
 _STALE_SECONDS = 3600.0
@@ -113,8 +115,15 @@ def faults(units: Iterable[Path], on_unit: Callable[[], None]) -> dict[Path, str
 
 
 def unused(units: Iterable[Path], results: Path) -> list[Path]:
-    """Units that no record below ``results`` uses: neither listed in one, nor scores of units that are listed."""
-    used = {key for _, record in iterate_results(results) for key in record.units.values()}
+    """Units that no record below ``results`` uses: neither listed in one, nor scores of units that are listed.
+
+    Raises BadInput where any file there is faulty, for the units that it would name cannot be known.
+    """
+    faults = list[str]()
+    used = {key for _, record in read_records(results, on_fault=faults.append) for key in record.units.values()}
+    if faults:
+        more = f" (and {counted(len(faults) - 1, 'more file')})" if faults[1:] else ""
+        raise BadInput(f"{faults[0]}{more} Nothing was removed, since its units may be needed.")
 
     def needed(unit: Path) -> bool:
         inputs = read_record(unit).get("inputs", {})

@@ -17,7 +17,8 @@ from ..errors import BadInput, unknown
 from ..hashing import digest
 from ..models.loading import pick_device
 from ..plan.units import RunPlan
-from ..records.result import Result, Run, iterate_results, read_result, result_path, write_result
+from ..records.reading import read_records, read_result
+from ..records.result import Result, Run, result_path, write_result
 from ..records.stamp import numerics
 from ..run.environment import environment
 from ..run.events import OnEvent, Warned, ignored
@@ -40,6 +41,10 @@ class _Asked:
     device: str
     jobs: int
     on_event: OnEvent
+
+    def warn(self, text: str) -> None:
+        """Report what a person should read."""
+        self.on_event(Warned(text))
 
 
 def check(
@@ -81,7 +86,7 @@ def check(
 def _pool(asked: _Asked) -> list[Result]:
     """All stored runs of the suite under its own profile."""
     whose = asked.suite.name, asked.suite.evaluation.profile
-    stored = (r for _, r in iterate_results(asked.against))
+    stored = (r for _, r in read_records(asked.against, on_fault=asked.warn))
     records = [r for r in stored if (r.run.suite, r.run.profile) == whose and r.status == "ok"]
     if not records:
         raise BadInput(f"{asked.against} holds no records of {asked.suite.name}; name a folder with --against.")
@@ -111,14 +116,14 @@ def of_profile(result: Result) -> Result:
 def _given(folder: Path, asked: _Asked, stored: Sequence[Result]) -> list[Result]:
     """The records of a folder whose runs are also among the stored ones."""
     known = {(place_of(r.run), r.run.seed) for r in stored}
-    given = [r for _, r in iterate_results(folder) if r.run.suite == asked.suite.name]
+    given = [r for _, r in read_records(folder, on_fault=asked.warn) if r.run.suite == asked.suite.name]
     found = [r for r in given if (place_of(r.run), r.run.seed) in known]
     if not found:
         raise BadInput(
             f"{folder} holds no run that is stored in {asked.against}; choose another folder with --results."
         )
     if lost := known - {(place_of(r.run), r.run.seed) for r in found}:
-        asked.on_event(Warned(f"{counted(len(lost), 'stored run')} not compared: no record in {folder}."))
+        asked.warn(f"{counted(len(lost), 'stored run')} not compared: no record in {folder}.")
     return found
 
 
@@ -133,7 +138,7 @@ def _rerun(seeds: int, asked: _Asked, stored: Sequence[Result], folder: Path) ->
     place = writable(home() / "checks" / source_hash(pick_device(asked.device))).resolve()
     profile, own = load_profile(asked.suite.evaluation.profile), threads.pop() if len(threads) == 1 else None
     recipe = Recipe(asked.suite, place, profile, asked.suite.backbone, asked.device, dtypes.pop(), own)
-    with Store(place / "units", lambda text: asked.on_event(Warned(text))).in_use():
+    with Store(place / "units", asked.warn).in_use():
         session = open_session(recipe, asked.on_event)
         plans = [plan_of(session, r.run, chosen) for r in chosen]
         paths = run_plans(session, plans, Placement(jobs=asked.jobs), folder, asked.on_event)

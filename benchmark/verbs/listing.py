@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CpbenchError, unknown
+from ..records.reading import OnFault, read_records, unheard
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,14 +41,17 @@ def methods() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def listed(what: str, results: str | Path = "results") -> list[Row]:
-    """The rows of one of the lists; raises BadInput for a list that does not exist."""
+def listed(what: str, results: str | Path = "results", on_fault: OnFault = unheard) -> list[Row]:
+    """The rows of one of the lists; raises BadInput for a list that does not exist.
+
+    ``on_fault`` is called for each file of ``results`` that is passed over.
+    """
     if what not in LISTS:
         raise unknown("list", what, LISTS)
-    return list(LISTS[what](Path(results)))
+    return list(LISTS[what](Path(results), on_fault))
 
 
-def _methods(_: Path) -> Iterator[Row]:
+def _methods(*_: object) -> Iterator[Row]:
     from ...methods.plugins import described
 
     every = described().values()
@@ -61,7 +65,7 @@ def _methods(_: Path) -> Iterator[Row]:
         }
 
 
-def _options(_: Path) -> Iterator[Row]:
+def _options(*_: object) -> Iterator[Row]:
     """Every option with its value, what it does, the range it is tuned in, and the methods that use this value."""
     from ...methods.build import options_of
     from ...methods.catalogue import CATALOGUE, OPTIONS
@@ -87,27 +91,27 @@ def _option(key: str, value: object, description: str, methods: str, bounds: str
     return {"option": key, "value": shown, "what it does": description, "tuned within": bounds, "methods": methods}
 
 
-def _suites(_: Path) -> Iterator[Row]:
+def _suites(*_: object) -> Iterator[Row]:
     from ..suite.spec import load_suite, suite_names
 
     for suite in map(load_suite, suite_names()):
         yield {"suite": suite.name, "concepts": len(suite.concepts), "about": suite.title}
 
 
-def _backbones(_: Path) -> Iterator[Row]:
+def _backbones(*_: object) -> Iterator[Row]:
     yield {"backbone": "toybox", "what it is": "the embedded model: runs on the CPU, needs no download"}
     yield {"backbone": "tiny", "what it is": "a network with random weights, for tests"}
     yield {"backbone": "a folder or hub id", "what it is": "any Stable Diffusion 1.x or 2.x in diffusers' layout"}
 
 
-def _profiles(_: Path) -> Iterator[Row]:
+def _profiles(*_: object) -> Iterator[Row]:
     from ..scoring.profiles import PROFILES
 
     for p in PROFILES.values():
         yield {"profile": p.name, "what it is": p.sentence, "extractors": ", ".join(p.extractors)}
 
 
-def _metrics(_: Path) -> Iterator[Row]:
+def _metrics(*_: object) -> Iterator[Row]:
     from importlib.metadata import entry_points
 
     from ..scoring.metrics import GROUP, METRICS, load_metric
@@ -121,15 +125,13 @@ def _metrics(_: Path) -> Iterator[Row]:
             yield {"metric": m.name, "better": "higher" if m.higher_is_better else "lower", "what it is": m.sentence}
 
 
-def _runs(results: Path) -> Iterator[Row]:
-    from ..records.result import iterate_results
-
-    for _, result in iterate_results(results):
+def _runs(results: Path, on_fault: OnFault) -> Iterator[Row]:
+    for _, result in read_records(results, on_fault=on_fault):
         r = result.run
         yield {"run": r.id, "method": r.method, "suite": r.suite, "order": " ".join(r.order), "seed": r.seed}
 
 
-LISTS: dict[str, Callable[[Path], Iterator[Row]]] = {
+LISTS: dict[str, Callable[[Path, OnFault], Iterator[Row]]] = {
     "methods": _methods,
     "options": _options,
     "suites": _suites,

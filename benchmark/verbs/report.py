@@ -12,6 +12,7 @@ from ...reports.files import leftovers
 from ...reports.strips import write_strips
 from ...reports.write import OnProgress, load, unwatched, write_report
 from ..errors import Regression
+from ..records.reading import OnFault, unheard
 from ..storage.store import home, writable
 
 
@@ -21,14 +22,16 @@ def report(
     *,
     only: str | None = None,
     on_progress: OnProgress = unwatched,
+    warn: OnFault = unheard,
 ) -> list[Path]:
     """Write the report of all records in a folder, or one part of it, and return its files.
 
     only: ``tables``, ``plots``, ``samples``, ``site``, or one kind of plot such as ``curves``. Files of an earlier
-    report that this one does not write are removed. Raises BadInput if no run is finished.
+    report that this one does not write are removed. ``warn`` is called with a sentence for each file of ``results``
+    that is passed over. Raises BadInput if no run is finished.
     """
     methods = about_methods(Path(results))
-    found = load(Path(results), methods)
+    found = load(Path(results), methods, warn)
     return list(write_report(found, writable(Path(out)), methods, _pictures, only, on_progress))
 
 
@@ -38,13 +41,14 @@ def check_report(
     *,
     only: str | None = None,
     on_progress: OnProgress = unwatched,
+    warn: OnFault = unheard,
 ) -> list[Path]:
     """Check that a report is up to date, write nothing, and return its files.
 
     Raises Regression if a file is missing, differs from what the records give, or is left over from other records.
     """
     folder, methods = Path(out), about_methods(Path(results))
-    found = load(Path(results), methods)
+    found = load(Path(results), methods, warn)
     with tempfile.TemporaryDirectory() as temporary:
         paths = write_report(found, Path(temporary), methods, _pictures, only, on_progress)
         fresh = {p.relative_to(temporary).as_posix(): p for p in paths}
@@ -56,7 +60,7 @@ def check_report(
     return [folder / name for name in fresh]
 
 
-def keep_strips(results: str | Path = "results", into: str | Path | None = None) -> list[Path]:
+def keep_strips(results: str | Path = "results", into: str | Path | None = None, warn: OnFault = unheard) -> list[Path]:
     """Write a film strip beside the record of one run per method and suite, and return the strips.
 
     A strip is a small picture of everything that the run drew; a site shows it when the store no longer has the
@@ -64,7 +68,7 @@ def keep_strips(results: str | Path = "results", into: str | Path | None = None)
     equal scores, for example the committed ones; ``results`` by default.
     """
     kept = Path(into) if into is not None else None
-    return list(write_strips(Path(results), _pictures, kept))
+    return list(write_strips(Path(results), _pictures, kept, warn))
 
 
 def about_methods(results: Path) -> Methods:

@@ -10,8 +10,9 @@ from ...reports.results import Results
 from ..errors import BadInput, FailedRun
 from ..plan.planner import Planner
 from ..plan.units import RunPlan
-from ..records.result import Result, iterate_results
-from ..run.events import OnEvent, ignored
+from ..records.reading import read_records
+from ..records.result import Result
+from ..run.events import OnEvent, Warned, ignored
 from ..run.executors import Placement
 from ..run.session import Recipe, Session, open_session
 from ..run.sweep import run_plans
@@ -45,7 +46,7 @@ def score(
     """
     at_least_one(threads=threads)
     more = tuple(name.strip() for name in joined(metrics).split(",") if name.strip())
-    chosen, folder = _chosen(tuple(runs), Path(results)), Path(out if out is not None else results)
+    chosen, folder = _chosen(tuple(runs), Path(results), on_event), Path(out if out is not None else results)
     writable(folder)
     groups: dict[tuple[str, str, str], list[Result]] = {}
     for result in chosen:
@@ -64,9 +65,9 @@ def score(
     return found
 
 
-def _chosen(runs: tuple[str, ...], folder: Path) -> list[Result]:
+def _chosen(runs: tuple[str, ...], folder: Path, on_event: OnEvent) -> list[Result]:
     """The records whose ids begin with one of ``runs``; all if there is none."""
-    records = [r for _, r in iterate_results(folder) if r.status == "ok"]
+    records = [r for _, r in read_records(folder, on_fault=lambda text: on_event(Warned(text))) if r.status == "ok"]
     if not records:
         raise BadInput(f"{folder} holds no records; make some with 'cpbench run'.")
     for begin in runs:

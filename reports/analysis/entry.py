@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...benchmark.records.continual import Matrix
-from ...benchmark.records.result import Result, Run, Score, TaskCost, iterate_results
+from ...benchmark.records.reading import OnFault, read_records, unheard
+from ...benchmark.records.result import Result, Run, Score, TaskCost
 
 Stack = NDArray[np.float64]
 """Matrices of several metrics, stacked along the first axis."""
@@ -111,9 +112,9 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def entries(folder: Path) -> Iterator[tuple[Path, Entry]]:
-    """The records below a folder, one by one."""
-    for path, result in iterate_results(folder):
+def entries(folder: Path, on_fault: OnFault = unheard) -> Iterator[tuple[Path, Entry]]:
+    """The sound records below a folder, one by one; ``on_fault`` is called for others."""
+    for path, result in read_records(folder, on_fault=on_fault):
         strip = path.with_suffix(".webp")
         yield path, entry_of(result, strip if strip.exists() else None)
 
