@@ -1,0 +1,79 @@
+"""The records that cpbench ships: ``results/`` of a checkout, or the archive in an installed package."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from contextlib import suppress
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from zipfile import BadZipFile, ZipFile, ZipInfo
+
+from ..errors import Damaged
+from ..hashing import sha256
+from .store import home
+
+ARCHIVE = "baseline.zip"
+"""The file below ``results/`` of an installed package; ``setup.py`` makes it when a wheel is built."""
+_REMEDY = "reinstall cpbench"
+
+
+def baseline() -> Path:
+    """The folder of the shipped records, which is only read.
+
+    An archive is unpacked below :func:`.store.home` when it is first needed, and again where files are missing. Raises
+    Damaged if the package has no records or a damaged archive, and BadInput if the folder cannot be written.
+    """
+    folder = Path(__file__).parents[2] / "results"
+    archive = folder / ARCHIVE
+    if archive.is_file():
+        return unpacked(archive, home())
+    if not folder.is_dir():
+        raise Damaged(f"{folder} is missing; {_REMEDY}.")
+    return folder
+
+
+def unpacked(archive: Path, below: Path) -> Path:
+    """The folder below ``below`` with the content of an archive; processes that unpack at the same time agree on it.
+
+    Raises Damaged for a file that is no archive, and for one with a path that leads out of the folder.
+    """
+    folder = below / f"baseline-{sha256(archive)[:16]}"
+    try:
+        with ZipFile(archive) as packed:
+            files = [_inside(file, archive) for file in packed.infolist()]
+            if not _whole(files, folder):
+                _unpack(packed, folder)
+    except BadZipFile as error:
+        raise Damaged(f"{archive} is damaged ({error}); {_REMEDY}.") from None
+    return folder
+
+
+def _inside(file: ZipInfo, archive: Path) -> ZipInfo:
+    """The file; raises Damaged if its path is absolute or leads upwards, on any system."""
+    for path in (PurePosixPath(file.filename), PureWindowsPath(file.filename)):
+        if path.anchor or ".." in path.parts:
+            raise Damaged(f"{archive} has a file outside of its folder: {file.filename!r}; {_REMEDY}.")
+    return file
+
+
+def _whole(files: list[ZipInfo], folder: Path) -> bool:
+    """Whether all files are there with their sizes."""
+    try:
+        return folder.is_dir() and all((folder / f.filename).stat().st_size == f.file_size for f in files)
+    except OSError:
+        return False
+
+
+def _unpack(packed: ZipFile, folder: Path) -> None:
+    """Unpack under another name, then rename: no process ever sees half of the files."""
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="baseline-", suffix=".partial") as temporary:
+        fresh, old = Path(temporary) / "new", Path(temporary) / "old"
+        packed.extractall(fresh)
+        with suppress(FileNotFoundError):
+            folder.rename(old)
+        try:
+            fresh.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # else another process was faster
+                raise
+        shutil.rmtree(old, ignore_errors=True)
