@@ -6,6 +6,7 @@ CpbenchError
 ├── BadInput        an argument, a suite or a picture cannot be used      exit status 2
 ├── Damaged         a file does not match its checksum                    exit status 2
 ├── FailedRun       work was started and did not succeed                  exit status 1
+│   └── Faulty      a method or a metric breaks its contract, or raises   exit status 1
 ├── Lost            a finished unit is missing or damaged                 exit status 1
 ├── Busy            another process is computing the unit                 exit status 1
 ├── Regression      results differ from the stored ones                   exit status 3
@@ -41,6 +42,10 @@ class Damaged(CpbenchError):
 
 class FailedRun(CpbenchError):
     """Work that was started and did not succeed."""
+
+
+class Faulty(FailedRun):
+    """A method or a metric that raised an error (then the cause of this one), or returned what is not allowed."""
 
 
 class Lost(CpbenchError):

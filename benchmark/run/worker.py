@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from ..errors import Busy, CpbenchError, Lost
+from ..errors import Busy, CpbenchError, Faulty, Lost
 from ..plan.units import Unit
+from .checked import told
 from .events import Ended, Fate, OnUnitEvent, Started, Ticked, UnitEvent
 from .quiet import quiet_libraries
 from .runner import Runner
@@ -58,7 +59,7 @@ class Throttle:
 
 def attempt(unit: Unit, runner: Runner, on_event: OnUnitEvent) -> Ended:
     """Compute a unit, and return how it ended."""
-    begin = time.perf_counter()
+    begin, traceback = time.perf_counter(), runner.store.traceback(unit.key)
 
     def ended(fate: Fate, error: str | None = None) -> Ended:
         return Ended(unit, time.perf_counter() - begin, fate, error)
@@ -69,19 +70,20 @@ def attempt(unit: Unit, runner: Runner, on_event: OnUnitEvent) -> Ended:
         return ended("busy", str(error))
     except Lost as error:
         return ended("lost", str(error))
-    except CpbenchError as error:
-        return ended("refused" if error.status == 2 else "failed", str(error))
     except Exception as error:  # a failing plug-in must not stop the other runs
-        if _no_space(error):
+        if isinstance(error, CpbenchError) and not isinstance(error, Faulty):
+            return ended("refused" if error.status == 2 else "failed", str(error))
+        if _no_space(error) or _no_space(error.__cause__):
             return ended(
                 "full",
                 f"no space left in {runner.store.folder}; free some ('cpbench gc'), then run the same command again.",
             )
-        return ended("failed", f"{unit.title}: {type(error).__name__}: {error}")
+        return ended("failed", told(error, unit.title, traceback))
+    traceback.unlink(missing_ok=True)
     return ended("done")
 
 
-def _no_space(error: Exception) -> bool:
+def _no_space(error: BaseException | None) -> bool:
     """Whether the disk is full; libraries in Rust, such as safetensors, give the number only in the error's text."""
     full = (errno.ENOSPC, errno.EDQUOT)
     if isinstance(error, OSError):

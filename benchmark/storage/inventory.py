@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,8 @@ features takes seconds."""
 class Inventory:
     """The folders of a store by state. ``under_way`` are locked by a running process, ``left_over`` by none.
 
-    ``checkpoints`` belong to tasks that were interrupted, ``damaged`` are units that were set aside.
+    ``checkpoints`` belong to tasks that were interrupted, ``damaged`` are units that were set aside. ``tracebacks`` are
+    files, of units that failed.
     """
 
     units: list[Path]
@@ -35,10 +36,12 @@ class Inventory:
     left_over: list[Path]
     checkpoints: list[Path]
     damaged: list[Path]
+    tracebacks: list[Path] = field(default_factory=list)
 
     def named(self) -> dict[str, list[Path]]:
         """The folders that ``cpbench gc`` can remove, by state."""
-        return {"left over": self.left_over, "damaged": self.damaged, "checkpoints": self.checkpoints}
+        freed = {"left over": self.left_over, "damaged": self.damaged, "checkpoints": self.checkpoints}
+        return freed | {"tracebacks": self.tracebacks}
 
 
 def take_inventory(store: Path) -> Inventory:
@@ -61,6 +64,7 @@ def take_inventory(store: Path) -> Inventory:
             stock.checkpoints.append(path)
         else:
             stock.left_over.append(path)
+    stock.tracebacks.extend(sorted((store.parent / "tracebacks").glob("*.txt")))
     stock.left_over.extend(filter(_old, (store.parent / "features").glob("*.partial")))
     for folder in (store.parent / "checks").glob("*"):  # a check that ends removes its own
         if _old(folder) and _old(folder / "units") and not runs(folder / "units"):

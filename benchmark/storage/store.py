@@ -148,6 +148,10 @@ class Store:
         """The folder for checkpoints of a unit under way; it is removed when the unit is finished."""
         return self.folder / f"{key}.scratch"
 
+    def traceback(self, key: str) -> Path:
+        """The file for the traceback of a unit that failed; it is removed when the unit is finished."""
+        return self.folder.parent / "tracebacks" / f"{key}.txt"
+
 
 def owner(partial: Path) -> str:
     """Which process computes a unit under way, and what it does; the folder's name if that is unknown."""

@@ -1,0 +1,56 @@
+"""Units whose methods are checked at every call, and the tracebacks of those that failed."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..checks.contract import CheckedFactory
+from ..errors import Faulty
+from ..owners import Owner, owner_of, raised_at, summary
+from ..plan.units import Choice, Classify, Draw, Train, Unit
+from ..protocol import Method
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """A chosen method whose factory checks what its methods do."""
+
+    choice: Choice
+    make: Callable[[Any, int], Method] | None
+
+    @property
+    def name(self) -> str:
+        return self.choice.name
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        return self.choice.options
+
+    @property
+    def code(self) -> str:
+        return self.choice.code
+
+
+def checked(unit: Unit, size: int) -> Unit:
+    """The unit with its method, if it has one that learns, checked at every call; ``size``: side of its pictures."""
+    if not isinstance(unit, Train | Draw | Classify) or unit.method is None or unit.method.make is None:
+        return unit
+    choice: Choice = unit.method
+    make = CheckedFactory(unit.method.make, owner_of(choice.name, choice.options), size // 8 * 8)
+    return replace(unit, method=_Checked(choice, make))
+
+
+def told(error: Exception, title: str, file: Path) -> str:
+    """An error of a unit in one sentence, with the place where it was raised; the whole traceback is in ``file``."""
+    text = str(error) if isinstance(error, Faulty) else f"{summary(error)}, raised at {raised_at(error, Owner('', ''))}"
+    sentence = f"{title}: {text}"
+    with suppress(OSError):  # the error itself matters more
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(f"{sentence}.\n\n{''.join(traceback.format_exception(error))}")
+        return f"{sentence}; the traceback is in {file}."
+    return f"{sentence}."
