@@ -24,33 +24,10 @@ from torch.func import functional_call
 from ..errors import BadInput
 from ..protocol import Pictures, Question, Subject
 from ..suite.spec import Sampling
+from .token_table import TokenTable
 
 Params = Mapping[str, Tensor]
 _SAMPLERS = {"ddim": DDIMScheduler, "dpm++": DPMSolverMultistepScheduler}
-
-
-class TokenTable(nn.Module):
-    """A frozen embedding table with a separate parameter per new token, so that training cannot change old rows."""
-
-    def __init__(self, table: nn.Embedding) -> None:
-        super().__init__()
-        self.table = table
-        self.rows = nn.ParameterDict()
-
-    @property
-    def weight(self) -> Tensor:
-        """The frozen table (tokens, width); transformers reads its device and dtype from here."""
-        return self.table.weight
-
-    def forward(self, ids: Tensor) -> Tensor:
-        """Embeddings (n, length, width) of ids (n, length); ids beyond the table are the new tokens, in order."""
-        known = self.table.num_embeddings
-        embedded: Tensor = self.table(ids.clamp(max=known - 1))
-        if self.rows:
-            rows = torch.stack(list(self.rows.values())).to(embedded.dtype)
-            new = ids >= known
-            embedded = torch.where(new[..., None], rows[(ids - known).clamp(min=0)], embedded)
-        return embedded
 
 
 @dataclass
@@ -79,6 +56,11 @@ class Backbone:
         unet, text, tokenizer = copy.deepcopy((self.unet, self.text, self.tokenizer))
         return replace(self, unet=unet, text=text, tokenizer=tokenizer)
 
+    @property
+    def precision(self) -> torch.dtype:
+        """What is computed outside mixed precision: float64 if the weights are float64, else float32."""
+        return torch.float64 if next(self.unet.parameters()).dtype is torch.float64 else torch.float32
+
     # --- tokens ---------------------------------------------------------------------------------------------------
 
     @property
@@ -91,7 +73,7 @@ class Backbone:
         """Add a token with the embedding ``row`` (width,), returned for training; raises BadInput if it exists."""
         if self.tokenizer.add_tokens([AddedToken(token, normalized=False, special=False)]) != 1:
             raise BadInput(f"the token '{token}' is already in the vocabulary of {self.name}; rename the concept.")
-        parameter = nn.Parameter(row.detach().clone().to(self.device, torch.float32))
+        parameter = nn.Parameter(row.detach().clone().to(self.device, self.precision))
         self.tokens[token] = parameter
         return parameter
 
@@ -111,7 +93,7 @@ class Backbone:
     @torch.no_grad()
     def encode(self, pictures: Pictures) -> Tensor:
         """Scaled latents (n, c, h/8, w/8) of uint8 pictures (n, h, w, 3)."""
-        x = torch.from_numpy(pictures.copy()).to(self.device).permute(0, 3, 1, 2).float() / 127.5 - 1
+        x = torch.from_numpy(pictures.copy()).to(self.device).permute(0, 3, 1, 2).to(self.precision) / 127.5 - 1
         out = self.vae.encode(x)
         latents: Tensor = out.latent_dist.mode() if hasattr(out, "latent_dist") else out.latents
         scaled: Tensor = latents * self.vae.config.scaling_factor
@@ -120,9 +102,14 @@ class Backbone:
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Pictures:
         """Pictures, uint8 (n, 8h, 8w, 3), of scaled latents (n, c, h, w)."""
-        x = self.vae.decode(latents.float() / self.vae.config.scaling_factor).sample
-        x = ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1)
+        x = self.decoded(latents).round().to(torch.uint8).permute(0, 2, 3, 1)
         return np.ascontiguousarray(x.cpu().numpy())
+
+    @torch.no_grad()
+    def decoded(self, latents: Tensor) -> Tensor:
+        """Pixels in [0, 255] before they are rounded, (n, 3, 8h, 8w), of scaled latents (n, c, h, w)."""
+        x: Tensor = self.vae.decode(latents.to(self.precision) / self.vae.config.scaling_factor).sample
+        return (x.clamp(-1, 1) + 1) * 127.5
 
     def reconstruct(self, pictures: Pictures) -> Pictures:
         """Pictures (n, h, w, 3), encoded and decoded by the autoencoder.
@@ -208,7 +195,8 @@ class Backbone:
     def _batch(self, prompts: Sequence[str], seeds: Sequence[int], params: Params | None) -> Pictures:
         sampler = _SAMPLERS[self.sampling.sampler].from_config(self.scheduler.config)
         sampler.set_timesteps(self.sampling.steps, device=self.device)
-        z = torch.stack([self.initial_noise(seed) for seed in seeds]).to(self.device) * sampler.init_noise_sigma
+        noise = torch.stack([self.initial_noise(seed) for seed in seeds])
+        z = noise.to(self.device, self.precision) * sampler.init_noise_sigma
         text = self.embed([""] * len(prompts) + list(prompts), params)
         for t in sampler.timesteps:
             zz = sampler.scale_model_input(z, t)
@@ -219,7 +207,7 @@ class Backbone:
     def _raw(self, z: Tensor, t: Tensor, states: Tensor, params: Params | None) -> Tensor:
         with self.autocast():
             out: Tensor = _call(self.unet, "unet.", params, z, t, states).sample
-        return out.float()
+        return out.to(self.precision)
 
     def initial_noise(self, seed: int) -> Tensor:
         """Standard normal noise (c, h, w) for one picture, drawn on the CPU: equal on all devices and in any batch."""

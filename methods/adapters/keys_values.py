@@ -19,7 +19,7 @@ class KeysValues:
         named = {name: m for name, m in backbone.unet.named_modules() if re.fullmatch(KEYS_AND_VALUES, name)}
         self.params: dict[str, nn.Parameter] = {}
         for name, layer in named.items():
-            layer.weight.data = layer.weight.data.float()
+            layer.weight.data = layer.weight.data.to(backbone.precision)
             self.params[f"unet.{name}.weight"] = layer.weight.requires_grad_(True)
         self.origin = {name: p.detach().clone() for name, p in self.params.items()}
         self.start = dict(self.origin)

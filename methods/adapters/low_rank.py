@@ -28,8 +28,9 @@ class PeftAdapter:
             peft.get_peft_model(backbone.unet, config)
         self.layers: dict[str, Any] = {n: m for n, m in backbone.unet.named_modules() if isinstance(m, kind)}
         self.params = {f"unet.{name}": p for name, p in backbone.unet.named_parameters() if p.requires_grad}
+        self.precision = backbone.precision
         for p in self.params.values():
-            p.data = p.data.float()
+            p.data = p.data.to(self.precision)
         self.origin = {name: layer.get_base_layer().weight.detach().clone() for name, layer in self.layers.items()}
         self.past: dict[str, Tensor] = {}
 
@@ -90,7 +91,7 @@ class PeftAdapter:
         """Base weight = original + past: always from the original, so that a reload is exact to the last bit."""
         for name, layer in self.layers.items():
             w, base = self.past.get(name), layer.get_base_layer().weight
-            base.copy_(self.origin[name] if w is None else (self.origin[name].float() + w).to(base))
+            base.copy_(self.origin[name] if w is None else (self.origin[name].to(self.precision) + w).to(base))
 
     def state(self) -> dict[str, Tensor]:
         """The parameters, and the sum of the folded changes."""
