@@ -1,0 +1,488 @@
+"""Regressions as a tired maintainer makes them: each is one edit of one module, after which the program still runs.
+
+``old`` occurs exactly once in ``file``; ``tests/test_planted.py`` asserts that, and that the edit changes the program
+rather than its layout. A refactoring that moves such a line moves its entry here.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Regression:
+    """One planted regression: ``old`` in ``file`` becomes ``new``; ``why``: what is then wrong."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    why: str
+
+    def applied(self, text: str) -> str:
+        """The text of the file with the regression in it; raises LookupError unless ``old`` occurs exactly once."""
+        if (n := text.count(self.old)) != 1:
+            raise LookupError(f"{self.name}: expected once in {self.file}, found {n} times: {self.old}")
+        return text.replace(self.old, self.new)
+
+    def plant(self, root: Path) -> str:
+        """Write the regression into the tree at ``root``; returns the text that was there."""
+        path = root / self.file
+        before = path.read_text(encoding="utf-8")
+        path.write_text(self.applied(before), encoding="utf-8")
+        return before
+
+
+def program(text: str) -> str:
+    """The syntax tree of a module without docstrings, positions and comments: equal for equal programs."""
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if (
+            isinstance(body, list)
+            and body
+            and isinstance(body[0], ast.Expr)
+            and isinstance(body[0].value, ast.Constant)
+        ):
+            body[0].value = ast.Constant(None)
+    return ast.dump(tree)
+
+
+CONSOLIDATIONS = "methods/consolidations"
+
+PENALTIES = (
+    Regression(
+        "clora-halved",
+        f"{CONSOLIDATIONS}/clora.py",
+        "return self.options.strength * clora_penalty(",
+        "return 0.5 * self.options.strength * clora_penalty(",
+        "the penalty of C-LoRA is halved, as if it were λ/2",
+    ),
+    Regression(
+        "clora-adds-signed",
+        f"{CONSOLIDATIONS}/clora.py",
+        "(past[name].abs() * change).square().sum()",
+        "(past[name] + change).square().sum()",
+        "the penalty of C-LoRA is the size of the whole change, not that of entries changed twice",
+    ),
+    Regression(
+        "ewc-halved",
+        f"{CONSOLIDATIONS}/ewc.py",
+        "return 0.5 * strength * torch.stack(terms).sum()",
+        "return 0.25 * strength * torch.stack(terms).sum()",
+        "the penalty of EWC is halved twice",
+    ),
+    Regression(
+        "ewc-mean-for-sum",
+        f"{CONSOLIDATIONS}/ewc.py",
+        "terms = [(f * (present[name] - kept[name]).square()).sum() for",
+        "terms = [(f * (present[name] - kept[name]).square()).mean() for",
+        "λ of EWC is divided by the size of each layer",
+    ),
+    Regression(
+        "ewc-dc-halved",
+        f"{CONSOLIDATIONS}/ewc.py",
+        "+ o.score_weight * contrast(",
+        "+ 0.5 * o.score_weight * contrast(",
+        "the DC scores in the importance of EWC-DC have half their weight",
+    ),
+    Regression(
+        "ewc-dc-wrong-sign",
+        "methods/scores.py",
+        "else own + log_p[:, 1:].mean()",
+        "else own - log_p[:, 1:].mean()",
+        "the contrast of EWC-DC raises the scores of the other concepts",
+    ),
+    Regression(
+        "olora-halved",
+        f"{CONSOLIDATIONS}/olora.py",
+        "return self.options.strength * orthogonality(",
+        "return 0.5 * self.options.strength * orthogonality(",
+        "the penalty of O-LoRA is halved",
+    ),
+    Regression(
+        "olora-last-task-only",
+        f"{CONSOLIDATIONS}/olora.py",
+        "earlier = [self.past[name]] if name in self.past else []",
+        "earlier: list[Tensor] = []",
+        "O-LoRA keeps away from the directions of the last task alone; seen from the third task on",
+    ),
+    Regression(
+        "ziplora-halved",
+        f"{CONSOLIDATIONS}/ziplora.py",
+        "self.zip.overlap * overlap(m)",
+        "0.5 * self.zip.overlap * overlap(m)",
+        "the penalty on shared columns of ZipLoRA is halved",
+    ),
+    Regression(
+        "dsc-scores-halved",
+        f"{CONSOLIDATIONS}/dsc.py",
+        "options.score_weight * scores",
+        "options.score_weight * scores / 2",
+        "the scores in DSC are averaged over the two teachers",
+    ),
+    Regression(
+        "dsc-noise-halved",
+        f"{CONSOLIDATIONS}/dsc.py",
+        "options.noise_weight * distance",
+        "options.noise_weight * distance / 2",
+        "the distance in DSC is averaged over the two teachers",
+    ),
+)
+
+CONSOLIDATING = (
+    Regression(
+        "fisher-squared-late",
+        "methods/fisher.py",
+        "return gradients.square().mean(0)",
+        "return gradients.mean(0).square()",
+        "the Fisher information is squared after the mean over examples",
+    ),
+    Regression(
+        "ewc-decays-new",
+        f"{CONSOLIDATIONS}/ewc.py",
+        "self.options.decay * self.fisher.get(n, torch.zeros_like(v)) + v for n, v",
+        "self.options.decay * (self.fisher.get(n, torch.zeros_like(v)) + v) for n, v",
+        "γ of EWC decays the new information too; the same numbers with the default γ = 1",
+    ),
+    Regression(
+        "ewc-unscaled-sum",
+        f"{CONSOLIDATIONS}/ewc.py",
+        "_split(f / f.mean(), trainer.adapter.params)",
+        "_split(f / f.sum(), trainer.adapter.params)",
+        "the running sum of EWC is of information scaled to sum 1, not to mean 1",
+    ),
+    Regression(
+        "ewc-first-anchor",
+        f"{CONSOLIDATIONS}/ewc.py",
+        "self.kept = {name: p.detach()",
+        "self.kept = self.kept or {name: p.detach()",
+        "EWC pulls towards the weights after the first task for ever; seen from the third task on",
+    ),
+    Regression(
+        "dsc-teacher-learns",
+        f"{CONSOLIDATIONS}/dsc.py",
+        "first = predict(trainer, step, text, current)",
+        "first = predict(trainer, step, text, None)",
+        "the first teacher of DSC is not frozen: it is the student itself",
+    ),
+    Regression(
+        "dsc-second-teacher-fixed",
+        f"{CONSOLIDATIONS}/dsc.py",
+        "j = earlier[int(torch.randint(len(earlier), (), generator=draw))]",
+        "j = earlier[0]",
+        "the second teacher of DSC is always that of the first concept; seen from the third task on",
+    ),
+    Regression(
+        "dsc-forgets-penalties",
+        f"{CONSOLIDATIONS}/dsc.py",
+        "self.options) | trainer.penalties(step)",
+        "self.options)",
+        "the penalties of other consolidations are missing while DSC distils",
+    ),
+    Regression(
+        "temperature-inverted",
+        "methods/scores.py",
+        "return -errors_ / (scale * temperature)",
+        "return -errors_ / scale * temperature",
+        "DC scores are multiplied by their temperature",
+    ),
+    Regression(
+        "scores-scale-learns",
+        "methods/scores.py",
+        "keepdim=True).detach().clamp_min(",
+        "keepdim=True).clamp_min(",
+        "gradients flow through the scale of DC scores: the loss is the same, its gradient is not",
+    ),
+    Regression(
+        "merge-unconstrained",
+        f"{CONSOLIDATIONS}/merge.py",
+        'if self.options.rule == "constrained":',
+        'if self.options.rule == "constraint":',
+        "Custom Diffusion's changes are averaged, without the constraints of its closed form",
+    ),
+    Regression(
+        "orthogonal-start-lost",
+        f"{CONSOLIDATIONS}/merge.py",
+        """        adapter.reset(task.seed)
+        if earlier and isinstance(adapter, Steerable):
+            adapter.avoid({name: torch.cat([rows[name] for rows in earlier]) for name in earlier[0]})
+""",
+        """        if earlier and isinstance(adapter, Steerable):
+            adapter.avoid({name: torch.cat([rows[name] for rows in earlier]) for name in earlier[0]})
+        adapter.reset(task.seed)
+""",
+        "the orthogonal start of an adapter is drawn over",
+    ),
+    Regression(
+        "replay-newest-only",
+        f"{CONSOLIDATIONS}/replay.py",
+        "for name, pictures in self.kept.items()]",
+        "for name, pictures in list(self.kept.items())[-1:]]",
+        "replay draws the newest earlier concept only; seen from the third task on",
+    ),
+    Regression(
+        "independent-explains-last",
+        "methods/learner.py",
+        "[questions[k] for k in rows], self.phrase, params)",
+        "[questions[k] for k in rows], self.phrase)",
+        "'independent' classifies pictures with the weights of the last task",
+    ),
+)
+
+TRAINING = (
+    Regression(
+        "tokens-decay",
+        "methods/learner.py",
+        'groups = [{"params": [row], "lr": self.options.token_rate}]',
+        'groups = [{"params": [r.requires_grad_() for r in self.backbone.tokens.values()], '
+        '"lr": self.options.token_rate, "weight_decay": 1e-2}]',
+        "the tokens of earlier concepts are among the trained ones, and decay",
+    ),
+    Regression(
+        "replay-trains-old-tokens",
+        "methods/learner.py",
+        'groups = [{"params": [row], "lr": self.options.token_rate}]',
+        'groups = [{"params": [r.requires_grad_() for r in self.backbone.tokens.values()], '
+        '"lr": self.options.token_rate}]',
+        "the tokens of earlier concepts are trained where a prompt has them: under replay alone",
+    ),
+    Regression(
+        "default-weight-decay",
+        "methods/training.py",
+        "torch.optim.AdamW(phase.groups, weight_decay=0.0)",
+        "torch.optim.AdamW(phase.groups)",
+        "weights decay by the default of AdamW, 0.01",
+    ),
+    Regression(
+        "cooldown-ignored",
+        "methods/training.py",
+        "        self.schedule.step()\n",
+        "",
+        "the rates never fall",
+    ),
+    Regression(
+        "gradients-pile-up",
+        "methods/training.py",
+        "        self.optimiser.zero_grad(set_to_none=True)\n",
+        "",
+        "gradients of earlier updates are added to those of later ones",
+    ),
+    Regression(
+        "fisher-reuses-stream",
+        "methods/training.py",
+        "manual_seed(task.seed + 2)",
+        "manual_seed(task.seed)",
+        "the examples that measure importance have the noise of the first updates",
+    ),
+    Regression(
+        "adapter-ignores-seed",
+        "methods/adapters/low_rank.py",
+        "generator = torch.Generator().manual_seed(seed)",
+        "generator = torch.Generator().manual_seed(0)",
+        "every LoRA starts from the same numbers, whatever the seed",
+    ),
+    Regression(
+        "vera-redraws-projection",
+        "methods/adapters/low_rank.py",
+        "projection_prng_key=options.projection,",
+        "projection_prng_key=seed % 2**31,",
+        "the frozen projections of VeRA depend on the seed of the task, and are lost between tasks",
+    ),
+    Regression(
+        "lora-alpha-dropped",
+        "methods/adapters/low_rank.py",
+        "peft.LoraConfig(r=options.rank, lora_alpha=options.alpha, target_modules",
+        "peft.LoraConfig(r=options.rank, target_modules",
+        "LoRA has the default scale of peft, α = 8",
+    ),
+)
+
+SAMPLING = (
+    Regression(
+        "sampler-one-short",
+        "benchmark/models/backbone.py",
+        "for t in sampler.timesteps:",
+        "for t in sampler.timesteps[:-1]:",
+        "the last step of the sampler is left out",
+    ),
+    Regression(
+        "guidance-plus-one",
+        "benchmark/models/backbone.py",
+        "sampler.step(plain + self.sampling.guidance",
+        "sampler.step(guided + self.sampling.guidance",
+        "guidance is one too strong",
+    ),
+    Regression(
+        "guidance-wrong-branch",
+        "benchmark/models/backbone.py",
+        'text = self.embed([""] * len(prompts) + list(prompts), params)',
+        'text = self.embed([*prompts, *[""] * len(prompts)], params)',
+        "guidance leads away from the prompt",
+    ),
+    Regression(
+        "noise-per-batch",
+        "benchmark/models/backbone.py",
+        "torch.stack([self.initial_noise(seed) for seed in seeds])",
+        "torch.stack([self.initial_noise(seeds[0]) for _ in seeds])",
+        "all pictures of a batch start from the noise of its first one",
+    ),
+    Regression(
+        "latents-unscaled",
+        "benchmark/models/backbone.py",
+        "self.vae.decode(latents.to(self.precision) / self.vae.config.scaling_factor)",
+        "self.vae.decode(latents.to(self.precision))",
+        "latents are decoded without undoing their scale",
+    ),
+    Regression(
+        "v-as-eps",
+        "benchmark/models/backbone.py",
+        'self.scheduler.config.prediction_type == "v_prediction"',
+        'self.scheduler.config.prediction_type == "v-prediction"',
+        "a model that predicts v is trained as if it predicted ε",
+    ),
+    Regression(
+        "pixels-truncated",
+        "benchmark/models/backbone.py",
+        "self.decoded(latents).round().to(torch.uint8)",
+        "self.decoded(latents).to(torch.uint8)",
+        "pixels are cut off instead of rounded: half a grey level darker",
+    ),
+)
+
+SCORING = (
+    Regression(
+        "direction-flipped",
+        "benchmark/scoring/metrics.py",
+        'Metric("copying", False,',
+        'Metric("copying", True,',
+        "copying counts as good",
+    ),
+    Regression(
+        "kid-biased",
+        "benchmark/scoring/functional.py",
+        "within_x = (kxx.sum() - np.trace(kxx)) / (m * (m - 1))",
+        "within_x = kxx.mean()",
+        "MMD and KID compare each picture with itself too",
+    ),
+    Regression(
+        "cosine-unnormalised",
+        "benchmark/scoring/functional.py",
+        "(unit(generated) * unit(text)).sum(axis=1)",
+        "(unit(generated) * _checked(text, 1)).sum(axis=1)",
+        "text alignment grows with the length of the text's embedding",
+    ),
+    Regression(
+        "diversity-with-itself",
+        "benchmark/scoring/functional.py",
+        "(of[:, None] == of) & ~np.eye(len(of), dtype=bool)",
+        "(of[:, None] == of) & np.ones((len(of), len(of)), dtype=bool)",
+        "diversity counts the distance of each picture to itself",
+    ),
+    Regression(
+        "jackknife-of-variance",
+        "benchmark/scoring/metrics.py",
+        "np.sqrt((len(left) - 1) * left.var())",
+        "np.sqrt(left.var())",
+        "the jackknife lacks its factor n - 1: standard errors are far too small",
+    ),
+    Regression(
+        "text-names-concept",
+        "benchmark/scoring/scorer.py",
+        ".render(lambda s: s.noun) for t in",
+        ".render(lambda s: s.name) for t in",
+        "text alignment is measured to prompts with the concept's own name, which CLIP does not know",
+    ),
+    Regression(
+        "classifier-keeps-places",
+        "benchmark/scoring/classifier.py",
+        'total.argsort(axis=1, kind="stable").argsort(axis=1, kind="stable") < kept',
+        'total.argsort(axis=1, kind="stable") < kept',
+        "the classifier keeps candidates by an index, not by their rank",
+    ),
+    Regression(
+        "classifier-other-noise",
+        "benchmark/scoring/classifier.py",
+        "Question(i, prompts[c], t, 1000 * i + t)",
+        "Question(i, prompts[c], t, 1000 * (i * k + c) + t)",
+        "each candidate of the classifier is tried with other noise",
+    ),
+    Regression(
+        "ceiling-from-training",
+        "benchmark/suite/concepts.py",
+        "return _rendered(tuple(map(toybox_source, who)), suite.evaluation.references, _HELD_OUT)",
+        "return _rendered(tuple(map(toybox_source, who)), suite.evaluation.references, _TRAIN)",
+        "the ceiling is measured on training pictures",
+    ),
+    Regression(
+        "references-from-training",
+        "benchmark/suite/concepts.py",
+        "return _rendered((toybox_source(concept),), suite.evaluation.references, _REFERENCE)",
+        "return _rendered((toybox_source(concept),), suite.evaluation.references, _TRAIN)",
+        "drawn pictures are compared with those that the method was trained on",
+    ),
+)
+
+BOOKKEEPING = (
+    Regression(
+        "forgetting-off-by-one",
+        "benchmark/records/continual.py",
+        "drops = [_best(s[j + 1 : -1, j]) - s[-1, j] for j in range(r.shape[1] - 1)]",
+        "drops = [_best(s[j:-1, j]) - s[-1, j] for j in range(r.shape[1] - 1)]",
+        "forgetting_max counts what the model drew before it learned a concept",
+    ),
+    Regression(
+        "interval-normal",
+        "reports/analysis/stats.py",
+        "return float(student.ppf(0.5 + LEVEL / 2, free))",
+        "return float(student.ppf(0.5 + LEVEL / 2, 1e9))",
+        "intervals have the quantile of the normal distribution: far too short for three runs",
+    ),
+    Regression(
+        "pairs-by-place",
+        "reports/analysis/paired.py",
+        "estimate([first[k] - second[k] for k in pairs], [order for order, _ in pairs])",
+        "estimate([a - b for a, b in zip(first.values(), second.values())], [order for order, _ in pairs])",
+        "runs are paired by their place in the list, not by order and seed",
+    ),
+    Regression(
+        "key-forgets-zeros",
+        "methods/build.py",
+        'if v != ""} for section',
+        "if v} for section",
+        "options of value 0 or false are missing in keys and records: stale units are found for them",
+    ),
+    Regression(
+        "key-forgets-sampling",
+        "benchmark/plan/planner.py",
+        "return self.suite.sampling.model_dump()",
+        'return self.suite.sampling.model_dump(exclude={"guidance"})',
+        "pictures of another guidance are found under the same key",
+    ),
+    Regression(
+        "seeds-without-prompt",
+        "benchmark/run/work/draw.py",
+        "digest([unit.seed, name, unit.prompts[p], k])",
+        "digest([unit.seed, name, k])",
+        "the pictures of all prompts start from the same noise",
+    ),
+    Regression(
+        "chain-skips-states",
+        "benchmark/plan/planner.py",
+        "            parent = key\n",
+        "            parent = parent or key\n",
+        "every task continues from the state after the first one; seen from the third task on",
+    ),
+    Regression(
+        "drift-since-last-task",
+        "benchmark/plan/planner.py",
+        "learned |= {j: draw.key} if i == j else {}",
+        "learned |= {j: draw.key}",
+        "drift is measured against the task before (under protocol full), not against the state right after learning",
+    ),
+)
+
+PLANTED = (*PENALTIES, *CONSOLIDATING, *TRAINING, *SAMPLING, *SCORING, *BOOKKEEPING)
+"""All planted regressions."""

@@ -1,0 +1,38 @@
+"""The planted regressions fit the present code, so that the campaign over them measures what it claims to."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from regressions.planted import PLANTED, Regression, program
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize("planted", PLANTED, ids=lambda r: r.name)
+def test_every_planted_regression_fits_the_code_and_changes_the_program(planted):
+    before = (ROOT / planted.file).read_text()
+    after = planted.applied(before)
+    assert program(after) != program(before)
+    compile(after, planted.file, "exec")
+
+
+def test_there_are_thirty_of_distinct_names_in_many_modules():
+    assert len(PLANTED) >= 30
+    assert Counter(r.name for r in PLANTED).most_common(1)[0][1] == 1
+    assert len({r.file for r in PLANTED}) >= 15
+    assert all(r.why and not r.why.endswith(".") for r in PLANTED)
+
+
+def test_one_that_no_longer_fits_is_named_with_its_file():
+    lost = Regression("gone", "methods/fisher.py", "no such line", "", "nothing")
+    with pytest.raises(LookupError, match="gone: expected once in methods/fisher.py, found 0 times"):
+        lost.applied("")
+
+
+def test_a_docstring_or_a_comment_makes_no_other_program():
+    assert program('"""One."""\n\ndef f():\n    """Two."""\n    return 1\n') == program(
+        '"""Uno."""\ndef f():  # three\n    """Due."""\n    return (1)\n'
+    )
+    assert program("a = 1") != program("a = 2")
