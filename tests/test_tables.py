@@ -13,8 +13,9 @@ from cpbench.benchmark.wording import counted, duration
 from cpbench.reports.analysis.board import HEADLINES, boards, by_method
 from cpbench.reports.analysis.entry import ceiling, entry_of, floor, matrix
 from cpbench.reports.analysis.stats import estimate
-from cpbench.reports.tables.columns import columns, counts, meanings, size, to_csv, winners
+from cpbench.reports.tables.columns import columns, size, to_csv, winners
 from cpbench.reports.tables.markdown import escape, to_markdown
+from cpbench.reports.tables.notes import counts, meanings
 from cpbench.reports.tables.terminal import matrix_table, to_terminal
 from cpbench.reports.tables.terms import GLOSSARY, TERMS
 from synthetic import FORGETS, KEEPS, NAN, ORDER, entry, record

@@ -19,7 +19,7 @@ from cpbench.benchmark.suite.concepts import check_suite
 from cpbench.benchmark.suite.spec import load_suite
 from cpbench.reports.analysis.board import boards
 from cpbench.reports.analysis.entry import entry_of
-from cpbench.reports.tables.columns import note
+from cpbench.reports.tables.notes import note
 from synthetic import record, row
 
 

@@ -6,17 +6,23 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from ...benchmark.errors import BadInput
 from ...benchmark.records import continual
 from ...benchmark.suite.spec import load_suite, suite_names
 from .entry import Entry, ceiling, floor, matrix
-from .paired import Rank, ranks
+from .paired import Rank, difference, numbers, ranks
+from .resolution import Resolution, resolution
 from .stats import Estimate, estimate
+from .values import VALUES, average
 
 HEADLINES = ("identity", "image_align")
+DIFFERENCE = "difference"
+"""The column of a method's average minus that of the baseline, over pairs of runs of equal order and seed."""
 UPPER = "upper bound"
 """The kind of bound that a method is if it sees what others may not, such as all concepts at once."""
 
@@ -56,6 +62,19 @@ class Board:
     """The results by method, as :func:`by_method` names them."""
     ranks: Mapping[str, Rank]
     """Places by average, of methods that are not bounds and have an interval."""
+    baseline: str | None = None
+    """The method that is subtracted in the column :data:`DIFFERENCE`, as it was asked for."""
+
+    @property
+    def compared(self) -> bool:
+        """Whether rows have a difference from the baseline."""
+        return any(DIFFERENCE in line.values for line in self.lines)
+
+    @cached_property
+    def resolution(self) -> Resolution | None:
+        """The smallest difference of average that these runs show; None where fewer than two methods compete."""
+        rivals = {x.method: self.runs[x.method] for x in self.lines if x.competes}
+        return resolution(rivals, average(self.headline))
 
 
 def headline(results: Iterable[Entry]) -> str:
@@ -79,15 +98,16 @@ def conditions(result: Entry) -> dict[str, str]:
     }
 
 
-def boards(results: Sequence[Entry], upper: Collection[str] = ()) -> list[Board]:
+def boards(results: Sequence[Entry], upper: Collection[str] = (), baseline: str | None = None) -> list[Board]:
     """The leaderboards of some records: one for each set of conditions, longest sequences first.
 
-    ``upper`` are the methods that are upper bounds, by their names in the records.
+    ``upper`` are the methods that are upper bounds, by their names in the records. ``baseline``: the method from which
+    the others' averages are subtracted (column :data:`DIFFERENCE`); raises BadInput where it ran with several options.
     """
     groups: dict[str, list[Entry]] = defaultdict(list)
     for result in results:
         groups[json.dumps(conditions(result))].append(result)
-    found = [_board(json.loads(key), groups[key], upper) for key in sorted(groups)]
+    found = [_board(json.loads(key), groups[key], upper, baseline) for key in sorted(groups)]
     return sorted(found, key=lambda board: -board.tasks)
 
 
@@ -112,18 +132,32 @@ def _differing(options: str, variants: list[str]) -> str:
     return ", ".join(f"{k}={own[k]}" if k in own else f"without {k}" for k in differing)
 
 
-def _board(shared: dict[str, str], results: list[Entry], upper: Collection[str]) -> Board:
+def _board(shared: dict[str, str], results: list[Entry], upper: Collection[str], baseline: str | None) -> Board:
     main = headline(results)
     runs = by_method(results)
-    lines = [Line(n, UPPER if own[0].run.method in upper else "", _values(own, main)) for n, own in runs.items()]
+    other = runs.get(baseline) if baseline is not None else None
+    if baseline is not None and other is None:
+        _check_sets(baseline, runs, shared["suite"])
+    bounds = {name: UPPER if own[0].run.method in upper else "" for name, own in runs.items()}
+    lines = [Line(name, bounds[name], _values(own, main, other)) for name, own in runs.items()]
     lines.sort(key=lambda line: (line.bound, -line.values["average"].value))
     every = (*lines, *_bounds(results, main))
-    return Board(shared, main, len(results[0].run.order), every, tuple(results), runs, _ranks(lines, runs, main))
+    ranked = _ranks(lines, runs, main)
+    return Board(shared, main, len(results[0].run.order), every, tuple(results), runs, ranked, baseline)
+
+
+def _check_sets(baseline: str, runs: Mapping[str, Sequence[Entry]], suite: str) -> None:
+    """Raise BadInput where the baseline is several rows of a board."""
+    if sets := [name for name, own in runs.items() if own[0].run.method == baseline]:
+        raise BadInput(
+            f"--baseline {baseline}: it ran with several sets of options on {suite.partition(' (')[0]}; give one of "
+            f"them as its row is named, e.g. --baseline '{sets[0]}'."
+        )
 
 
 def _ranks(lines: list[Line], runs: Mapping[str, Sequence[Entry]], main: str) -> dict[str, Rank]:
     rivals = [line for line in lines if not line.bound]
-    found = ranks({line.method: runs[line.method] for line in rivals}, lambda e: continual.average(e.matrix(main)))
+    found = ranks({line.method: runs[line.method] for line in rivals}, average(main))
     return {line.method: found[line.method] for line in rivals if line.values["average"].interval is not None}
 
 
@@ -137,26 +171,14 @@ def copying(board: Board) -> list[str]:
     return [name for name, mean in means.items() if mean > level]
 
 
-def _values(runs: list[Entry], main: str) -> dict[str, Estimate]:
-    """The columns of one method, each estimated over its runs (orders × seeds)."""
-    r = [matrix(result, main) for result in runs]
-    columns = {
-        "average": [continual.average(m) for m in r],
-        "plasticity": [continual.plasticity(m) for m in r],
-        "forgetting": [continual.forgetting_last(m, higher=True) for m in r],
-        "text_align": [continual.average(matrix(result, "text_align")) for result in runs],
-        "mmd": [continual.average(matrix(result, "mmd")) for result in runs],
-        "kid": [continual.average(matrix(result, "kid")) for result in runs],
-        "train_seconds": [_mean([c.train_seconds for c in result.cost]) for result in runs],
-        "stored_bytes": [float(result.cost[-1].stored_bytes) if result.cost else 0.0 for result in runs],
-        "trainable": [float(result.cost[-1].trainable_parameters) if result.cost else 0.0 for result in runs],
-    }
+def _values(runs: list[Entry], main: str, other: Sequence[Entry] | None) -> dict[str, Estimate]:
+    """The columns of one method, each estimated over its runs (orders × seeds); and its difference from another."""
     orders = [result.order for result in runs]
-    return {name: estimate(values, orders) for name, values in columns.items()}
-
-
-def _mean(values: list[float]) -> float:
-    return float(np.mean(values)) if values else 0.0
+    columns = {name: estimate([of(result, main) for result in runs], orders) for name, of in VALUES.items()}
+    if other is None or runs is other:
+        return columns
+    one, two = (numbers(of, average(main)) for of in (runs, other))
+    return columns | {DIFFERENCE: difference(one, two, ("", "")).estimate}
 
 
 def _bounds(results: list[Entry], main: str) -> list[Line]:

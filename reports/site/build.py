@@ -21,7 +21,7 @@ from ..analysis.board import Board, FindPictures, Methods, first_run
 from ..analysis.entry import Entry
 from ..analysis.summaries import summaries
 from ..files import slug_of, slugs_of
-from ..tables.columns import split
+from ..tables.notes import split
 from ..tables.reported import Reported
 from ..tables.terms import GLOSSARY, TERMS
 from .cells import BoardPage, scales
@@ -125,16 +125,16 @@ def _board_pages(
     template = env.get_template("run.html")
     for name, entry in ((name, e) for name, own in runs.items() for e in own):
         path, result = read(entry)
-        yield Path(shutil.copyfile(path, out / "data" / f"{entry.run.id}.json"))
+        yield Path(shutil.copyfile(path, out / "data" / f"{entry.key}.json"))
         if film := film_of(entry, pictures, out):
-            films[entry.run.id] = film
+            films[entry.key] = film
             yield out / film["file"]
-        context = {"film": from_below(film), "json": f"../data/{entry.run.id}.json", **shared}
+        context = {"film": from_below(film), "json": f"../data/{entry.key}.json", **shared}
         page = template.render(root="../", **context, **run_page(place, name, entry, result))
-        yield _write(out / "runs" / f"{entry.run.id}.html", page)
+        yield _write(out / "runs" / f"{entry.key}.html", page)
     template = env.get_template("method.html")
     for name, own in runs.items():
-        film = films.get(min(own, key=first_run).run.id)
+        film = films.get(min(own, key=first_run).key)
         context = method_page(place, name, [s for s in found if s.method == name], methods)
         page = template.render(root="../", film=from_below(film), **shared, **context)
         yield _write(out / "methods" / f"{place.slug}-{place.methods[name]}.html", page)

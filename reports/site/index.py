@@ -7,7 +7,8 @@ from typing import Any
 from ..analysis.board import About, Methods
 from ..analysis.stats import Estimate
 from ..analysis.units import unit_of
-from ..tables.columns import Column, Winners, columns, copies, counts, meanings, winners
+from ..tables.columns import Column, Winners, columns_of, winners
+from ..tables.notes import meanings, notes
 from .cells import NOTHING, BoardPage, TableCell, brief, plain
 from .charts import fronts
 
@@ -17,7 +18,7 @@ _MARKS = "Bold: best; underlined: second."
 def leaderboard(place: BoardPage, methods: Methods) -> dict[str, Any]:
     """One board of the first page, as its template uses it."""
     board = place.board
-    used = columns(board.headline)
+    used = columns_of(board)
     rows = _rows(place, methods, used)
     run = board.results[0].run
     return {
@@ -27,7 +28,7 @@ def leaderboard(place: BoardPage, methods: Methods) -> dict[str, Any]:
         "backbone": run.backbone,
         "columns": [{"key": c.key, "title": c.title, "better": "higher" if c.best is max else "lower"} for c in used],
         "lines": rows,
-        "note": " ".join(text for text in (counts(board, brief=True), _MARKS, copies(board)) if text),
+        "note": " ".join([*notes(board, brief=True), _MARKS]),
         "meanings": meanings(board, used),
         "conditions": list(board.conditions.items()),
         "charts": list(fronts(place, rows)),

@@ -1,4 +1,4 @@
-"""The columns of leaderboards, the texts of their cells and notes in whatever form, and leaderboards as CSV."""
+"""The columns of leaderboards, the texts of their cells in whatever form, and leaderboards as CSV."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ...benchmark.wording import counted
-from ..analysis.board import UPPER, Board, Line, copying
-from ..analysis.stats import LEAST, Estimate
+from ..analysis.board import DIFFERENCE, Board, Line
+from ..analysis.stats import Estimate
 from ..analysis.units import PERCENT
-from .terms import PROTOCOLS, TERMS
 
 BEHIND = "†"
 """Marks the rank of a method that is significantly worse than the first."""
@@ -61,6 +59,28 @@ def columns(main: str) -> tuple[Column, ...]:
     )
 
 
+def columns_of(board: Board) -> tuple[Column, ...]:
+    """The columns of a board: those of its headline metric, and after the average the difference from a baseline."""
+    average, *others = columns(board.headline)
+    if board.baseline is None:
+        return (average, *others)
+    unit = " %-points" if board.headline in PERCENT else ""
+    limits = -math.inf, math.inf
+    return average, Column(DIFFERENCE, f"{DIFFERENCE}{unit} ↑", signed(average.show), max, limits), *others
+
+
+def signed(show: Callable[[float], str]) -> Callable[[float], str]:
+    """The same text, with a plus before positive numbers and none before a zero."""
+
+    def shown(value: float) -> str:
+        text = show(value)
+        if float(text.replace(",", "").split()[0]) == 0:
+            return text.removeprefix("-")
+        return f"+{text}" if value > 0 else text
+
+    return shown
+
+
 def cell(column: Column, estimate: Estimate | None, *, brief: bool = False) -> str:
     """A value with its interval, or where ``brief`` with half its width; a dash where there is none."""
     if estimate is None or math.isnan(estimate.value):
@@ -69,7 +89,11 @@ def cell(column: Column, estimate: Estimate | None, *, brief: bool = False) -> s
     if estimate.interval is None or column.best is None:
         return shown
     low, high = estimate.interval
-    return f"{shown} ±{column.show((high - low) / 2)}" if brief else f"{shown} {bracket(column, estimate.interval)}"
+    return (
+        f"{shown} ±{column.show((high - low) / 2).removeprefix('+')}"
+        if brief
+        else f"{shown} {bracket(column, estimate.interval)}"
+    )
 
 
 def bracket(column: Column, interval: tuple[float, float]) -> str:
@@ -99,87 +123,19 @@ class Winners:
 
 
 def winners(column: Column, board: Board) -> Winners:
-    """The best and the second-best among methods that compete; none where fewer than two have a value."""
+    """The best and the second-best among methods that compete; none where fewer than two have a value.
+
+    Differences have none, because the baseline itself has no difference.
+    """
+    if column.best is None or column.key == DIFFERENCE:
+        return Winners()
     found = {x.method: x.values[column.key].value for x in board.lines if x.competes}
     values = {name: round(value, DIGITS) for name, value in found.items() if not math.isnan(value)}
-    if column.best is None or len(values) < 2:
+    if len(values) < 2:
         return Winners()
     ranked = sorted(set(values.values()), reverse=column.best is max)
     first, second = (frozenset(n for n, v in values.items() if v in ranked[k : k + 1]) for k in (0, 1))
     return Winners(first, second)
-
-
-def note(board: Board, used: Sequence[Column] | None = None, *, brief: bool = False) -> str:
-    """What the numbers of a board are, in a few sentences; of all columns, or of those ``used``."""
-    used = columns(board.headline) if used is None else used
-    parts = (f"Conditions: {shared(board)}.", counts(board, brief=brief), copies(board), legend(board, used))
-    return " ".join(part for part in parts if part)
-
-
-def shared(board: Board) -> str:
-    """The conditions that all runs of a board share."""
-    return "; ".join(f"{key} {value}" for key, value in board.conditions.items())
-
-
-def counts(board: Board, *, brief: bool = False) -> str:
-    """How many runs there are of each method, and what their intervals are."""
-    sign, interval = "±: half of the" if brief else "Brackets: the", TERMS["interval"]
-    runs = {line.method: line.values["average"].n for line in board.lines if line.method in board.runs}
-    same, least = len(set(runs.values())) == 1, min(runs.values())
-    each = f"{counted(least, 'run')} per method" if same else f"Runs per method: {', '.join(map(_times, runs.items()))}"
-    intervals = f"{sign} {interval.name}, {_lower(interval.text)}" if max(runs.values()) >= LEAST else ""
-    few = f"Methods with fewer than {LEAST} runs have no interval." if least < LEAST else ""
-    return " ".join(part for part in (f"{each} (task orders × seeds).", intervals, few) if part)
-
-
-def _times(item: tuple[str, int]) -> str:
-    return f"{item[0]} {item[1]}"
-
-
-def copies(board: Board) -> str:
-    """Which methods may copy training pictures; empty where none does."""
-    near = ", ".join(copying(board))
-    return near and f"Closer to the real pictures than other real pictures are, so perhaps copies: {near}."
-
-
-def legend(board: Board, used: Sequence[Column]) -> str:
-    """What the rows and the ``used`` columns of a board are."""
-    return " ".join(sentence(name, text) for name, text in meanings(board, used))
-
-
-def sentence(name: str, text: str) -> str:
-    """A word with its meaning, as one sentence."""
-    return f"{name[0].upper()}{name[1:]}: {_lower(text)}"
-
-
-def meanings(board: Board, used: Sequence[Column]) -> list[tuple[str, str]]:
-    """Names and meanings of all that a board shows: its score, the ``used`` columns, ranks and bounds."""
-    found = [_meaning(key) for key in (board.headline, *(c.key for c in used))]
-    if board.ranks:
-        found += [_meaning("rank"), (BEHIND, "The first method is better with 95 % confidence.")]
-    found += [_meaning("floor"), _meaning("ceiling")]
-    if UPPER in {line.bound for line in board.lines}:
-        found.append(_meaning("upper-bound"))
-    if (protocol := board.conditions["protocol"]) in PROTOCOLS:
-        found.append((f"protocol {protocol}", f"Measures {PROTOCOLS[protocol]}."))
-    return found
-
-
-def _meaning(key: str) -> tuple[str, str]:
-    return TERMS[key].name, TERMS[key].text
-
-
-def _lower(text: str) -> str:
-    """A sentence as it goes on after a colon."""
-    return text[0].lower() + text[1:]
-
-
-def split(boards: Sequence[Board]) -> str | None:
-    """Why there are several boards; None where there is one."""
-    if len(boards) < 2:
-        return None
-    keys = [k for k in boards[0].conditions if len({b.conditions[k] for b in boards}) > 1]
-    return f"{len(boards)} tables, because runs that differ in these cannot be compared: {', '.join(keys)}."
 
 
 def to_csv(boards: Sequence[Board]) -> str:

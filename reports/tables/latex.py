@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ...benchmark.wording import counted
-from ..analysis.board import Board, Line
-from .columns import BEHIND, Column, Winners, cell, columns, copies, counts, legend, place, shared, winners
+from ..analysis.board import DIFFERENCE, Board, Line
+from .columns import BEHIND, Column, Winners, cell, columns_of, place, winners
+from .notes import legend, notes, shared
 
 _ESCAPES = {"\\": r"\textbackslash{}", **{c: f"\\{c}" for c in "&%$#_{}"}, "~": r"\textasciitilde{}"}
 _ESCAPES |= {"^": r"\textasciicircum{}", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "×10³": r"$\times 10^3$", "–": "--"}
 _ESCAPES |= {BEHIND: r"$^\dagger$", "±": r"$\pm$", "×": r"$\times$", "“": "``", "”": "''", "−": "$-$", "Δ": r"$\Delta$"}
 
-SHOWN = ("average", "plasticity", "forgetting")
+SHOWN = ("average", DIFFERENCE, "plasticity", "forgetting")
 """The columns that fit a page with their intervals; the CSV has all of them."""
 
 
@@ -29,16 +30,15 @@ def escape(text: str) -> str:
 
 
 def _table(board: Board) -> str:
-    every = {c.key: c for c in columns(board.headline)}
-    used = [every[key] for key in SHOWN]
+    every = columns_of(board)
+    used = [column for column in every if column.key in SHOWN]
     found = {c.key: winners(c, board) for c in used}
     rows = [_row(board, line, used, found) for line in board.lines if not line.bound]
     bounds = [_row(board, line, used, found) for line in board.lines if line.bound]
     titles = ["method", *(["rank"] if board.ranks else []), *(c.title for c in used)]
     title = f"{board.conditions['suite'].split(' (')[0]}, {counted(board.tasks, 'task')}"
     rest = f"{counted(len(every) - len(used), 'more column')} in leaderboard.csv."
-    about = (f"{title}.", counts(board), legend(board, used), copies(board), "Best bold, second underlined.", rest)
-    caption = " ".join(part for part in about if part)
+    caption = " ".join([f"{title}.", *notes(board), legend(board, used), "Best bold, second underlined.", rest])
     return "\n".join(
         [
             f"% {' '.join(shared(board).split())}",

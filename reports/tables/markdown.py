@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from ...benchmark.wording import counted
 from ..analysis.board import Board
-from .columns import cell, columns, copies, counts, meanings, place, shared, split, winners
+from .columns import cell, columns_of, place, winners
+from .notes import meanings, notes, shared, split
 
 
 def escape(text: str) -> str:
@@ -23,14 +24,14 @@ def row(cells: Sequence[str]) -> str:
 def to_markdown(boards: Sequence[Board]) -> str:
     """The boards as Markdown, and below them what their rows and columns mean."""
     reason = split(boards)
-    every = dict(item for board in boards for item in meanings(board, columns(board.headline)))
+    every = dict(item for board in boards for item in meanings(board, columns_of(board)))
     items = [f"- **{escape(name)}**: {escape(text)}" for name, text in every.items()]
     parts = [_board(board) for board in boards] + ["\n".join(["How to read the tables:", "", *items, ""])]
     return "\n".join(([escape(reason), ""] if reason else []) + parts)
 
 
 def _board(board: Board) -> str:
-    used = columns(board.headline)
+    used = columns_of(board)
     best = {c.key: winners(c, board).best for c in used}
     titles = ["method", *(["rank"] if board.ranks else []), *(c.title for c in used)]
     suite = escape(board.conditions["suite"].split(" (")[0])
@@ -43,5 +44,5 @@ def _board(board: Board) -> str:
             text = cell(c, line.values.get(c.key))
             cells.append(f"**{text}**" if line.method in best[c.key] else text)
         rows.append(row(cells))
-    about = f"Conditions: {shared(board)}.", counts(board), copies(board)
-    return "\n".join([*rows, *(f"\n{escape(text)}" for text in about if text), ""])
+    about = f"Conditions: {shared(board)}.", *notes(board)
+    return "\n".join([*rows, *(f"\n{escape(text)}" for text in about), ""])

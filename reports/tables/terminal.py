@@ -16,22 +16,8 @@ from ...benchmark.records.continual import Matrix
 from ...benchmark.wording import counted, duration
 from ..analysis.board import Board, Line, headline
 from ..analysis.entry import Entry, matrix
-from .columns import (
-    BEHIND,
-    Column,
-    Winners,
-    cell,
-    columns,
-    copies,
-    counts,
-    meanings,
-    place,
-    sentence,
-    shared,
-    size,
-    split,
-    winners,
-)
+from .columns import BEHIND, Column, Winners, cell, columns, columns_of, place, size, winners
+from .notes import meanings, notes, sentence, shared, split
 
 _EXPLAINED = 3  # columns whose meaning is printed below a table; the glossary has all
 
@@ -44,7 +30,7 @@ def to_terminal(boards: Sequence[Board], width: int) -> Group:
     """
     parts: list[Table | Text] = []
     for board in boards:
-        every = columns(board.headline)
+        every = columns_of(board)
         brief = len(_fitting(board, every, width, brief=False)) < len(every)
         used = _fitting(board, every, width, brief=brief)
         parts.append(_table(board, used, brief=brief))
@@ -59,7 +45,7 @@ def to_terminal(boards: Sequence[Board], width: int) -> Group:
 def _notes(board: Board, used: Sequence[Column], *, brief: bool) -> Iterator[str]:
     """What a reader needs at once: the conditions, the numbers of runs, the first columns, and where the rest is."""
     yield f"Conditions: {shared(board)}."
-    yield " ".join(part for part in (counts(board, brief=brief), copies(board)) if part)
+    yield " ".join(notes(board, brief=brief))
     named = {column.title.partition(" ")[0] for column in used[:_EXPLAINED]} | {board.headline, "rank", BEHIND}
     yield " ".join(sentence(name, text) for name, text in meanings(board, used) if name in named)
     yield "'cpbench report' writes a site with a glossary of all words."

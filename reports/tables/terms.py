@@ -2,25 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Term:
-    """A word as pages link to it (``key``), as it is written (``name``), and what it means in one or two sentences.
-
-    ``more`` is for readers of the glossary only.
-    """
-
-    key: str
-    name: str
-    text: str
-    more: str = ""
-
-
-def _terms(*rows: tuple[str, ...]) -> tuple[Term, ...]:
-    return tuple(Term(*row) for row in rows)
-
+from .abbreviations import ABBREVIATIONS
+from .term import Term
+from .term import terms as _terms
 
 _TAUGHT = _terms(
     ("concept", "concept", "One thing that the model learns from a few pictures, such as one particular cat."),
@@ -183,6 +167,19 @@ _SUMMARIES = _terms(
         "Differences are taken in pairs: between runs of the same order and seed.",
     ),
     (
+        "difference",
+        "difference",
+        "The average minus that of the baseline, over pairs of runs of the same order and seed.",
+        "The baseline is the method that was given with --baseline.",
+    ),
+    (
+        "resolution",
+        "resolution",
+        "The difference of average that a number of runs shows with a probability of 80 %, at 95 % confidence.",
+        "It follows from the spread of paired differences, pooled over all pairs of methods. Smaller differences may "
+        "exist and not be found.",
+    ),
+    (
         "pareto",
         "Pareto front",
         "The methods that no other method beats: none is at least as good in both directions and better in one.",
@@ -208,26 +205,6 @@ _STORED = _terms(
     ("unit", "unit", "One piece of work in the store, such as training one task or drawing one concept."),
 )
 
-_ABBREVIATIONS = _terms(
-    ("abbr-ti", "TI", "Textual Inversion."),
-    ("abbr-lora", "LoRA", "Low-rank adaptation."),
-    ("abbr-clora", "C-LoRA", "Continual LoRA."),
-    ("abbr-olora", "O-LoRA", "Orthogonal LoRA."),
-    ("abbr-vera", "VeRA", "Vector-based random matrix adaptation."),
-    ("abbr-ewc", "EWC", "Elastic weight consolidation."),
-    ("abbr-dc", "DC", "Diffusion classifier: class scores computed from the errors of the denoising network."),
-    ("abbr-dsc", "DSC", "Diffusion scores consolidation."),
-    ("abbr-lwf", "LwF", "Learning without forgetting."),
-    (
-        "abbr-clip",
-        "CLIP-I, CLIP-T",
-        "Cosine similarity of CLIP features: of two pictures (I), or a picture and a text (T).",
-    ),
-    ("abbr-dino", "DINO-I", "Cosine similarity of DINO features of two pictures."),
-    ("abbr-fid", "FID", "Fréchet inception distance."),
-    ("abbr-lpips", "LPIPS", "Learned perceptual image patch similarity."),
-)
-
 GLOSSARY: dict[str, tuple[Term, ...]] = {
     "What is taught": _TAUGHT,
     "Methods": _METHODS,
@@ -236,7 +213,7 @@ GLOSSARY: dict[str, tuple[Term, ...]] = {
     "Numbers of a method": _SUMMARIES,
     "Cost": _COST,
     "What is stored": _STORED,
-    "Abbreviations": _ABBREVIATIONS,
+    "Abbreviations": ABBREVIATIONS,
 }
 """All terms, by the heading under which the glossary lists them; keys are unique."""
 
