@@ -12,6 +12,7 @@ from typing import Any
 from ..benchmark.errors import BadInput
 from ..benchmark.models.backbone import Backbone
 from ..benchmark.protocol import Method
+from ..benchmark.sources import code_digest
 from .adapters.base import Adapter, Tokens
 from .adapters.keys_values import KeysValues
 from .adapters.low_rank import Lora, LoraOptions, Vera, VeraOptions
@@ -25,10 +26,10 @@ from .consolidations.merge import Merge, MergeOptions
 from .consolidations.olora import Olora, OloraOptions
 from .consolidations.replay import Replay, ReplayOptions
 from .consolidations.ziplora import Zip, ZipOptions
-from .learner import Learner, LearnerOptions
+from .learner import Learner, LearnerOptions, Part, assemble
 
 ADAPTERS: dict[str, tuple[Callable[..., Adapter], type | None]] = {
-    "tokens": (lambda backbone, seed: Tokens(), None),
+    "tokens": (Tokens, None),
     "kv": (KeysValues, None),
     "lora": (Lora, LoraOptions),
     "vera": (Vera, VeraOptions),
@@ -112,8 +113,18 @@ def plain(options: Mapping[str, Any]) -> dict[str, Any]:
 def build(name: str, options: Mapping[str, Any], backbone: Backbone, seed: int) -> Method:
     """Build a method of the catalogue in ``backbone``, which must be its own copy."""
     row = CATALOGUE[name]
-    parts = [CONSOLIDATIONS[c] for c in row.consolidations]
-    own = [make(options[c]) if kind else make() for c, (make, kind) in zip(row.consolidations, parts, strict=True)]
-    make, kind = ADAPTERS[row.adapter]
-    adapter = make(backbone, seed, options[row.adapter]) if kind else make(backbone, seed)
-    return Learner(backbone, seed, adapter, own, options["learner"])
+    adapter: Part[Adapter] = ADAPTERS[row.adapter][0], _given(row.adapter, options)
+    own: list[Part[Consolidation[Any]]] = [(CONSOLIDATIONS[c][0], _given(c, options)) for c in row.consolidations]
+    return assemble(backbone, seed, adapter, own, options["learner"])
+
+
+def _given(section: str, options: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The options of a part; none where it has none."""
+    return (options[section],) if section in options else ()
+
+
+def code_of(name: str) -> str:
+    """A digest of the code that a method of the catalogue consists of; empty for the base model."""
+    row = CATALOGUE[name]
+    parts = [ADAPTERS[row.adapter][0], *(CONSOLIDATIONS[c][0] for c in row.consolidations)] if row.adapter else []
+    return code_digest([Learner.__module__, *(part.__module__ for part in parts)]) if parts else ""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +21,10 @@ from .adapters.base import Adapter, Foldable, Mergeable, Weighted
 from .consolidations.base import Consolidation
 from .inspection import inspect
 from .training import Phase, Step, run_phase, single_examples, sources_of
+
+T = TypeVar("T")
+Part = tuple[Callable[..., T], tuple[Any, ...]]
+"""What makes a part of a method, and its options, if it has any."""
 
 
 @dataclass(frozen=True)
@@ -173,6 +177,19 @@ class Learner:
 
     def _override(self, subject: Subject) -> Params | None:
         return next((o for c in self.consolidations if (o := c.override(subject)) is not None), None)
+
+
+def assemble(
+    backbone: Backbone,
+    seed: int,
+    adapter: Part[Adapter],
+    consolidations: Sequence[Part[Consolidation[Any]]],
+    options: LearnerOptions,
+) -> Learner:
+    """A learner whose adapter and consolidations are made here; ``backbone`` must be its own copy."""
+    own = [make(*given) for make, given in consolidations]
+    make, given = adapter
+    return Learner(backbone, seed, make(backbone, seed, *given), own, options)
 
 
 def _check(adapter: Adapter, consolidations: Sequence[Consolidation[Any]]) -> None:

@@ -11,18 +11,23 @@ from typing import Any
 from ..benchmark.errors import BadInput
 from ..benchmark.models.backbone import Backbone
 from ..benchmark.protocol import Method
-from .build import build, configure, no_option, options_of, parse, plain, valid_options
+from ..benchmark.sources import code_digest, files_of
+from .build import build, code_of, configure, no_option, options_of, parse, plain, valid_options
 from .catalogue import CATALOGUE
 from .plugins import Published, defaults_of, load, package_of, point_of, published
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """A method ready to be built: its name, all options after defaults, and its factory (None: it never learns)."""
+    """A method ready to be built: its name, all options after defaults, and its factory (None: it never learns).
+
+    ``code``: a digest of the code that it consists of (:mod:`..benchmark.sources`); empty for the base model.
+    """
 
     name: str
     options: Mapping[str, Any]
     make: Callable[[Backbone, int], Method] | None
+    code: str
 
 
 def method_names() -> list[str]:
@@ -65,7 +70,12 @@ def _choose(name: str, settings: Mapping[str, str], found: Published) -> Chosen:
     if point is not None:
         return _plugin(point, own)
     options = configure(name, own)
-    return Chosen(name, plain(options), partial(build, name, options) if CATALOGUE[name].adapter else None)
+    return _of_catalogue(name, options)
+
+
+def _of_catalogue(name: str, options: Mapping[str, Any]) -> Chosen:
+    make = partial(build, name, options) if CATALOGUE[name].adapter else None
+    return Chosen(name, plain(options), make, code_of(name))
 
 
 def _plugin(point: EntryPoint, settings: Mapping[str, str]) -> Chosen:
@@ -82,9 +92,10 @@ def _plugin(point: EntryPoint, settings: Mapping[str, str]) -> Chosen:
 def _with_values(point: EntryPoint, factory: Callable[..., Method], values: Mapping[str, Any]) -> Chosen:
     """A plug-in with its option values; another version of its package is another method."""
     options = {"factory": point.value} | ({"package": package_of(point)} if point.dist else {})
+    code = code_digest((), files_of(point))
     if not values:
-        return Chosen(point.name, options, factory)
-    return Chosen(point.name, {**options, point.name: dict(values)}, partial(factory, **values))
+        return Chosen(point.name, options, factory, code)
+    return Chosen(point.name, {**options, point.name: dict(values)}, partial(factory, **values), code)
 
 
 def recorded(name: str, options: Mapping[str, Any]) -> Chosen:
@@ -101,7 +112,7 @@ def recorded(name: str, options: Mapping[str, Any]) -> Chosen:
         own = {section: replace(present[section], **values) for section, values in options.items()}
     except (KeyError, TypeError):
         raise _gone(name) from None
-    return Chosen(name, plain(own), partial(build, name, own) if CATALOGUE[name].adapter else None)
+    return _of_catalogue(name, own)
 
 
 def _gone(name: str) -> BadInput:

@@ -207,7 +207,7 @@ def test_an_adapter_goes_with_what_requires_no_more_than_it_can_do_and_others_ar
 
 def test_what_an_adapter_lacks_is_named_by_what_it_would_do(pristine):
     with pytest.raises(BadInput, match=r"folds its change .* and lists the input directions"):
-        Learner(pristine.copy(), 0, Tokens(), [Olora(OloraOptions())])
+        Learner(pristine.copy(), 0, Tokens(pristine, 0), [Olora(OloraOptions())])
 
 
 def test_lwf_is_dsc_without_scores(pristine):

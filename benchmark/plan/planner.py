@@ -1,8 +1,9 @@
 """The content-addressed chain of units: what a run needs, and what runs share.
 
-A trained state depends only on what came before it: key_0 = H(budget, backbone, method with all options, seed),
-key_i = H(key_{i-1}, content of concept i). Orders with a common prefix share its training; pictures and scores
-have keys of their own, so that a new metric trains nothing.
+A trained state depends only on what came before it: key_0 = H(code, budget, backbone, method with all options, seed),
+key_i = H(key_{i-1}, content of concept i, its random stream). Orders with a common prefix share its training; pictures
+and scores have keys of their own, so that a new metric trains nothing. Every key contains a digest of the code that
+decides the unit's numbers (:mod:`..sources`), so that numbers of other code are never found.
 
 Random streams follow from the run's seed and the concepts learned so far, never from method, options or order of
 execution: at the same update, all methods and settings see the same pictures, t and ε (common random numbers).
@@ -25,7 +26,11 @@ from ..suite.spec import Concept, Suite
 from .units import Choice, Classify, Draw, Measure, PlannedCell, Real, RunPlan, Train
 
 _T = TypeVar("_T")
-REVISION = 4  # raised with every change of code that changes a number, so that old units are no longer found
+
+
+def with_method(code: str, method: str) -> str:
+    """A digest of the code of units in which a method takes part: their own code, and that of the method."""
+    return digest([code, method])
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,8 @@ class Planner:
     """Makes the plans of runs, from what all runs of a sweep have in common.
 
     ``protocol``: ``final`` measures i = 0, j and T; ``full`` all cells; ``end`` only i = T, for tuning. ``device`` and
-    ``threads`` are those of the models; ``seen_on`` of the extractors, where pictures are scored elsewhere.
+    ``threads`` are those of the models; ``seen_on`` of the extractors, where pictures are scored elsewhere. ``code``:
+    digests of the code by kind of unit: train, draw, real, measure and classify.
     """
 
     suite: Suite
@@ -45,6 +51,7 @@ class Planner:
     extractors: Mapping[str, str]
     protocol: str = "final"
     threads: int = 1
+    code: Mapping[str, str] = field(default_factory=dict)
     seen_on: tuple[str, int] | None = None
     known: dict[Any, Any] = field(default_factory=dict, repr=False)
 
@@ -66,17 +73,20 @@ class Planner:
         ceilings = tuple(self._measure(r.key, r.subjects, real=True) for r in reals)
         classified = tuple(self._classify(method, concepts, i, state) for i, state in enumerate(states))
         asked = "dc_accuracy" in self.profile.metrics and self.protocol != "end"
-        return RunPlan(
-            self._record(method, concepts, seed), trains, cells, reals, ceilings, classified if asked else ()
-        )
+        code = {**self.code, "method": method.code} if method.make else dict(self.code)
+        run = self._record(method, concepts, seed)
+        return RunPlan(run, trains, cells, reals, ceilings, classified if asked else (), code)
 
     def trains(self, method: Choice, order: tuple[int, ...], seed: int) -> tuple[Train, ...]:
         """The chain of trained states of one method on one order with one seed."""
         model = [self._model(None), method.name, dict(method.options), seed]
-        key, stream, parent, trains = digest([REVISION, self._budget, model]), digest(seed), None, []
+        code = self._code("train", method)
+        key, stream, parent, trains = digest([code, self._budget, model]), digest(seed), None, []
         for number, concept in enumerate((self.suite.concepts[k] for k in order), 1):
-            key, stream = self._link(key, concept), self._link(stream, concept)
-            trains.append(Train(key, method, concept, number, parent, int(stream, 16) % 2**31))
+            stream = self._link(stream, self._content(concept))
+            own = int(stream, 16) % 2**31
+            key = self._link(key, self._content(concept), own)
+            trains.append(Train(key, method, concept, number, parent, own, code))
             parent = key
         return tuple(trains)
 
@@ -153,9 +163,14 @@ class Planner:
         folders = [self._compared(c) for c in self.suite.concepts if c.folder is not None]
         return digest([self.suite.hash, folders]) if folders else self.suite.hash
 
-    def _link(self, before: str, concept: Concept) -> str:
+    def _code(self, kind: str, method: Choice | None = None) -> str:
+        """A digest of the code that decides a unit, which is also that of a method where one takes part."""
+        own = self.code[kind]
+        return own if method is None else self._once((kind, method.code), lambda: with_method(own, method.code))
+
+    def _link(self, before: str, *content: str | int) -> str:
         """The next link of a chain."""
-        return self._once(("link", before, concept.name), lambda: digest([before, self._content(concept)]))
+        return self._once(("link", before, content), lambda: digest([before, *content]))
 
     def _draw(self, method: Choice, concept: Concept, i: int, state: str | None, seed: int, measured: bool) -> Draw:
         """Pictures of one concept: from all prompts of the suite for a measured cell, the first two for a glimpse."""
@@ -163,9 +178,11 @@ class Planner:
         count = self.suite.evaluation.per_prompt if measured else 1
 
         def make() -> Draw:
+            trained = method if state else None
+            code = self._code("draw", trained)
             what = ["draw", self._model(state), concept.name, concept.noun, prompts, count]
-            key = digest([REVISION, *what, self._sampling, seed])
-            return Draw(key, method if state else None, (concept,), i if state else 0, state, prompts, count, seed)
+            key = digest([code, *what, self._sampling, seed])
+            return Draw(key, trained, (concept,), i if state else 0, state, prompts, count, seed, code)
 
         return self._once(("draw", state, concept.name, seed, measured), make)
 
@@ -175,8 +192,10 @@ class Planner:
         names, count = tuple((c.name, c.noun) for c in who), self.suite.evaluation.per_prompt
 
         def make() -> Draw:
-            key = digest([REVISION, "look", self._model(state), names, prompts, count, self._sampling, seed])
-            return Draw(key, method if state else None, who, i if state else 0, state, prompts, count, seed)
+            trained = method if state else None
+            code = self._code("draw", trained)
+            key = digest([code, "look", self._model(state), names, prompts, count, self._sampling, seed])
+            return Draw(key, trained, who, i if state else 0, state, prompts, count, seed, code)
 
         return self._once(("look", state, names, seed), make)
 
@@ -187,14 +206,16 @@ class Planner:
     def _real(self, who: tuple[Concept, ...]) -> Real:
         contents = [self._compared(c) for c in who]
         what = contents[0] if len(who) == 1 else contents
-        return Real(digest([REVISION, "real", what, self.suite.evaluation.references]), who)
+        code = self._code("real")
+        return Real(digest([code, "real", what, self.suite.evaluation.references]), who, code)
 
     def _measure(
         self, pictures: str, who: tuple[Concept, ...], *, real: bool = False, before: str | None = None
     ) -> Measure:
         def make() -> Measure:
-            inputs = [REVISION, "score", pictures, before, [self._compared(c) for c in who], *self._scoring]
-            return Measure(digest(inputs), pictures, who, real, before)
+            code = self._code("measure")
+            inputs = [code, "score", pictures, before, [self._compared(c) for c in who], *self._scoring]
+            return Measure(digest(inputs), pictures, who, real, before, code)
 
         return self._once(("score", pictures, before, tuple(c.name for c in who)), make)
 
@@ -206,8 +227,10 @@ class Planner:
         def make() -> Classify:
             who = [[c.name, c.noun, self._compared(c)] for c in among]
             asked = [self.suite.prompts.train, self.suite.evaluation.references, PICTURES, ROUNDS, TRIALS]
-            key = digest([REVISION, "classify", self._model(state), who, *asked])
-            return Classify(key, method if state else None, among, i if state else 0, state)
+            trained = method if state else None
+            code = self._code("classify", trained)
+            key = digest([code, "classify", self._model(state), who, *asked])
+            return Classify(key, trained, among, i if state else 0, state, code)
 
         return self._once(("classify", state, frozenset(c.name for c in among)), make)
 

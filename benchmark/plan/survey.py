@@ -35,6 +35,7 @@ class Untrained:
 
     name: str = "base"
     options: Mapping[str, Any] = field(default_factory=dict)
+    code: str = ""
     make: None = None
 
 

@@ -1,4 +1,7 @@
-"""The units of work. Each is computed once and stored under a key, which is a hash of all of its inputs."""
+"""The units of work. Each is computed once and stored under a key, which is a hash of all of its inputs.
+
+``code`` of a unit is a digest of the code that decides its numbers.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,11 @@ class Choice(Protocol):
         ...
 
     @property
+    def code(self) -> str:
+        """A digest of the code of the method, see :mod:`..sources`; empty for the base model."""
+        ...
+
+    @property
     def make(self) -> Callable[[Any, int], Method] | None:
         """The factory: it takes a backbone, which the method may change, and a seed, and returns the method."""
         ...
@@ -41,6 +49,7 @@ class Train:
     number: int
     parent: str | None
     seed: int
+    code: str
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -69,6 +78,7 @@ class Draw:
     prompts: tuple[str, ...]
     per_prompt: int
     seed: int
+    code: str
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -88,6 +98,7 @@ class Real:
 
     key: str
     subjects: tuple[Concept, ...]
+    code: str
     needs: tuple[str, ...] = ()
 
     @property
@@ -104,7 +115,8 @@ class Measure:
     pictures: str
     subjects: tuple[Concept, ...]
     real: bool
-    before: str | None = None
+    before: str | None
+    code: str
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -126,6 +138,7 @@ class Classify:
     concepts: tuple[Concept, ...]
     number: int
     state: str | None
+    code: str
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -165,7 +178,7 @@ class PlannedCell:
 
 @dataclass(frozen=True)
 class RunPlan:
-    """One run, and the units that its record consists of."""
+    """One run, the units that its record consists of, and digests of the code of these by kind, and of the method."""
 
     run: Run
     trains: tuple[Train, ...]
@@ -173,6 +186,7 @@ class RunPlan:
     reals: tuple[Real, ...]
     ceilings: tuple[Measure, ...]
     classified: tuple[Classify, ...]
+    code: Mapping[str, str]
 
     def units(self) -> Iterable[Unit]:
         """All units in an order in which they can be computed: floors and ceilings first, then task by task."""

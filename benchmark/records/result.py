@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from ..hashing import digest
 
@@ -55,25 +55,25 @@ class Score(_Record):
     i: int = Field(ge=0)
     j: int = Field(ge=0)
     concept: str
-    prompt: int | None
+    prompt: Annotated[int, Field(ge=0)] | None
     metric: str
-    value: float
-    n: int
+    value: FiniteFloat
+    n: int = Field(ge=1)
     higher_is_better: bool
-    se: float | None = None
+    se: Annotated[FiniteFloat, Field(ge=0)] | None = None
     other: str | None = None
 
 
 class TaskCost(_Record):
     """What one task cost: seconds of training, bytes kept for later tasks, seconds to draw one picture."""
 
-    task: int
-    train_seconds: float
-    peak_memory_bytes: int
-    trainable_parameters: int
-    stored_bytes: int
-    seconds_per_picture: float
-    figures: dict[str, float]
+    task: int = Field(ge=1)
+    train_seconds: FiniteFloat = Field(ge=0)
+    peak_memory_bytes: int = Field(ge=0)
+    trainable_parameters: int = Field(ge=0)
+    stored_bytes: int = Field(ge=0)
+    seconds_per_picture: FiniteFloat = Field(ge=0)
+    figures: dict[str, FiniteFloat]
 
 
 class Result(_Record):
@@ -86,6 +86,8 @@ class Result(_Record):
     environment: dict[str, Any]
     units: dict[str, str]
     """Store keys: ``draw/<i>/<j>`` of the pictures and ``train/<i>`` of the state after task i."""
+    code: dict[str, str] = {}
+    """Digests of the code that decided the numbers: of the method, and by kind of unit; empty for older records."""
     status: Literal["ok", "error"]
     error: str | None = None
     created: str
@@ -99,13 +101,29 @@ def result_path(folder: Path, run: Run) -> Path:
 
 
 def write_result(folder: Path, result: Result) -> Path:
-    """Write a record, whole or not at all; it replaces an earlier record of the same run only."""
+    """Write a record, whole or not at all; it replaces an earlier record of the same run only.
+
+    A failed run never replaces a finished one: then nothing is written, and the earlier record stays at the path.
+    """
     path = result_path(folder, result.run)
+    if result.status == "error" and finished(path):
+        return path
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.partial")
-    partial.write_text(result.model_dump_json(by_alias=True, indent=1) + "\n", encoding="utf-8")
-    partial.replace(path)
+    try:
+        partial.write_text(result.model_dump_json(by_alias=True, indent=1) + "\n", encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
     return path
+
+
+def finished(path: Path) -> bool:
+    """Whether there is the record of a finished run at a path."""
+    try:
+        return Result.model_validate_json(path.read_bytes()).status == "ok"
+    except (OSError, ValueError):
+        return False
 
 
 def json_schema() -> dict[str, Any]:

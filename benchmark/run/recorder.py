@@ -39,6 +39,7 @@ class Recorder:
             cost=[] if error else list(self._costs(plan)),
             environment=self._stamp(plan),
             units=_keys(plan),
+            code=dict(plan.code),
             status="error" if error else "ok",
             error=error,
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

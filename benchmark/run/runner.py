@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from ..models.backbone import Backbone
-from ..plan.planner import REVISION
 from ..plan.units import Classify, Draw, Measure, Real, Train, Unit, kind_of
 from ..protocol import Watch
 from ..records.stamp import MADE_ON
 from ..scoring.scorer import Scorer
 from ..storage.store import Store
 from ..suite.spec import Suite
+from .checked import checked
 from .work.classify import classify
 from .work.draw import draw
 from .work.learn import learn
@@ -42,7 +42,7 @@ class Runner:
             "kind": kind.lower(),
             "method": method,
             "what": unit.title,
-            "revision": REVISION,
+            "code": unit.code,
             "suite": self.suite.name,
             "weights": self.backbone.weights,
             "needs": list(unit.needs),
@@ -51,7 +51,7 @@ class Runner:
 
         def write(folder: Path) -> dict[str, Any]:
             begun()
-            return self._work(unit, folder, watch)
+            return self._work(checked(unit, self.backbone.sampling.size), folder, watch)
 
         return self.store.put(unit.key, inputs, write, wait=False)
 

@@ -11,11 +11,7 @@ from typing import Any
 import torch
 
 from ..errors import BadInput
-from ..hashing import digest
-from ..models.aligners import load_aligner, reads
-from ..models.backbone import Backbone, hash_weights
-from ..models.extractors import Extractor, load_extractor
-from ..models.feature_cache import FeatureCache
+from ..models.backbone import Backbone
 from ..models.loading import load_backbone, pick_device
 from ..plan.costs import Costs, costs
 from ..plan.planner import Planner
@@ -23,12 +19,13 @@ from ..plan.units import Choice, RunPlan, Unit, gather
 from ..records.stamp import numerics
 from ..scoring.metrics import load_metric
 from ..scoring.profiles import Profile
-from ..scoring.scorer import FeaturePair, Scorer
 from ..storage.store import Store
 from ..suite.concepts import check_suite
 from ..suite.spec import Suite
+from .code import code_of_features, code_of_units
 from .environment import environment, set_threads
 from .events import OnEvent, Preparing, Warned
+from .features import open_scorer
 from .quiet import quiet_libraries
 from .recorder import Recorder
 from .runner import Runner
@@ -65,18 +62,8 @@ class Recipe:
         set_threads(self.threads or 1)
         model = load_backbone(self.backbone, self.suite.sampling, str(device), self.dtype)
         _check_prompts(self.suite, model)
-        features, keys = {}, {}
-        for name in self.profile.extractors:
-            extractor = load_extractor(name, device)
-            features[name], keys[name] = (
-                _features(extractor, model, self.home / "features", self.profile),
-                extractor.key,
-            )
-        aligner = None
-        if self.profile.aligner is not None:
-            loaded, keys[self.profile.aligner] = load_aligner(self.profile.aligner, device)
-            aligner = (reads(self.profile.aligner), loaded)
-        scorer, store = Scorer(self.suite, self.profile, features, aligner), Store(self.home / "units", warn)
+        scorer, keys = open_scorer(self.suite, self.profile, model, self.home / "features", code_of_features())
+        store = Store(self.home / "units", warn)
         runner = Runner(self.suite, store, model, scorer, numerics(stamp := environment(device)))
         return Session(self, runner, keys, device, stamp, warn)
 
@@ -102,13 +89,23 @@ class Session:
         """The store of units."""
         return self.runner.store
 
+    @property
+    def code(self) -> dict[str, str]:
+        """Digests of today's code by kind of unit."""
+        return code_of_units(self.recipe.profile)
+
     def costs(self, there: set[str] | None = None) -> Costs:
         """The costs of stored units like those of this session; ``there``: the keys of the store, if already listed."""
         like = {"suite": self.suite.name, "weights": self.runner.backbone.weights}
         return costs(self.store, self.store.keys() if there is None else there, like)
 
-    def planner(self, protocol: str, made_on: tuple[str, int] | None = None) -> Planner:
-        """A planner of runs on this suite and backbone; ``made_on``: device and threads, if other than here."""
+    def planner(
+        self, protocol: str, made_on: tuple[str, int] | None = None, code: Mapping[str, str] | None = None
+    ) -> Planner:
+        """A planner of runs on this suite and backbone.
+
+        ``made_on``: device and threads, if other than here; ``code``: digests of the code, if other than today's.
+        """
         here = self.device.type, self.recipe.threads or 1
         device, threads = made_on or here
         return Planner(
@@ -121,6 +118,7 @@ class Session:
             extractors=self.extractors,
             protocol=protocol,
             threads=threads,
+            code=self.code if code is None else code,
             seen_on=here,
         )
 
@@ -154,12 +152,3 @@ def _check_prompts(suite: Suite, model: Backbone) -> None:
     prompts = suite.prompts
     for n, texts in enumerate((prompts.prior, (prompts.train, *prompts.evaluation), prompts.pairs)):
         model.check_prompts([text.format(*[noun] * n) for text in texts], spare=n)
-
-
-def _features(extractor: Extractor, model: Backbone, folder: Path, profile: Profile) -> FeaturePair:
-    seeing = [extractor.key, model.device.type, torch.get_num_threads()]
-    drawn = FeatureCache(folder, extractor, digest(seeing))
-    if not profile.autoencoded:
-        return FeaturePair(drawn, drawn)
-    key = digest([*seeing, hash_weights({"codec": model.vae}), "autoencoded"])
-    return FeaturePair(drawn, FeatureCache(folder, lambda pictures: extractor(model.reconstruct(pictures)), key))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
@@ -56,7 +57,6 @@ def _home() -> str:
 
 def store_checks(on_unit: Callable[[], None], *, quick: bool) -> Iterator[Check]:
     """Units that are under way, interrupted, left over, stale or damaged; ``on_unit`` is called per checked unit."""
-    from ..plan.planner import REVISION
     from ..storage.store import home
 
     stock = take_inventory(home() / "units")
@@ -76,11 +76,13 @@ def store_checks(on_unit: Callable[[], None], *, quick: bool) -> Iterator[Check]
         )
     if quick:
         return
-    old = [u for u in stock.units if read_record(u).get("inputs", {}).get("revision", REVISION) < REVISION]
+    today = _codes()
+    old = [u for u in stock.units if read_record(u).get("inputs", {}).get("code") not in today]
     if old:
         yield Check(
-            "stale",
-            f"{counted(len(old), 'unit')} of an older cpbench; remove with 'cpbench gc --unused results'.",
+            "other code",
+            f"{counted(len(old), 'unit')} made by code that has changed since, so that no run uses them now; remove "
+            "those that no record uses with 'cpbench gc --unused runs'.",
             True,
         )
     bad = faults(stock.units, on_unit)
@@ -88,6 +90,21 @@ def store_checks(on_unit: Callable[[], None], *, quick: bool) -> Iterator[Check]
     more = f" and {len(bad) - 5} more" if len(bad) > 5 else ""
     found = f"{named}{more}; computed again when needed" if bad else f"{counted(len(stock.units), 'unit')} intact"
     yield Check("checksums", found, not bad)
+
+
+def _codes() -> set[str]:
+    """The digests of all code that units may be of today."""
+    from ...methods.registry import choose, method_names
+    from ..plan.planner import with_method
+    from ..run.code import code_of_units
+    from ..scoring.profiles import PROFILES
+
+    alone = {code for profile in PROFILES.values() for code in code_of_units(profile).values()}
+    found = set(alone)
+    for name in method_names():
+        with suppress(CpbenchError):  # a plug-in that cannot be loaded
+            found |= {with_method(code, chosen.code) for chosen in choose(name, {}) for code in alone}
+    return found
 
 
 def _toybox() -> str:

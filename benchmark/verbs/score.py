@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ...methods.registry import recorded
 from ...reports.results import Results
 from ..errors import BadInput, FailedRun
-from ..plan.planner import Planner
-from ..plan.units import RunPlan
+from ..plan.units import Classify, Draw, Real, RunPlan
 from ..records.reading import read_records
 from ..records.result import Result
 from ..run.events import OnEvent, Warned, ignored
@@ -22,6 +22,8 @@ from ..suite.spec import Suite
 from ..wording import counted
 from .arguments import Names, at_least_one, joined, suite_of
 from .results import results_of
+
+_PICTURES = ("train", "draw", "real")  # kinds of units that make pictures; their code is that of the record
 
 
 def score(
@@ -83,15 +85,31 @@ def _plan(session: Session, result: Result) -> RunPlan:
     if unknown := [name for name in run.order if name not in names]:
         raise BadInput(f"run {run.id}: suite {suite.name} has no concept '{unknown[0]}'; name its spec with --suite.")
     order = tuple(names.index(name) for name in run.order)
-    planner: Planner = session.planner(run.protocol, (run.device, int(result.environment.get("threads", 1))))
-    return planner.run(recorded(run.method, run.options), order, run.seed)
+    made_on, method = (run.device, int(result.environment.get("threads", 1))), recorded(run.method, run.options)
+    method = replace(method, code=result.code.get("method", method.code))
+    then = {kind: result.code[kind] for kind in _PICTURES if kind in result.code}
+    return session.planner(run.protocol, made_on, {**session.code, **then}).run(method, order, run.seed)
+
+
+def _changed(session: Session, result: Result) -> bool:
+    """Whether the code that makes pictures has changed since a record was made."""
+    today = {**session.code, "method": recorded(result.run.method, result.run.options).code}
+    return any(result.code.get(kind, today[kind]) != today[kind] for kind in (*_PICTURES, "method"))
 
 
 def _check_kept(session: Session, plans: Sequence[RunPlan], results: Sequence[Result]) -> None:
-    """Raise BadInput for the first run without all of its trained states in the store: scoring never trains."""
+    """Raise BadInput for the first run without its trained states in the store: scoring never trains.
+
+    Pictures are drawn again where they are lost, but not where the code that drew them has changed since.
+    """
+    there = session.store.keys()
     for plan, result in zip(plans, results, strict=True):
-        if lost := [t for t in plan.trains if session.store.find(t.key) is None]:
+        lost = [f"the state after task {t.number}" for t in plan.trains if session.store.find(t.key) is None]
+        if not lost and _changed(session, result):
+            missing = (u for u in plan.units() if isinstance(u, Draw | Real | Classify) and u.key not in there)
+            lost = [f"the unit '{unit.title}'" for unit in missing]
+        if lost:
             raise BadInput(
-                f"run {result.run.id} ({result.run.method}): the state after task {lost[0].number} is no longer "
-                f"in {session.store.folder}; re-run it with 'cpbench run'."
+                f"run {result.run.id} ({result.run.method}): {lost[0]} is no longer in {session.store.folder}, or was "
+                "made by code that has changed since; re-run it with 'cpbench run'."
             )

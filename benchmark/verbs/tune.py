@@ -14,7 +14,6 @@ from ...methods.registry import choose
 from ...methods.search_space import space
 from ...methods.search_space import trials as trials_of
 from ..errors import BadInput
-from ..plan.planner import REVISION
 from ..plan.units import RunPlan
 from ..run.events import OnEvent, ignored
 from ..run.executors import Placement
@@ -97,7 +96,7 @@ def _write(path: Path, name: str, length: int, session: Session, found: Trials) 
         "objective": "identity of all concepts after the last task, mean over concepts",
         "suite": {"name": session.suite.name, "hash": session.suite.hash, "length": length, "seed": 0},
         "weights": session.runner.backbone.weights,
-        "revision": REVISION,
+        "code": {**session.code, "method": choose(name, {})[0].code},
         "defaults": plain(options_of(name, tuned=False)),
         "space": {key: [r.low, r.high, "whole" if r.whole else "log"] for key, r in space(name).items()},
         "trials": found,

@@ -11,6 +11,8 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
+from ...benchmark.models.backbone import Backbone
+
 
 class Adapter(Protocol):
     """Trainable parameters that are saved between tasks."""
@@ -89,7 +91,7 @@ class Steerable(Directed, Protocol):
 class Tokens:
     """No weights of the network: only the new token is learned (Textual Inversion, arXiv 2208.01618)."""
 
-    def __init__(self) -> None:
+    def __init__(self, backbone: Backbone, seed: int) -> None:
         self.params: dict[str, nn.Parameter] = {}
 
     def reset(self, seed: int) -> None:

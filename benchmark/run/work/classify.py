@@ -16,7 +16,7 @@ from ...scoring.classifier import classify as classified
 from ...storage.store import Store
 from ...suite.concepts import subject_of, unseen_pictures
 from ...suite.spec import Suite
-from .learn import method_of
+from .method import method_of
 
 
 def classify(

@@ -13,7 +13,7 @@ from ...plan.units import Draw
 from ...protocol import Pictures, Prompt, Tick, Watch
 from ...storage.store import Store
 from ...suite.concepts import label_of, subject_of
-from .learn import method_of
+from .method import method_of
 from .pictures import write_pictures
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ...models.backbone import Backbone
 from ...plan.units import Train
-from ...protocol import Inspectable, Method, Task, Watch
+from ...protocol import Inspectable, Task, Watch
 from ...storage.store import Store, stored_bytes
 from ...suite.concepts import learning, subject_of, training_pictures
 from ...suite.spec import Suite
 from ..checkpoint import Checkpoints
 from ..phases import Phases
+from .method import method_of
 
 
 def learn(unit: Train, suite: Suite, backbone: Backbone, store: Store, folder: Path, watch: Watch) -> dict[str, Any]:
@@ -45,14 +45,3 @@ def learn(unit: Train, suite: Suite, backbone: Backbone, store: Store, folder: P
         "stored_bytes": stored_bytes(folder / "state"),
         "figures": figures | phases.figures(),
     }
-
-
-def method_of(
-    make: Callable[[Any, int], Method] | None, seed: int, state: str | None, backbone: Backbone, store: Store
-) -> Method:
-    """A new method object, loaded from a stored state if one is given."""
-    assert make is not None
-    method = make(backbone.copy(), seed)
-    if state is not None:
-        method.load(store.read(state) / "state")
-    return method
