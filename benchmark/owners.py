@@ -27,6 +27,10 @@ class Owner:
     package: str = OWN
     module: str = OWN
 
+    def called(self, call: str) -> str:
+        """The owner with one of its calls: ``learn of method 'anchor' (cpbench-anchor 1.0)``; without one, itself."""
+        return f"{call} of {self}" if call else str(self)
+
     def __str__(self) -> str:
         """As in messages: ``method 'anchor' (cpbench-anchor 1.0)``."""
         return f"{self.kind} '{self.name}' ({self.package})"
@@ -67,13 +71,13 @@ def calling(owner: Owner, call: str) -> Iterator[None]:
     except (Exception, SystemExit) as error:  # another package's code may raise anything, or try to end the process
         if isinstance(error, CpbenchError) and owner.module == OWN:
             raise
-        raise Faulty(f"{summary(error)}, raised in {call} of {owner} at {raised_at(error, owner)}") from error
+        raise Faulty(f"{summary(error)}, raised in {owner.called(call)} at {raised_at(error, owner)}") from error
 
 
 def refused(owner: Owner, call: str, function: Any, wrong: str, asked: str) -> Faulty:
     """The error for a call that did something ``wrong``, e.g. ``returned None``; ``asked``: what the contract asks."""
     where = f" at {place}" if (place := defined_at(function)) else ""
-    return Faulty(f"{call} of {owner}{where} {wrong}; it must {asked}")
+    return Faulty(f"{owner.called(call)}{where} {wrong}; it must {asked}")
 
 
 def summary(error: BaseException) -> str:

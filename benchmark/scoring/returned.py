@@ -1,0 +1,64 @@
+"""What a metric may return: checked where its values cross into the benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import EntryPoint
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..owners import OWN, Owner, calling, refused, top_level
+
+
+def metric_owner(name: str, point: EntryPoint | None) -> Owner:
+    """The owner of a metric; ``point``: where another package publishes it."""
+    if point is None:
+        return Owner("metric", name)
+    package = getattr(point, "dist", None)
+    return Owner(
+        "metric", name, f"{package.name} {package.version}" if package else point.value, top_level(point.value)
+    )
+
+
+def wrong_metric(metric: Any, name: str) -> str | None:
+    """What is wrong with a published metric of the right type; None if nothing is."""
+    if metric.name != name:
+        return f"has the name '{metric.name}'; give it the name of its entry point"
+    if not callable(metric.of):
+        return f"has {metric.of!r} as its function; give it a function of a cell and a profile"
+    if not isinstance(metric.higher_is_better, bool):
+        return f"has higher_is_better = {metric.higher_is_better!r}; choose True or False"
+    return None if isinstance(metric.sentence, str) else f"has {metric.sentence!r} as its sentence; give it a text"
+
+
+def measured(owner: Owner, of: Callable[..., Any], cell: Any, profile: Any) -> NDArray[np.float64] | None:
+    """What a metric returns for a cell: a finite value per picture, (n,), or one for the cell, (); None: no value.
+
+    Raises Faulty if it returns anything else, or raises an error.
+    """
+    with calling(owner, ""):
+        found = of(cell, profile)
+    n = len(cell.drawn)
+    if found is not None and (fault := wrong_values(found, n)):
+        asked = f"return {n} finite numbers for {n} pictures, one for the whole cell, or None"
+        hint = "; check the pictures and the extractor that it is computed from" if owner.module == OWN else ""
+        raise refused(owner, "", of, fault, asked + hint)
+    return None if found is None else np.asarray(found, dtype=np.float64)
+
+
+def wrong_values(found: Any, n: int) -> str | None:
+    """Values are real finite numbers: one, or one for each of ``n`` pictures."""
+    try:
+        array = np.asarray(found)
+    except (ValueError, TypeError, RuntimeError):  # ragged lists, and tensors that have a gradient or are on a GPU
+        return f"returned {type(found).__name__} that is no array of numbers"
+    if array.dtype.kind not in "fiub":
+        kind = array.dtype if array.dtype.kind != "O" else type(found).__name__
+        return f"returned {kind}"
+    if array.shape not in ((), (n,)):
+        return f"returned {array.dtype} of shape {array.shape}"
+    if bad := int((~np.isfinite(array)).sum()):
+        return f"returned {array.item()}" if not array.ndim else f"returned {bad} of {n} numbers that are not finite"
+    return None
