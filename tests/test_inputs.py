@@ -144,7 +144,7 @@ def test_a_number_of_any_kind_is_a_value_of_the_whole_cell(monkeypatch, value):
 @pytest.mark.parametrize("value", [np.nan, np.array([1.0, np.nan, 1.0, 1.0])])
 def test_what_is_not_a_number_is_an_error_and_not_a_row_less(monkeypatch, value):
     monkeypatch.setitem(cells.METRICS, "strange", Metric("strange", True, lambda cell, profile: value, ""))
-    with pytest.raises(FailedRun, match="'strange' is NaN"):
+    with pytest.raises(FailedRun, match=r"'strange' \(cpbench\) .* is NaN"):
         seen(value)
 
 

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadInput, FailedRun, unknown
+from ..errors import BadInput, unknown
+from ..owners import calling, raised_at, summary
 from ..protocol import Features, Pictures
 from . import functional
 from .profiles import Profile
+from .returned import measured, metric_owner, wrong_metric
 
 GROUP = "cpbench.metrics"
 _PER_PICTURE = ("pictures", "prompts", "drawn", "before", "embedded", "texts")  # fields with one row per picture
@@ -174,6 +176,12 @@ METRICS = {
 """The built-in metrics by name."""
 
 
+def published(name: str) -> list[EntryPoint]:
+    """The entry points of a metric of other packages; none for a built-in one. A suffix ``@extractor`` is ignored."""
+    plain = name.partition("@")[0]
+    return [] if plain in METRICS else [p for p in entry_points(group=GROUP) if p.name == plain]
+
+
 def load_metric(name: str) -> Metric:
     """A metric by name; a suffix ``@extractor`` is ignored.
 
@@ -182,7 +190,7 @@ def load_metric(name: str) -> Metric:
     plain = name.partition("@")[0]
     if plain in METRICS:
         return METRICS[plain]
-    points = [p for p in entry_points(group=GROUP) if p.name == plain]
+    points = published(plain)
     if not points:
         raise unknown("metric", plain, [*METRICS, *(p.name for p in entry_points(group=GROUP))])
     if len(points) > 1:
@@ -190,15 +198,14 @@ def load_metric(name: str) -> Metric:
         raise BadInput(f"metric '{plain}' is published twice: by {owners}; uninstall one of the packages.")
     try:
         loaded = points[0].load()
-    except Exception as error:  # importing another package's module may raise anything
-        raise BadInput(
-            f"metric '{plain}' of {points[0].value} cannot be loaded ({error}); repair that package."
-        ) from error
+    except (Exception, SystemExit) as error:  # importing another package's module may raise anything
+        where = f"{summary(error)}, raised at {raised_at(error, metric_owner(plain, points[0]))}"
+        raise BadInput(f"metric '{plain}' of {points[0].value} cannot be loaded: {where}; repair it.") from error
     if not isinstance(loaded, Metric):
-        raise BadInput(
-            f"metric '{plain}' of {points[0].value} is a {type(loaded).__name__}; it must be a "
-            "cpbench.benchmark.scoring.metrics.Metric."
-        )
+        must = "it must be a cpbench.benchmark.scoring.metrics.Metric"
+        raise BadInput(f"metric '{plain}' of {points[0].value} is a {type(loaded).__name__}; {must}.")
+    if fault := wrong_metric(loaded, plain):
+        raise BadInput(f"{metric_owner(plain, points[0])} {fault}.")
     return loaded
 
 
@@ -206,18 +213,16 @@ def rows(name: str, cell: Cell, profile: Profile) -> Iterator[dict[str, Any]]:
     """The rows (metric, prompt, value, n, se) of one metric for one cell.
 
     There is one row per prompt for a metric with a value per picture, else one row. Yields nothing if the metric does
-    not apply; raises FailedRun for NaN.
+    not apply; raises Faulty for a metric that fails, or returns anything but finite numbers.
     """
-    metric = load_metric(name)
-    found = metric.of(cell, profile)
-    if found is None:
+    metric, owner = load_metric(name), metric_owner(name, next(iter(published(name)), None))
+    value = measured(owner, metric.of, cell, profile)
+    if value is None:
         return
-    value = np.asarray(found, dtype=np.float64)
-    if np.isnan(value).any():
-        raise FailedRun(f"metric '{name}' is NaN; check the pictures and the extractor that it is computed from.")
     common = {"metric": name, "higher_is_better": metric.higher_is_better}
     if value.ndim == 0:
-        se = _jackknife(metric, cell, profile)
+        with calling(owner, ""):
+            se = _jackknife(metric, cell, profile)
         yield {**common, "prompt": None, "value": float(value), "n": len(cell.drawn), "se": se}
     elif cell.prompts is None:
         yield {**common, "prompt": None, "value": float(value.mean()), "n": len(value), "se": None}
@@ -235,5 +240,8 @@ def _jackknife(metric: Metric, cell: Cell, profile: Profile) -> float | None:
     prompts = [] if cell.prompts is None else np.unique(cell.prompts).tolist()
     if len(prompts) < 2:
         return None
-    left = np.array([metric.of(cell.without(p), profile) for p in prompts], dtype=np.float64)
+    found = [metric.of(cell.without(p), profile) for p in prompts]
+    if any(one is None for one in found):  # too little is left for a value
+        return None
+    left = np.array(found, dtype=np.float64)
     return float(np.sqrt((len(left) - 1) * left.var()))

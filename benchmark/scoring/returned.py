@@ -10,16 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..owners import OWN, Owner, calling, refused, top_level
+from ..wording import counted
 
 
 def metric_owner(name: str, point: EntryPoint | None) -> Owner:
     """The owner of a metric; ``point``: where another package publishes it."""
     if point is None:
         return Owner("metric", name)
-    package = getattr(point, "dist", None)
-    return Owner(
-        "metric", name, f"{package.name} {package.version}" if package else point.value, top_level(point.value)
-    )
+    dist = getattr(point, "dist", None)
+    return Owner("metric", name, f"{dist.name} {dist.version}" if dist else point.value, top_level(point.value))
 
 
 def wrong_metric(metric: Any, name: str) -> str | None:
@@ -55,10 +54,10 @@ def wrong_values(found: Any, n: int) -> str | None:
     except (ValueError, TypeError, RuntimeError):  # ragged lists, and tensors that have a gradient or are on a GPU
         return f"returned {type(found).__name__} that is no array of numbers"
     if array.dtype.kind not in "fiub":
-        kind = array.dtype if array.dtype.kind != "O" else type(found).__name__
-        return f"returned {kind}"
+        return f"returned {type(found).__name__ if array.dtype.kind == 'O' else array.dtype}"
     if array.shape not in ((), (n,)):
         return f"returned {array.dtype} of shape {array.shape}"
-    if bad := int((~np.isfinite(array)).sum()):
-        return f"returned {array.item()}" if not array.ndim else f"returned {bad} of {n} numbers that are not finite"
-    return None
+    if np.isfinite(array).all():
+        return None
+    kind, bad = ("NaN", np.isnan(array)) if np.isnan(array).any() else ("infinite", np.isinf(array))
+    return f"is {kind} for {bad.sum()} of {counted(n, 'picture')}" if array.ndim else f"is {kind}"
