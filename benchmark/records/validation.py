@@ -1,0 +1,185 @@
+"""What is impossible in a record, and what is only unlikely.
+
+A fault is a sentence: where it is, what is there, and what is allowed. Types, signs of counts and costs, and NaN are
+checked while a record is parsed (:mod:`.result`); here is what takes more than one field. Sound rows pass in a few
+sweeps over all of them, and only rows that fail one are looked at by themselves.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from operator import itemgetter
+from typing import Any
+
+from .ranges import CEILED, range_of
+from .result import Result, Run, Score
+
+_KEY = itemgetter("metric", "prompt", "i", "concept", "source", "other")  # j follows from the concept
+_PLACE = itemgetter("source", "i", "j", "concept", "other")
+_WAY = itemgetter("metric", "higher_is_better", "other")
+_SIGMAS = 4.0
+
+Way = tuple[str, bool, str | None]
+
+
+def faults_of(result: Result) -> Iterator[str]:
+    """Every fault of a record that was parsed; nothing for a sound one."""
+    yield from _of_run(result.run)
+    yield from _of_status(result)
+    yield from _of_costs(result)
+    if len(set(result.run.order)) == len(result.run.order):
+        yield from _of_scores(result)
+
+
+def _of_run(run: Run) -> Iterator[str]:
+    if not run.order:
+        yield "run.order is empty; name the concepts in the order in which they were taught."
+    for concept, n in Counter(run.order).items():
+        if n > 1:
+            yield f"run.order has '{concept}' {n} times; a concept is taught once."
+    try:
+        json.dumps(run.options, allow_nan=False)
+    except ValueError:
+        yield "run.options has a number that is not finite."
+
+
+def _of_status(result: Result) -> Iterator[str]:
+    if result.status == "ok" and result.error is not None:
+        yield f"status is ok, but there is an error ('{result.error}'); a finished run has none."
+    if result.status == "ok" and not result.scores:
+        yield "status is ok, but there are no scores; a finished run has some."
+    if result.status == "error" and not result.error:
+        yield "status is error, but no error is given; name it."
+    if result.status == "error" and result.scores:
+        yield f"status is error, but there are {len(result.scores)} scores; a failed run has none."
+    try:
+        datetime.datetime.fromisoformat(result.created)
+    except ValueError:
+        yield f"created is '{result.created}'; it must be a time such as 2026-01-31T12:00:00+00:00."
+
+
+def _of_costs(result: Result) -> Iterator[str]:
+    tasks, last = [cost.task for cost in result.cost], len(result.run.order)
+    trained = any(unit.startswith("train/") for unit in result.units)
+    needed = trained and result.status == "ok"
+    if (tasks or needed) and sorted(tasks) != list(range(1, last + 1)):
+        yield f"cost has the tasks {tasks}; the tasks 1 to {last} must be there once each."
+
+
+def _of_scores(result: Result) -> Iterator[str]:
+    rows = list(map(vars, result.scores))
+    if len(set(map(_KEY, rows))) < len(rows):
+        yield from _repeated(result.scores, list(map(_KEY, rows)))
+    places = {place: fault for place in set(map(_PLACE, rows)) if (fault := _misplaced(result.run.order, *place))}
+    ways = set(map(_WAY, rows))
+    wrong = {way: fault for way in ways if (fault := _misdirected(way, ways, result.run.profile))}
+    for k, row in enumerate(rows) if places or wrong else ():
+        for fault in filter(None, (places.get(_PLACE(row)), wrong.get(_WAY(row)))):
+            yield f"{place_of(k, result.scores[k])}: {fault}"
+    yield from _out_of_range(result)
+
+
+def _repeated(rows: list[Score], keys: list[tuple[Any, ...]]) -> Iterator[str]:
+    first: dict[tuple[Any, ...], int] = {}
+    for k, (s, key) in enumerate(zip(rows, keys, strict=True)):
+        if (before := first.setdefault(key, k)) != k:
+            yield f"{place_of(k, s)}: the same as scores[{before}]; each value may be there once."
+
+
+def _misdirected(way: Way, ways: set[Way], profile: str) -> str | None:
+    """What is wrong with the direction of a metric, or with the use of ``other``, or None."""
+    metric, higher, other = way
+    known = range_of(metric, profile)
+    if higher is not (known.higher if known else any(m == metric and h for m, h, _ in ways)):
+        return f"higher_is_better is {str(higher).lower()}; it is {str(not higher).lower()} for {metric}."
+    if (metric == "dc_confusion") is (other is None):
+        return "'other' is named for the metric dc_confusion, and for no other metric."
+    return None
+
+
+def _out_of_range(result: Result) -> Iterator[str]:
+    """Every range holds 0 to 1, so that most values need no second look."""
+    for k, s in enumerate(result.scores):
+        if not 0.0 <= s.value <= 1.0:
+            known = range_of(s.metric, result.run.profile)
+            if known is not None and not known.holds(s.value):
+                yield f"{place_of(k, s)}: value {s.value:g}; {s.metric} is {known}."
+
+
+def _misplaced(order: list[str], source: str, i: int, j: int, concept: str, other: str | None) -> str | None:
+    """What is wrong with the place of a cell, or None."""
+    last = len(order)
+    if i > last or j > last:
+        return f"i = {i} and j = {j}; at most {last}, the number of tasks, is possible."
+    if source == "real" and (i or not j):
+        return f"i = {i} and j = {j}; real pictures have i = 0 and show a concept."
+    if other is not None and (other not in order or other == concept):
+        return f"other is '{other}'; it must be another concept of the order ({', '.join(order)})."
+    return _misnamed(order, j, concept)
+
+
+def _misnamed(order: list[str], j: int, concept: str) -> str | None:
+    """What is wrong with the name of a cell's subject, a concept, a pair "a+b" or the prior, or None."""
+    if j and order[j - 1] == concept:
+        return None
+    if not j:
+        return None if concept == "prior" else f"j = 0 is for the prior; '{concept}' has another place."
+    if concept in order:
+        return f"j = {j}; '{concept}' has place {1 + order.index(concept)} in the order."
+    pair = next(((a, b) for a in order for b in order if a != b and f"{a}+{b}" == concept), None)
+    if pair is None:
+        return f"concept '{concept}' is not of the order ({', '.join(order)}), nor a pair 'a+b' of it."
+    place = 1 + max(map(order.index, pair))
+    return None if j == place else f"j = {j}; the later concept of '{concept}' has place {place} in the order."
+
+
+def place_of(k: int, s: Score) -> str:
+    """Where a row is: its JSON path, and its cell in words."""
+    prompt = "" if s.prompt is None else f", prompt {s.prompt}"
+    whose = f"real {s.concept}" if s.source == "real" else f"{s.concept} after {s.i} tasks"
+    return f"scores[{k}] ({s.metric} of {whose}{prompt})"
+
+
+def flags_of(result: Result) -> Iterator[str]:
+    """Scores that are better than those of real pictures, by more than the numbers of pictures explain.
+
+    Real pictures are a bound for the metrics of :data:`.ranges.CEILED`; for diversity, copying, and pairs by cosine
+    they are not. A cell is flagged where its mean is better than the ceiling of its concept by four standard errors:
+    those of a share follow from the numbers of pictures, others are the cell's own, over prompts; a cell without one
+    is not flagged. None of the committed records has a flag: their best cells lie 6 standard errors below, shares at 1.
+    """
+    real = {(s.metric, s.concept): s for s in result.scores if s.source == "real" and _ceiled(s)}
+    cells = defaultdict[tuple[str, str, int], list[Score]](list)
+    for s in result.scores:
+        if s.source == "model" and (s.metric, s.concept) in real:
+            cells[s.metric, s.concept, s.i].append(s)
+    for (metric, concept, i), rows in cells.items():
+        bound = real[metric, concept]
+        value = math.fsum(s.value for s in rows) / len(rows)
+        above = (value - bound.value) * (1 if bound.higher_is_better else -1)
+        if above > _SIGMAS * _standard_error(rows, bound):
+            yield (
+                f"{metric} of {concept} after {i} tasks is {value:.4g}, better than the ceiling of real pictures "
+                f"({bound.value:.4g}) by more than {_SIGMAS:g} standard errors."
+            )
+
+
+def _ceiled(s: Score) -> bool:
+    return s.metric.partition("@")[0] in CEILED
+
+
+def _standard_error(rows: list[Score], bound: Score) -> float:
+    """The standard error of a cell's mean minus its ceiling; infinite where it is not known."""
+    if bound.metric.partition("@")[0] in ("identity", "multi_concept"):
+        share = (bound.value * bound.n + 1) / (bound.n + 2)  # never 0 or 1, at which chance would vanish
+        return math.sqrt(share * (1 - share) * (1 / bound.n + 1 / sum(s.n for s in rows)))
+    if rows[0].se is not None:
+        return rows[0].se
+    if len(rows) < 2:
+        return math.inf
+    mean = math.fsum(s.value for s in rows) / len(rows)
+    return math.sqrt(math.fsum((s.value - mean) ** 2 for s in rows) / (len(rows) - 1) / len(rows))
