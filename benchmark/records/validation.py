@@ -12,6 +12,7 @@ import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from functools import cache
 from operator import itemgetter
 from typing import Any
 
@@ -74,13 +75,14 @@ def _of_scores(result: Result) -> Iterator[str]:
     rows = list(map(vars, result.scores))
     if len(set(map(_KEY, rows))) < len(rows):
         yield from _repeated(result.scores, list(map(_KEY, rows)))
-    places = {place: fault for place in set(map(_PLACE, rows)) if (fault := _misplaced(result.run.order, *place))}
+    order = tuple(result.run.order)
+    places = {place: fault for place in set(map(_PLACE, rows)) if (fault := _misplaced(order, *place))}
     ways = set(map(_WAY, rows))
     wrong = {way: fault for way in ways if (fault := _misdirected(way, ways, result.run.profile))}
     for k, row in enumerate(rows) if places or wrong else ():
         for fault in filter(None, (places.get(_PLACE(row)), wrong.get(_WAY(row)))):
             yield f"{place_of(k, result.scores[k])}: {fault}"
-    yield from _out_of_range(result)
+    yield from _out_of_range(result, [k for k, row in enumerate(rows) if not 0.0 <= row["value"] <= 1.0])
 
 
 def _repeated(rows: list[Score], keys: list[tuple[Any, ...]]) -> Iterator[str]:
@@ -101,40 +103,35 @@ def _misdirected(way: Way, ways: set[Way], profile: str) -> str | None:
     return None
 
 
-def _out_of_range(result: Result) -> Iterator[str]:
-    """Every range holds 0 to 1, so that most values need no second look."""
-    for k, s in enumerate(result.scores):
-        if not 0.0 <= s.value <= 1.0:
-            known = range_of(s.metric, result.run.profile)
-            if known is not None and not known.holds(s.value):
-                yield f"{place_of(k, s)}: value {s.value:g}; {s.metric} is {known}."
+def _out_of_range(result: Result, unusual: list[int]) -> Iterator[str]:
+    """Rows whose value is impossible, among those that are not within 0 to 1, which every range holds."""
+    for k in unusual:
+        s = result.scores[k]
+        known = range_of(s.metric, result.run.profile)
+        if known is not None and not known.holds(s.value):
+            yield f"{place_of(k, s)}: value {s.value:g}; {s.metric} is {known}."
 
 
-def _misplaced(order: list[str], source: str, i: int, j: int, concept: str, other: str | None) -> str | None:
+@cache
+def _subjects(order: tuple[str, ...]) -> dict[str, int]:
+    """The place of every subject of pictures: 0 of the prior, that of a concept, that of the later one of a pair."""
+    places = {concept: k for k, concept in enumerate(order, 1)}
+    pairs = {f"{a}+{b}": max(places[a], places[b]) for a in order for b in order if a != b}
+    return {"prior": 0} | pairs | places
+
+
+def _misplaced(order: tuple[str, ...], source: str, i: int, j: int, concept: str, other: str | None) -> str | None:
     """What is wrong with the place of a cell, or None."""
-    last = len(order)
+    last, places = len(order), _subjects(order)
     if i > last or j > last:
         return f"i = {i} and j = {j}; at most {last}, the number of tasks, is possible."
     if source == "real" and (i or not j):
         return f"i = {i} and j = {j}; real pictures have i = 0 and show a concept."
     if other is not None and (other not in order or other == concept):
         return f"other is '{other}'; it must be another concept of the order ({', '.join(order)})."
-    return _misnamed(order, j, concept)
-
-
-def _misnamed(order: list[str], j: int, concept: str) -> str | None:
-    """What is wrong with the name of a cell's subject, a concept, a pair "a+b" or the prior, or None."""
-    if j and order[j - 1] == concept:
-        return None
-    if not j:
-        return None if concept == "prior" else f"j = 0 is for the prior; '{concept}' has another place."
-    if concept in order:
-        return f"j = {j}; '{concept}' has place {1 + order.index(concept)} in the order."
-    pair = next(((a, b) for a in order for b in order if a != b and f"{a}+{b}" == concept), None)
-    if pair is None:
-        return f"concept '{concept}' is not of the order ({', '.join(order)}), nor a pair 'a+b' of it."
-    place = 1 + max(map(order.index, pair))
-    return None if j == place else f"j = {j}; the later concept of '{concept}' has place {place} in the order."
+    if concept not in places:
+        return f"concept '{concept}' is not of the order ({', '.join(order)}), nor a pair 'a+b' of it, nor 'prior'."
+    return None if places[concept] == j else f"j = {j}; the place of '{concept}' in the order is {places[concept]}."
 
 
 def place_of(k: int, s: Score) -> str:
