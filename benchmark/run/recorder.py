@@ -15,6 +15,7 @@ from ..plan.units import Classify, Measure, RunPlan, Unit
 from ..records.reading import read_result
 from ..records.result import Result, Score, TaskCost, result_path, write_result
 from ..records.stamp import MADE_ON, numerics
+from ..records.validation import faults_of
 from ..storage.inventory import read_record
 from ..storage.store import Store
 from ..suite.concepts import label_of
@@ -31,8 +32,12 @@ class Recorder:
     environment: dict[str, Any]
     warn: Callable[[str], None]
 
-    def write(self, plan: RunPlan, error: str | None = None) -> Path:
-        """Write the record of a run, unless there is one that differs only in when and where it was made."""
+    def write(self, plan: RunPlan, error: str | None = None) -> tuple[Path, str | None]:
+        """Write the record of a run, unless there is one that differs only in when and where it was made.
+
+        Returns its path. That of a failed run is not written over that of a finished one: then the error is returned
+        too. A run whose record would not be sound has failed.
+        """
         result = Result(
             run=plan.run,
             scores=[] if error else _sorted(self.scores(plan)),
@@ -50,7 +55,11 @@ class Recorder:
             result = _with_other_metrics(result, there)
         stamp = {"created", "environment"}
         same = there is not None and there.model_dump(exclude=stamp) == result.model_dump(exclude=stamp)
-        return path if same else write_result(self.out, result)
+        if not same and (fault := next(faults_of(result), None)):
+            result = result.model_copy(update={"scores": [], "cost": [], "status": "error", "error": fault})
+        if not same:
+            write_result(self.out, result)
+        return path, result.error if there is not None and there.status == "ok" else None
 
     def _stamp(self, plan: RunPlan) -> dict[str, Any]:
         """The environment, with those of the units if any was made in another one, e.g. on another machine."""
@@ -139,17 +148,22 @@ def _keys(plan: RunPlan) -> dict[str, str]:
 
 @dataclass
 class Work:
-    """The outcome of some runs: their records, and how many units and runs are left to do."""
+    """The outcome of some runs: their records, and how many units and runs are left to do.
+
+    ``kept``: one line per run that failed although its record is of a finished one, made earlier, which was kept.
+    """
 
     paths: list[Path] = field(default_factory=list)
     units_left: int = 0
     runs_left: int = 0
+    kept: list[str] = field(default_factory=list)
 
     def add(self, other: Work) -> None:
         """Add the runs of another wave."""
         self.paths += other.paths
         self.units_left += other.units_left
         self.runs_left += other.runs_left
+        self.kept += other.kept
 
 
 class Tracker:
@@ -159,6 +173,7 @@ class Tracker:
         self.plans, self.units, self.recorder, self.on_event = plans, units, recorder, on_event
         self.waiting: dict[str, list[int]] = defaultdict(list)
         self.left, self.paths, self.lost = dict[int, int](), dict[int, Path](), False
+        self.kept: list[str] = []
         for k, plan in enumerate(plans):
             keys = {u.key for u in plan.units() if u.key in units}
             self.left[k] = len(keys)
@@ -189,12 +204,18 @@ class Tracker:
         for k in [k for k in self.left if k not in self.paths]:
             if error := next((outcome.errors[u.key] for u in self.plans[k].units() if u.key in outcome.errors), None):
                 self._write(k, error)
-        return Work([self.paths[k] for k in sorted(self.paths)], outcome.left, len(self.plans) - len(self.paths))
+        paths = [self.paths[k] for k in sorted(self.paths)]
+        return Work(paths, outcome.left, len(self.plans) - len(paths), self.kept)
 
     def _write(self, k: int, error: str | None = None) -> None:
         try:
-            self.paths[k] = self.recorder.write(self.plans[k], error)
+            self.paths[k], failure = self.recorder.write(self.plans[k], error)
         except Lost:
             self.lost = True
-        else:
-            self.on_event(Recorded(self.paths[k]))
+            return
+        self.on_event(Recorded(self.paths[k]))
+        if failure is not None:
+            run = self.plans[k].run
+            self.kept.append(
+                f"{run.method}, {run.suite}, seed {run.seed}: {failure} The earlier record is kept: {self.paths[k]}."
+            )

@@ -7,11 +7,13 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from ..errors import FailedRun
 from ..plan.costs import Costs
 from ..plan.grid import Grid
 from ..plan.planner import Planner
 from ..plan.survey import Survey, survey, survey_of
 from ..plan.units import RunPlan, Unit
+from ..wording import counted
 from .calibration import calibrated
 from .events import OnEvent, Planned, Preparing
 from .executors import Placement, placed
@@ -28,11 +30,11 @@ def announce_grid(
 ) -> None:
     """Report which units a grid of runs needs, which of them are stored, and what the others cost."""
 
-    def counted(done: int, of: int) -> None:
+    def counting(done: int, of: int) -> None:
         on_event(Preparing("counting the units (seeds)", done, of))
 
     there = session.store.keys()
-    found = survey(grid, planner, there, counted)
+    found = survey(grid, planner, there, counting)
     parts = len(grid.methods), len(grid.prefixes), len(grid.seeds)
     known = calibrated(session, grid.methods, found.left, session.costs(there), on_event)
     _announce(session, len(grid), parts, found, known, placement, out, on_event)
@@ -109,6 +111,12 @@ def do_units(session: Session, units: Mapping[str, Unit], placement: Placement, 
 def run_plans(
     session: Session, plans: Sequence[RunPlan], placement: Placement, out: Path, on_event: OnEvent
 ) -> list[Path]:
-    """Announce, compute and record a list of runs; returns the paths of the records."""
+    """Announce, compute and record a list of runs; returns the paths of the records.
+
+    Raises FailedRun where a run failed whose record, of an earlier run that finished, was kept.
+    """
     announce(session, plans, placement, out, on_event)
-    return carry_out(session, [plans], placement, session.recorder(out), on_event).paths
+    work = carry_out(session, [plans], placement, session.recorder(out), on_event)
+    if work.kept:
+        raise FailedRun(f"{len(work.kept)} of {counted(len(plans), 'run')} failed; the first: {work.kept[0]}")
+    return work.paths
