@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _RUN = kinds(
     "run text, suite text, backbone text, method text, options text, order text, seed int, tasks int, protocol text, "
-    "profile text"
+    "profile text, shipped bool"
 )
 _SCORE = kinds(
     "source text, i int, j int, concept text, other text, prompt int?, metric text, value float, se float, n int, "
@@ -37,7 +37,7 @@ _COST = kinds(
     "task int, concept text, train_seconds float, peak_memory_bytes int, trainable_parameters int, stored_bytes int, "
     "seconds_per_picture float"
 )
-_BOARD = kinds("board int, suite text, tasks int, method text")
+_BOARD = kinds("board int, suite text, tasks int, method text, shipped bool")
 _CONDITIONS = kinds("backbone text, protocol text, profile text")
 _SUMMARY = kinds(
     "metric text, summary text, value float, low float, high float, runs int, sd_order float, sd_training float, "
@@ -51,30 +51,35 @@ _LINE = {
 _SHOWN = ["suite", "tasks", "method", "runs", "rank_best", "rank_worst", "average", "plasticity", "forgetting"]
 
 
-def load_results(*folders: Path | str, upper: Collection[str] = ()) -> Results:
-    """All records below some folders (``results/`` if none is given).
+def load_results(*folders: Path | str, shipped: Path | None = None, upper: Collection[str] = ()) -> Results:
+    """All records below some folders.
 
-    Of a run that several folders hold, the last of them counts. upper: methods that are upper bounds, as for
-    :class:`Results`. Raises BadInput where a folder holds no record.
+    Of a run that several folders hold, the first of them counts. shipped: the folder of records that come with cpbench.
+    upper: methods that are upper bounds, as for :class:`Results`. Raises BadInput where a folder holds no record.
     """
-    found: dict[Path, Path] = {}
-    for folder in map(Path, folders or ("results",)):
-        paths = record_files(folder, _warn)
-        if not paths:
-            raise BadInput(f"{folder} holds no records; make some with 'cpbench run --methods dsc,clora'.")
-        found |= {path.relative_to(folder): path for path in paths}
-    return Results(found.values(), upper=upper)
+    found: dict[str, Path] = {}
+    for folder in map(Path, folders):
+        found = {path.name: path for path in _files(folder)} | found
+    return Results(found.values(), shipped=_files(shipped) if shipped is not None else (), upper=upper)
+
+
+def _files(folder: Path) -> list[Path]:
+    if paths := record_files(folder, _warn):
+        return paths
+    raise BadInput(f"{folder} holds no records; make some with 'cpbench run --methods dsc,clora'.")
 
 
 class Results:
     """Runs by their records, as data frames; records are read when a frame is first asked for, once.
 
-    ``upper`` names methods that are upper bounds: they have no rank. Values are unscaled: shares from 0 to 1, seconds,
-    bytes. Raises BadInput where a record cannot be read.
+    ``upper`` names methods that are upper bounds: they have no rank. ``shipped``: records that come with cpbench; they
+    are told apart where any other run is finished. Values are unscaled: shares from 0 to 1, seconds, bytes.
+    Raises BadInput where a record cannot be read.
     """
 
-    def __init__(self, paths: Iterable[Path], *, upper: Collection[str] = ()) -> None:
-        self.paths = list(dict.fromkeys(paths))
+    def __init__(self, paths: Iterable[Path], *, shipped: Iterable[Path] = (), upper: Collection[str] = ()) -> None:
+        self._own = dict.fromkeys(paths)
+        self.paths = list(self._own | dict.fromkeys(shipped))
         """The files of the records."""
         self._upper = upper
 
@@ -88,7 +93,7 @@ class Results:
         """Every score of finished runs, one row each.
 
         ``run`` is the id of the run; ``suite``, ``backbone``, ``method``, ``options`` (JSON), ``order`` ("a>b>c"),
-        ``seed``, ``tasks`` (their number), ``protocol`` and ``profile`` describe it.
+        ``seed``, ``tasks`` (their number), ``protocol`` and ``profile`` describe it; ``shipped``: it came with cpbench.
         ``source`` is "model", or "real" for the ceiling. ``i`` tasks were learned when pictures of the ``j``-th concept
         of the order (from 1; 0 for the prior) were drawn. ``concept`` is its name, "a+b" for a pair; ``other`` the
         concept that its pictures were taken for (metric "dc_confusion" only). ``prompt`` is the index of the evaluation
@@ -99,7 +104,7 @@ class Results:
 
     @cached_property
     def cost(self) -> pd.DataFrame:
-        """What each task of finished runs cost, one row each; the first ten columns are those of ``scores``.
+        """What each task of finished runs cost, one row each; the first eleven columns are those of ``scores``.
 
         ``task`` (from 1) and the ``concept`` it taught; ``train_seconds``; ``peak_memory_bytes``;
         ``trainable_parameters`` (their number); ``stored_bytes``: what is kept for later tasks;
@@ -113,7 +118,8 @@ class Results:
 
         ``board`` (from 1) numbers the sets of runs that can be compared; ``suite`` and ``tasks`` (their number), and at
         the end ``backbone``, ``protocol`` and ``profile``, are shared by all runs of one. ``method`` names the options
-        that differ where a method ran with several sets of them.
+        that differ where a method ran with several sets of them. Of shipped runs (``shipped``) there are only those
+        under the same conditions as a run of your own, if you have any.
         ``summary`` is "average", "plasticity", "forgetting_last" and so on (:mod:`.analysis.summaries`). ``value`` is
         the mean over ``runs`` runs, ``low`` to ``high`` its 95 % interval (NaN for fewer than three runs).
         ``sd_order``, ``sd_training``, ``sd_sampling``: standard deviations between task orders, between seeds, and
@@ -125,7 +131,7 @@ class Results:
     def leaderboard(self) -> pd.DataFrame:
         """The leaderboards, one row per board and method in their order, then the floor and the ceiling of the board.
 
-        ``board``, ``suite``, ``tasks`` and ``method``, and at the end ``backbone``, ``protocol`` and ``profile``, as in
+        ``board``, ``suite``, ``tasks``, ``method``, ``shipped``, ``backbone``, ``protocol`` and ``profile``: as in
         ``summaries``. ``bound``: "upper bound", "floor" or "ceiling", empty for methods that compete. ``headline``: the
         metric of average, plasticity and forgetting. ``runs``: their number. ``rank`` by average; ``rank_best`` and
         ``rank_worst``: the places that paired differences leave open (missing without intervals);
@@ -147,7 +153,7 @@ class Results:
         with uncollected():
             for path in self.paths:
                 try:
-                    content.add(read_result(path))
+                    content.add(read_result(path), shipped=path not in self._own)
                 except BadInput as fault:
                     _warn(str(fault))
         return content
@@ -187,18 +193,20 @@ def _warn(fault: str) -> None:
 class _Content:
     """What is kept of records."""
 
+    own: bool = False  # whether any finished run is not a shipped one
     entries: list[Entry] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     scores: Table = field(default_factory=lambda: Table(_RUN, _SCORE))
     cost: Table = field(default_factory=lambda: Table(_RUN, _COST))
 
-    def add(self, result: Result) -> None:
-        """Take in one record."""
+    def add(self, result: Result, *, shipped: bool) -> None:
+        """Take in one record; those of the user's own come first."""
         if result.status != "ok":
             self.errors.append(failure(result))
             return
-        run = _of_run(result.run)
-        self.entries.append(entry_of(result))
+        self.own |= not shipped
+        self.entries.append(entry_of(result, shipped=shipped and self.own))
+        run = _of_run(result.run) | {"shipped": shipped and self.own}
         errors = {"se": [float("nan") if s.se is None else s.se for s in result.scores]}
         self.scores.extend(run, _columns(result.scores, _SCORE) | errors)
         taught = {"concept": [result.run.order[c.task - 1] for c in result.cost]}
@@ -218,7 +226,8 @@ def _of_run(run: Run) -> dict[str, Any]:
 def _of_board(number: int, board: Board, method: str) -> dict[str, Any]:
     run = board.results[0].run
     shared = {name: getattr(run, name) for name in ("suite", *_CONDITIONS)}
-    return {"board": number, **shared, "tasks": board.tasks, "method": method}
+    shipped = method in board.runs and board.runs[method][0].shipped
+    return {"board": number, **shared, "tasks": board.tasks, "method": method, "shipped": shipped}
 
 
 def _of_summary(s: Summary) -> dict[str, Any]:

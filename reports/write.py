@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..benchmark.errors import BadInput, unknown
+from ..benchmark.records.folders import Folders, folders
 from ..benchmark.records.reading import OnFault, read_result, unheard
 from ..benchmark.records.result import Result
 from .analysis import summaries
@@ -30,9 +31,9 @@ PARTS = ("tables", "plots", "samples", "site")
 
 @dataclass(frozen=True)
 class Report:
-    """All records below a folder, sorted into leaderboards, and the path of each."""
+    """All records below some folders, sorted into leaderboards, and the path of each."""
 
-    folder: Path
+    folders: Folders
     boards: list[Board]
     failed: list[str]
     reported: list[Reported]
@@ -40,27 +41,28 @@ class Report:
 
     def read(self, entry: Entry) -> tuple[Path, Result]:
         """The record of an entry, and its file."""
-        path = self.paths[entry.run.id]
+        path = self.paths[entry.key]
         return path, read_result(path)
 
 
-def load(folder: Path, methods: Methods | None = None, on_fault: OnFault = unheard) -> Report:
+def load(where: Folders | Path, methods: Methods | None = None, on_fault: OnFault = unheard) -> Report:
     """Read all records; ``methods`` marks upper bounds, ``on_fault`` is called for files that are passed over.
 
     Raises BadInput where no run is finished.
     """
-    done, failed, paths = list[Entry](), list[str](), dict[str, Path]()
+    chosen, done, failed, paths = folders(where), list[Entry](), list[str](), dict[str, Path]()
     with uncollected():
-        for path, entry in entries(folder, on_fault):
+        for path, entry in entries(chosen, on_fault):
             if entry.status == "ok":
                 done.append(entry)
-                paths[entry.run.id] = path
+                paths[entry.key] = path
             else:
                 failed.append(failure(entry))
     if not done:
-        raise BadInput(f"{folder} holds no finished runs; make some with 'cpbench run --methods dsc,clora'.")
+        raise BadInput(f"{chosen} holds no finished runs; make some with 'cpbench run --methods dsc,clora'.")
     upper = {name for name, about in (methods or {}).items() if about.bound}
-    return Report(folder, boards(done, upper), failed, read_reported(folder), paths)
+    papers = [table for folder in chosen.every for table in read_reported(folder)]
+    return Report(chosen, boards(done, upper), failed, papers, paths)
 
 
 OnProgress = Callable[[str, int, int], None]
@@ -162,7 +164,7 @@ def _plots(report: Report, out: Path, kind: str, *, alone: bool) -> Iterator[lis
         drawn |= bool(paths)
         yield paths
     if alone and not drawn:
-        raise BadInput(f"{report.folder} holds no runs that '{kind}' could show{NEEDS.get(kind, '')}.")
+        raise BadInput(f"{report.folders} holds no runs that '{kind}' could show{NEEDS.get(kind, '')}.")
 
 
 def _plot(board: Board, kind: str, stem: Path) -> list[Path]:

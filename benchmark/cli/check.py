@@ -21,8 +21,13 @@ _SHOWN = 5  # differences per run; the others are only counted
 def check(
     methods: Annotated[str, typer.Option(help="Names separated by commas, or 'all' stored ones.")] = "all",
     suite: Annotated[str, typer.Option(help="Suite of the stored runs: its name or YAML file.")] = "toybox-2",
-    against: Annotated[Path, typer.Option(help="Folder of the stored records.")] = Path("results"),
-    results: Annotated[Path | None, typer.Option(help="Compare the records in this folder; re-run nothing.")] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="Folder of the stored records. Default: those that cpbench ships.")
+    ] = None,
+    results: Annotated[
+        list[Path] | None,
+        typer.Option(help="Compare the records in this folder; re-run nothing. Repeatable: the first counts."),
+    ] = None,
     seeds: Annotated[int, typer.Option(help="How many of the stored seeds to re-run.")] = 1,
     device: Device = "auto",
     jobs: Jobs = 1,
@@ -45,6 +50,7 @@ def check(
     from ..checks.verdicts import sentence, to_junit, to_markdown
     from ..errors import BadInput, Regression
     from ..run.progress import watching
+    from ..storage.baseline import baseline
     from ..storage.store import writable
     from ..verbs.check import check as verb
     from .console import interruptible
@@ -72,7 +78,7 @@ def check(
             path.write_text(text(verdicts))
     changed = sum(bool(v.differences) for v in verdicts)
     if update is not None:
-        console.print(f"Records in {against} replaced: {changed} ({update}).", highlight=False)
+        console.print(f"Records in {against or baseline()} replaced: {changed} ({update}).", highlight=False)
     elif changed:
         raise Regression(f"{sentence(verdicts)} If this is intended, give the reason with --update.")
 

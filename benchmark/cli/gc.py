@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
 
 def gc(
     unused: Annotated[
-        Path | None, typer.Option(help="Also remove units that no record in this folder uses, e.g. results.")
+        list[Path] | None,
+        typer.Option(help="Also remove units that no record in this folder uses, e.g. runs. Repeatable."),
     ] = None,
     checkpoints: Annotated[
         bool,
@@ -25,15 +27,15 @@ def gc(
 
     Nothing that is under way is removed.
 
-    Example: cpbench gc --unused results --dry-run
+    Example: cpbench gc --unused runs --dry-run
     """
     from .console import interruptible
 
     with interruptible():
-        _collect(unused, checkpoints, dry_run)
+        _collect(unused or (), checkpoints, dry_run)
 
 
-def _collect(results: Path | None, checkpoints: bool, dry_run: bool) -> None:
+def _collect(results: Sequence[Path], checkpoints: bool, dry_run: bool) -> None:
     from rich.console import Console
     from rich.filesize import decimal
     from rich.progress import track
@@ -45,7 +47,7 @@ def _collect(results: Path | None, checkpoints: bool, dry_run: bool) -> None:
     console, folder = Console(), home()
     stock = take_inventory(folder / "units")
     parts = {name: paths for name, paths in stock.named().items() if name != "checkpoints" or checkpoints}
-    if results is not None:
+    if results:
         parts["used by no record"] = unused_units(stock, results)
     rows = table("what", "number", "on disk", right=("number", "on disk"))
     sizes = {name: [disk_bytes(path) for path in paths] for name, paths in parts.items()}
@@ -60,7 +62,7 @@ def _collect(results: Path | None, checkpoints: bool, dry_run: bool) -> None:
     console.print(f"Freed {decimal(freed)} in {folder}; {decimal(disk_bytes(folder))} left in use.", highlight=False)
 
 
-def unused_units(stock: Inventory, results: Path) -> list[Path]:
+def unused_units(stock: Inventory, results: Sequence[Path]) -> list[Path]:
     """Units that no record names; raises BadInput during a run, and for a folder without records, which names none."""
     from ..errors import BadInput
     from ..records.reading import read_records, unheard
@@ -69,9 +71,12 @@ def unused_units(stock: Inventory, results: Path) -> list[Path]:
 
     if busy := [*map(owner, stock.under_way), *runs(home() / "units")]:
         raise BadInput(
-            f"--unused {results}: {busy[0]} is under way in this store, and no record names its "
+            f"--unused {results[0]}: {busy[0]} is under way in this store, and no record names its "
             "finished units yet; wait until it ends, or omit --unused."
         )
-    if next(read_records(results, on_fault=unheard), None) is None:
-        raise BadInput(f"--unused {results} holds no records, so every unit would be removed; choose another folder.")
-    return unused(stock.units, results)
+    for folder in results:
+        if next(read_records(folder, on_fault=unheard), None) is None:
+            raise BadInput(
+                f"--unused {folder} holds no records, so every unit would be removed; choose another folder."
+            )
+    return unused(stock.units, *results)

@@ -25,7 +25,13 @@ def complete_suites(incomplete: str) -> Iterator[str]:
     yield from sorted(name.stem for name in names if name.suffix == ".yaml" and name.stem.startswith(incomplete))
 
 
-Results = Annotated[Path, typer.Option(help="Folder of the records.")]
+Results = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="Folder of records. Repeatable: the first that holds a run counts. Default: runs, and the records that "
+        "cpbench ships."
+    ),
+]
 Out = Annotated[Path, typer.Option(help="Folder to write the records to.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]

@@ -11,7 +11,7 @@ from .options import Quiet, Results
 
 
 def report(
-    results: Results = Path("results"),
+    results: Results = None,
     out: Annotated[Path, typer.Option(help="Folder to write the report to.")] = Path("report"),
     only: Annotated[
         str | None,
@@ -33,7 +33,7 @@ def report(
 ) -> None:
     """Write tables (Markdown, CSV, LaTeX), plots (PNG, SVG, PDF), sample sheets and a site from the records.
 
-    Example: cpbench report --results results --out report --only tables
+    Example: cpbench report --results runs --out report --only tables
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn

@@ -23,7 +23,7 @@ def run(
     executor: o.ExecutorName = "local",
     address: o.Address = None,
     max_hours: o.MaxHours = None,
-    out: o.Out = Path("results"),
+    out: o.Out = Path("runs"),
     dry_run: o.DryRun = False,
     quiet: o.Quiet = False,
 ) -> None:

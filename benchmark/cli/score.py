@@ -25,9 +25,9 @@ def score(
     suite: Annotated[
         str | None, typer.Option(help="YAML file of the suite of the runs, if cpbench does not ship it.")
     ] = None,
-    results: Results = Path("results"),
+    results: Results = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder to write the new records to. Default: the folder of --results.")
+        Path | None, typer.Option(help="Folder to write the new records to. Default: the first --results, or runs.")
     ] = None,
     device: Device = "auto",
     threads: Threads = None,
@@ -37,10 +37,11 @@ def score(
 
     Example: cpbench score --profile custom-diffusion
     """
+    from ..verbs.score import records_out
     from ..verbs.score import score as verb
     from .console import recording
 
-    with recording(out or results, quiet=quiet) as view:
+    with recording(out or records_out(results), quiet=quiet) as view:
         verb(
             runs or (),
             profile=profile,

@@ -19,7 +19,7 @@ def list_(
     what: Annotated[
         str, typer.Argument(help="What to list: methods, options, suites, backbones, profiles, metrics or runs.")
     ] = "methods",
-    results: Results = Path("results"),
+    results: Results = None,
     as_json: Json = False,
 ) -> None:
     """List what there is to choose from.
@@ -31,6 +31,7 @@ def list_(
     from rich.console import Console
 
     from ..errors import BadInput
+    from ..verbs.arguments import folders_of
     from ..verbs.listing import listed
     from .console import table, warn
 
@@ -39,7 +40,7 @@ def list_(
         typer.echo(json.dumps(rows, indent=1))
         return
     if not rows:
-        raise BadInput(f"{results} holds no records; make some with 'cpbench run'.")
+        raise BadInput(f"{folders_of(results)} holds no records; make some with 'cpbench run'.")
     rows = [_folded(row) for row in rows]
     shown = table(*rows[0])
     for column in shown.columns:
@@ -58,22 +59,24 @@ def _folded(row: dict[str, Any]) -> dict[str, Any]:
     return {"option": row["option"], "value": row["value"], "what it does": text}
 
 
-def _one(run_id: str, results: Path) -> Result:
+def _one(run_id: str, results: list[Path] | None) -> Result:
     """The only run whose id begins with ``run_id``; raises BadInput if there is not exactly one."""
     from ..errors import BadInput
-    from ..records.reading import read_records
+    from ..verbs.arguments import folders_of
     from .console import warn
 
-    found = [r for _, r in read_records(results, on_fault=warn) if r.run.id.startswith(run_id)]
+    folders = folders_of(results)
+    found = [r for _, r in folders.records(warn) if r.run.id.startswith(run_id)]
     if len(found) != 1:
         near = "no runs" if not found else f"{len(found)} runs"
-        raise BadInput(f"{near} in {results} start with '{run_id}'; see 'cpbench list runs --results {results}'.")
+        asked = "".join(f" --results {folder}" for folder in results or ())
+        raise BadInput(f"{near} in {folders} start with '{run_id}'; see 'cpbench list runs{asked}'.")
     return found[0]
 
 
 def show(
     run_id: Annotated[str, typer.Argument(help="Id of a run, or its first characters (see 'cpbench list runs').")],
-    results: Results = Path("results"),
+    results: Results = None,
     as_json: Json = False,
 ) -> None:
     """Show a run: its conditions, its matrix of scores and its cost.
@@ -100,7 +103,7 @@ def show(
 def diff(
     first: Annotated[str, typer.Argument(help="Id of a run, or its first characters (see 'cpbench list runs').")],
     second: Annotated[str, typer.Argument(help="Id of another run, or its first characters.")],
-    results: Results = Path("results"),
+    results: Results = None,
     as_json: Json = False,
 ) -> None:
     """Show what differs between two runs, whether they may be compared, and how their numbers differ.

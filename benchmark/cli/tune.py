@@ -18,9 +18,7 @@ def tune(
     trials: Annotated[int, typer.Option(help="Settings to try per method; its defaults are among them.")] = 6,
     length: Annotated[int, typer.Option(help="How many concepts of the suite to learn per trial.")] = 3,
     threads: Threads = None,
-    out: Annotated[Path, typer.Option(help="Folder to write the trials to, one JSON file per method.")] = Path(
-        "methods/tuned"
-    ),
+    out: Annotated[Path, typer.Option(help="Folder to write the trials to, one JSON file per method.")] = Path("tuned"),
     quiet: Quiet = False,
 ) -> None:
     """Search the options of each method, with the same number of trials for every method.

@@ -17,19 +17,30 @@ ARCHIVE = "baseline.zip"
 _REMEDY = "reinstall cpbench"
 
 
+_RESULTS = Path(__file__).parents[2] / "results"
+
+
 def baseline() -> Path:
     """The folder of the shipped records, which is only read.
 
     An archive is unpacked below :func:`.store.home` when it is first needed, and again where files are missing. Raises
     Damaged if the package has no records or a damaged archive, and BadInput if the folder cannot be written.
     """
-    folder = Path(__file__).parents[2] / "results"
-    archive = folder / ARCHIVE
-    if archive.is_file():
-        return unpacked(archive, home())
-    if not folder.is_dir():
-        raise Damaged(f"{folder} is missing; {_REMEDY}.")
-    return folder
+    if (_RESULTS / ARCHIVE).is_file():
+        return unpacked(_RESULTS / ARCHIVE, home())
+    if not _RESULTS.is_dir():
+        raise Damaged(f"{_RESULTS} is missing; {_REMEDY}.")
+    return _RESULTS
+
+
+def is_baseline(folder: Path) -> bool:
+    """Whether a folder is that of the shipped records; nothing is unpacked."""
+    archive = _RESULTS / ARCHIVE
+    return folder.resolve() == (_place(archive, home()) if archive.is_file() else _RESULTS).resolve()
+
+
+def _place(archive: Path, below: Path) -> Path:
+    return below / f"baseline-{sha256(archive)[:16]}"
 
 
 def unpacked(archive: Path, below: Path) -> Path:
@@ -37,7 +48,7 @@ def unpacked(archive: Path, below: Path) -> Path:
 
     Raises Damaged for a file that is no archive, and for one with a path that leads out of the folder.
     """
-    folder = below / f"baseline-{sha256(archive)[:16]}"
+    folder = _place(archive, below)
     try:
         with ZipFile(archive) as packed:
             files = [_inside(file, archive) for file in packed.infolist()]

@@ -66,6 +66,7 @@ def take_inventory(store: Path) -> Inventory:
             stock.left_over.append(path)
     stock.tracebacks.extend(sorted((store.parent / "tracebacks").glob("*.txt")))
     stock.left_over.extend(filter(_old, (store.parent / "features").glob("*.partial")))
+    stock.left_over.extend(filter(_old, store.parent.glob("baseline-*.partial")))
     for folder in (store.parent / "checks").glob("*"):  # a check that ends removes its own
         if _old(folder) and _old(folder / "units") and not runs(folder / "units"):
             stock.left_over.append(folder)
@@ -118,13 +119,14 @@ def faults(units: Iterable[Path], on_unit: Callable[[], None]) -> dict[Path, str
     return found
 
 
-def unused(units: Iterable[Path], results: Path) -> list[Path]:
-    """Units that no record below ``results`` uses: neither listed in one, nor scores of units that are listed.
+def unused(units: Iterable[Path], *results: Path) -> list[Path]:
+    """Units that no record below the folders ``results`` uses: neither listed in one, nor scores of units that are listed.
 
     Raises BadInput where any file there is faulty, for the units that it would name cannot be known.
     """
     faults = list[str]()
-    used = {key for _, record in read_records(results, on_fault=faults.append) for key in record.units.values()}
+    records = (read_records(folder, on_fault=faults.append) for folder in results)  # a run in several counts in each
+    used = {key for found in records for _, record in found for key in record.units.values()}
     if faults:
         more = f" (and {counted(len(faults) - 1, 'more file')})" if faults[1:] else ""
         raise BadInput(f"{faults[0]}{more} Nothing was removed, since its units may be needed.")

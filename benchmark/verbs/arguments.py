@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadInput
+from ..records.folders import Folders
+from ..storage.baseline import baseline, is_baseline
 from ..suite.spec import Suite, load_suite
 
 Names = str | Sequence[str]
@@ -15,6 +17,26 @@ Orders = int | str | Sequence[Sequence[str | int]]
 """How many task orders, ``all``, a text such as ``2,1/1,2``, or a list of orders by names or places."""
 Settings = Mapping[str, Any]
 """Options of methods by ``section.option``."""
+Where = str | Path | Sequence[str | Path] | None
+"""A folder of records, several of them, or None: :data:`RUNS`, if it has records, and the shipped ones."""
+RUNS = Path("runs")
+"""Where own runs are recorded by default, below the current folder."""
+
+
+def folders_of(results: Where) -> Folders:
+    """The folders of records that are asked for; raises BadInput where one of several has no records."""
+    given = [Path(results)] if isinstance(results, str | Path) else [Path(folder) for folder in results or ()]
+    if not given:
+        return Folders((RUNS,) if _has_records(RUNS) else (), baseline())
+    for folder in given if len(given) > 1 else ():
+        if not _has_records(folder):
+            raise BadInput(f"{folder} holds no records; make some with 'cpbench run --methods dsc,clora'.")
+    shipped = next((folder for folder in given if is_baseline(folder)), None)
+    return Folders(tuple(folder for folder in given if not is_baseline(folder)), shipped)
+
+
+def _has_records(folder: Path) -> bool:
+    return next(folder.glob("*/*/*.json"), None) is not None
 
 
 def joined(names: Names) -> str:

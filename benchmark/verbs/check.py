@@ -17,6 +17,7 @@ from ..errors import BadInput, unknown
 from ..hashing import digest
 from ..models.loading import pick_device
 from ..plan.units import RunPlan
+from ..records.folders import Folders
 from ..records.reading import read_records, read_result
 from ..records.result import Result, Run, result_path, write_result
 from ..records.stamp import numerics
@@ -26,10 +27,11 @@ from ..run.executors import Placement
 from ..run.session import Recipe, Session, open_session
 from ..run.sweep import run_plans
 from ..scoring.profiles import load_profile
+from ..storage.baseline import baseline
 from ..storage.store import Store, home, writable
 from ..suite.spec import Suite
 from ..wording import counted
-from .arguments import Names, joined, suite_of
+from .arguments import Names, Where, folders_of, joined, suite_of
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,8 @@ def check(
     methods: Names = "all",
     suite: str | Path | Suite = "toybox-2",
     *,
-    against: str | Path = "results",
-    results: str | Path | None = None,
+    against: str | Path | None = None,
+    results: Where = None,
     seeds: int = 1,
     device: str = "auto",
     jobs: int = 1,
@@ -63,23 +65,26 @@ def check(
 
     Runs made on the same kind of machine must have equal scores to the last bit; other runs may differ as much as seeds
     do (:mod:`cpbench.benchmark.checks.regression`). methods: names, or ``all`` for all stored ones. against: the folder
-    of the stored records. results: a folder of records to compare instead of new runs. seeds: how many of the stored
+    of the stored records, by default those that cpbench ships. results: records to compare instead of new runs, in a
+    folder or several of which the first counts. seeds: how many of the stored
     seeds to re-run. update: a reason; new records that differ then replace the stored ones, which are kept in
     ``superseded/``.
 
     Raises BadInput if nothing is stored. It does not raise for a difference: see :attr:`Verdict.differences`.
     """
-    asked = _Asked(suite_of(suite), Path(against), device, jobs, on_event)
+    stored_in = Path(against) if against is not None else baseline()
+    asked = _Asked(suite_of(suite), stored_in, device, jobs, on_event)
     pool = _pool(asked)
     stored = _stored(joined(methods), asked, pool)
     with tempfile.TemporaryDirectory() as folder:
-        new = (
-            _given(Path(results), asked, stored) if results is not None else _rerun(seeds, asked, stored, Path(folder))
-        )
+        new = _given(folders_of(results), asked, stored) if results else _rerun(seeds, asked, stored, Path(folder))
     verdicts = judge([of_profile(r) for r in stored], [of_profile(r) for r in new], pool)
     if update is not None:
         for result in (r for r, v in zip(new, verdicts, strict=True) if v.differences):
-            _supersede(asked.against, of_profile(result), update)
+            if result.status == "ok":
+                _supersede(asked.against, of_profile(result), update)
+            else:
+                asked.warn(f"{failure(result)} Its stored record is kept.")
     return verdicts
 
 
@@ -113,17 +118,17 @@ def of_profile(result: Result) -> Result:
     return result.model_copy(update={"scores": [s for s in result.scores if s.metric in own]})
 
 
-def _given(folder: Path, asked: _Asked, stored: Sequence[Result]) -> list[Result]:
-    """The records of a folder whose runs are also among the stored ones."""
+def _given(folders: Folders, asked: _Asked, stored: Sequence[Result]) -> list[Result]:
+    """The records of some folders whose runs are also among the stored ones."""
     known = {(place_of(r.run), r.run.seed) for r in stored}
-    given = [r for _, r in read_records(folder, on_fault=asked.warn) if r.run.suite == asked.suite.name]
+    given = [r for _, r in folders.records(asked.warn) if r.run.suite == asked.suite.name]
     found = [r for r in given if (place_of(r.run), r.run.seed) in known]
     if not found:
         raise BadInput(
-            f"{folder} holds no run that is stored in {asked.against}; choose another folder with --results."
+            f"{folders} holds no run that is stored in {asked.against}; choose another folder with --results."
         )
     if lost := known - {(place_of(r.run), r.run.seed) for r in found}:
-        asked.warn(f"{counted(len(lost), 'stored run')} not compared: no record in {folder}.")
+        asked.warn(f"{counted(len(lost), 'stored run')} not compared: no record in {folders}.")
     return found
 
 
@@ -171,5 +176,5 @@ def _supersede(folder: Path, result: Result, reason: str) -> None:
         old = read_result(path)
         aside = path.parent / "superseded" / f"{path.stem}-{old.created.replace(':', '')}.json"
         aside.parent.mkdir(exist_ok=True)
-        path.replace(aside)
+        aside.write_bytes(path.read_bytes())  # the stored one is at its place until the new one is
     write_result(folder, result.model_copy(update={"environment": result.environment | {"reason": reason}}))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CpbenchError, unknown
-from ..records.reading import OnFault, read_records, unheard
+from ..records.reading import OnFault, unheard
+from .arguments import Where, folders_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,14 +41,15 @@ def methods() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def listed(what: str, results: str | Path = "results", on_fault: OnFault = unheard) -> list[Row]:
+def listed(what: str, results: Where = None, on_fault: OnFault = unheard) -> list[Row]:
     """The rows of one of the lists; raises BadInput for a list that does not exist.
 
-    ``on_fault`` is called for each file of ``results`` that is passed over.
+    results: the records of the list of runs, in a folder or several; by default ``./runs`` and those that cpbench
+    ships. ``on_fault`` is called for each of their files that is passed over.
     """
     if what not in LISTS:
         raise unknown("list", what, LISTS)
-    return list(LISTS[what](Path(results), on_fault))
+    return list(LISTS[what](results, on_fault))
 
 
 def _methods(*_: object) -> Iterator[Row]:
@@ -125,13 +126,16 @@ def _metrics(*_: object) -> Iterator[Row]:
             yield {"metric": m.name, "better": "higher" if m.higher_is_better else "lower", "what it is": m.sentence}
 
 
-def _runs(results: Path, on_fault: OnFault) -> Iterator[Row]:
-    for _, result in read_records(results, on_fault=on_fault):
-        r = result.run
-        yield {"run": r.id, "method": r.method, "suite": r.suite, "order": " ".join(r.order), "seed": r.seed}
+def _runs(results: Where, on_fault: OnFault) -> Iterator[Row]:
+    folders = folders_of(results)
+    for path, result in folders.records(on_fault):
+        r, whose = result.run, {}
+        if folders.own and folders.shipped is not None:
+            whose = {"whose": "shipped" if path.is_relative_to(folders.shipped) else "own"}
+        yield {"run": r.id, "method": r.method, "suite": r.suite, "order": " ".join(r.order), "seed": r.seed} | whose
 
 
-LISTS: dict[str, Callable[[Path, OnFault], Iterator[Row]]] = {
+LISTS: dict[str, Callable[[Where, OnFault], Iterator[Row]]] = {
     "methods": _methods,
     "options": _options,
     "suites": _suites,

@@ -12,31 +12,36 @@ from ...reports.files import leftovers
 from ...reports.strips import write_strips
 from ...reports.write import OnProgress, load, unwatched, write_report
 from ..errors import Regression
+from ..records.folders import Folders
 from ..records.reading import OnFault, unheard
 from ..storage.store import home, writable
+from .arguments import RUNS, Where, folders_of
 
 
 def report(
-    results: str | Path = "results",
+    results: Where = None,
     out: str | Path = "report",
     *,
     only: str | None = None,
     on_progress: OnProgress = unwatched,
     warn: OnFault = unheard,
 ) -> list[Path]:
-    """Write the report of all records in a folder, or one part of it, and return its files.
+    """Write the report of all records in some folders, or one part of it, and return its files.
 
+    results: a folder or several, of which the first that holds a run counts; by default ``./runs``, if it has records,
+    and those that cpbench ships. Shipped records have rows of their own, on boards with runs of the other folders.
     only: ``tables``, ``plots``, ``samples``, ``site``, or one kind of plot such as ``curves``. Files of an earlier
     report that this one does not write are removed. ``warn`` is called with a sentence for each file of ``results``
     that is passed over. Raises BadInput if no run is finished.
     """
-    methods = about_methods(Path(results))
-    found = load(Path(results), methods, warn)
+    folders = folders_of(results)
+    methods = about_methods(folders)
+    found = load(folders, methods, warn)
     return list(write_report(found, writable(Path(out)), methods, _pictures, only, on_progress))
 
 
 def check_report(
-    results: str | Path = "results",
+    results: Where = None,
     out: str | Path = "report",
     *,
     only: str | None = None,
@@ -47,8 +52,9 @@ def check_report(
 
     Raises Regression if a file is missing, differs from what the records give, or is left over from other records.
     """
-    folder, methods = Path(out), about_methods(Path(results))
-    found = load(Path(results), methods, warn)
+    folder, folders = Path(out), folders_of(results)
+    methods = about_methods(folders)
+    found = load(folders, methods, warn)
     with tempfile.TemporaryDirectory() as temporary:
         paths = write_report(found, Path(temporary), methods, _pictures, only, on_progress)
         fresh = {p.relative_to(temporary).as_posix(): p for p in paths}
@@ -60,20 +66,21 @@ def check_report(
     return [folder / name for name in fresh]
 
 
-def keep_strips(results: str | Path = "results", into: str | Path | None = None, warn: OnFault = unheard) -> list[Path]:
+def keep_strips(results: Where = None, into: str | Path | None = None, warn: OnFault = unheard) -> list[Path]:
     """Write a film strip beside the record of one run per method and suite, and return the strips.
 
     A strip is a small picture of everything that the run drew; a site shows it when the store no longer has the
-    pictures. results: records whose pictures are in the store. into: another folder with records of the same runs and
-    equal scores, for example the committed ones; ``results`` by default.
+    pictures. results: records whose pictures are in the store, by default ``./runs``. into: another folder with records
+    of the same runs and equal scores, for example the committed ones; ``results`` by default.
     """
-    kept = Path(into) if into is not None else None
-    return list(write_strips(Path(results), _pictures, kept, warn))
+    kept, made = Path(into) if into is not None else None, folders_of(results).every if results else (RUNS,)
+    return [strip for folder in made for strip in write_strips(folder, _pictures, kept, warn)]
 
 
-def about_methods(results: Path) -> Methods:
+def about_methods(folders: Folders) -> Methods:
     """What a report prints about the methods of its records, as far as they are installed."""
-    names = {path.parent.name for path in results.glob("*/*/*.json")}  # plug-ins without records are not imported
+    paths = (path for folder in folders.every for path in folder.glob("*/*/*.json"))
+    names = {path.parent.name for path in paths}  # plug-ins without records are not imported
     return {
         name: About(m.adapter, m.consolidations, m.sentence, m.paper, m.bound)
         for name, m in described(names).items()

@@ -8,16 +8,19 @@ from pathlib import Path
 from ...methods.plugins import described
 from ...reports.results import Results
 from ...reports.results import load_results as read_results
+from .arguments import folders_of
 
 
 def load_results(*folders: Path | str) -> Results:
-    """All records below some folders (``results/`` by default) as a :class:`Results` with pandas data frames.
+    """All records below some folders as a :class:`Results` with pandas data frames.
 
-    If several folders hold a record of the same run, the last folder counts. Raises BadInput for a folder
-    without records.
+    By default: ``./runs``, if it has records, and those that cpbench ships. If several folders hold a record of the
+    same run, the first folder counts; a shipped run is there beside one of your own, and its column ``shipped`` is
+    true. Raises BadInput for a folder without records.
     """
-    paths = [path for folder in folders or ("results",) for path in Path(folder).glob("*/*/*.json")]
-    return read_results(*folders, upper=upper_bounds(paths))
+    found = folders_of(list(folders))
+    paths = [path for folder in found.every for path in folder.glob("*/*/*.json")]
+    return read_results(*found.own, shipped=found.shipped, upper=upper_bounds(paths))
 
 
 def results_of(paths: Iterable[Path]) -> Results:

@@ -10,7 +10,7 @@ from ...methods.registry import recorded
 from ...reports.results import Results
 from ..errors import BadInput, FailedRun
 from ..plan.units import Classify, Draw, Real, RunPlan
-from ..records.reading import read_records
+from ..records.folders import Folders
 from ..records.result import Result
 from ..run.events import OnEvent, Warned, ignored
 from ..run.executors import Placement
@@ -20,7 +20,7 @@ from ..scoring.profiles import load_profile
 from ..storage.store import home, writable
 from ..suite.spec import Suite
 from ..wording import counted
-from .arguments import Names, at_least_one, joined, suite_of
+from .arguments import RUNS, Names, Where, at_least_one, folders_of, joined, suite_of
 from .results import results_of
 
 _PICTURES = ("train", "draw", "real")  # kinds of units that make pictures; their code is that of the record
@@ -32,7 +32,7 @@ def score(
     profile: str | None = None,
     metrics: Names = (),
     suite: str | Path | Suite | None = None,
-    results: str | Path = "results",
+    results: Where = None,
     out: str | Path | None = None,
     device: str = "auto",
     threads: int | None = None,
@@ -41,15 +41,17 @@ def score(
     """Score the stored pictures of runs again, write one record per run, and return these runs.
 
     runs: ids, or their first characters; all runs of ``results`` by default. profile: the suite's own by default.
-    metrics: measured in addition to those of the profile. suite: needed if cpbench does not ship it. out: the folder of
-    the new records, ``results`` by default.
+    metrics: measured in addition to those of the profile. suite: needed if cpbench does not ship it. results: a folder
+    or several, by default ``./runs``, and the records that cpbench ships where ids are given. out: the folder of the
+    new records, by default the first of ``results``; instead of the folder of shipped records it is ``./runs``.
 
     Raises BadInput for runs without a record, or whose trained states are no longer in the store.
     """
     at_least_one(threads=threads)
     more = tuple(name.strip() for name in joined(metrics).split(",") if name.strip())
-    chosen, folder = _chosen(tuple(runs), Path(results), on_event), Path(out if out is not None else results)
-    writable(folder)
+    folders = folders_of(results) if runs or results else Folders((RUNS,))
+    folder = writable(Path(out) if out is not None else records_out(results))
+    chosen = _chosen(tuple(runs), folders, on_event)
     groups: dict[tuple[str, str, str], list[Result]] = {}
     for result in chosen:
         groups.setdefault((result.run.suite, result.run.backbone, result.run.dtype), []).append(result)
@@ -67,14 +69,20 @@ def score(
     return found
 
 
-def _chosen(runs: tuple[str, ...], folder: Path, on_event: OnEvent) -> list[Result]:
+def records_out(results: Where) -> Path:
+    """Where scores are recorded by default: in the first folder that is not that of shipped records."""
+    own = folders_of(results).own if results else ()
+    return own[0] if own else RUNS
+
+
+def _chosen(runs: tuple[str, ...], folders: Folders, on_event: OnEvent) -> list[Result]:
     """The records whose ids begin with one of ``runs``; all if there is none."""
-    records = [r for _, r in read_records(folder, on_fault=lambda text: on_event(Warned(text))) if r.status == "ok"]
+    records = [r for _, r in folders.records(lambda text: on_event(Warned(text))) if r.status == "ok"]
     if not records:
-        raise BadInput(f"{folder} holds no records; make some with 'cpbench run'.")
+        raise BadInput(f"{folders} holds no records; make some with 'cpbench run'.")
     for begin in runs:
         if not any(r.run.id.startswith(begin) for r in records):
-            raise BadInput(f"no run in {folder} begins with '{begin}'; see 'cpbench list runs --results {folder}'.")
+            raise BadInput(f"no run in {folders} begins with '{begin}'; see 'cpbench list runs'.")
     return [r for r in records if not runs or r.run.id.startswith(runs)]
 
 

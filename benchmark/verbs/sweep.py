@@ -41,7 +41,7 @@ def sweep(
     executor: str = "local",
     address: str | None = None,
     max_hours: float | None = None,
-    out: str | Path = "results",
+    out: str | Path = "runs",
     dry_run: bool = False,
     on_event: OnEvent = ignored,
 ) -> Results:
@@ -102,5 +102,5 @@ def _check(results: Results, work: Work, runs: int, hours: float | None) -> None
             f"--max-hours {hours:g} reached: {left} of {counted(runs, 'run')} unfinished, "
             f"{few}{counted(work.units_left, 'unit')} left; the same command continues."
         )
-    if failed := results.errors:
+    if failed := [*results.errors, *work.kept]:
         raise FailedRun(f"{len(failed)} of {counted(runs, 'run')} failed; the first: {failed[0]}")

@@ -35,7 +35,7 @@ def tune(
     trials: int = 6,
     length: int = 3,
     threads: int | None = None,
-    out: str | Path = "methods/tuned",
+    out: str | Path = "tuned",
     on_event: OnEvent = ignored,
 ) -> dict[str, Trials]:
     """Try settings of each method, write all trials to ``out``/<method>.json, and return them by method.

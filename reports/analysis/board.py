@@ -23,6 +23,8 @@ from .values import VALUES, average
 HEADLINES = ("identity", "image_align")
 DIFFERENCE = "difference"
 """The column of a method's average minus that of the baseline, over pairs of runs of equal order and seed."""
+SHIPPED = "shipped"
+"""Ends the names of rows whose records came with cpbench, where there are rows of the user's own."""
 UPPER = "upper bound"
 """The kind of bound that a method is if it sees what others may not, such as all concepts at once."""
 
@@ -46,7 +48,7 @@ class Line:
     @property
     def competes(self) -> bool:
         """False for bounds and for the base model, which forgets nothing because it learns nothing."""
-        return not self.bound and self.method != "base"
+        return not self.bound and self.method not in ("base", f"base ({SHIPPED})")
 
 
 @dataclass(frozen=True)
@@ -101,25 +103,32 @@ def conditions(result: Entry) -> dict[str, str]:
 def boards(results: Sequence[Entry], upper: Collection[str] = (), baseline: str | None = None) -> list[Board]:
     """The leaderboards of some records: one for each set of conditions, longest sequences first.
 
-    ``upper`` are the methods that are upper bounds, by their names in the records. ``baseline``: the method from which
+    Shipped records are shown beside runs of the user's own only, if there are any. ``upper`` are the methods that are
+    upper bounds, by their names in the records. ``baseline``: the method from which
     the others' averages are subtracted (column :data:`DIFFERENCE`); raises BadInput where it ran with several options.
     """
     groups: dict[str, list[Entry]] = defaultdict(list)
     for result in results:
         groups[json.dumps(conditions(result))].append(result)
-    found = [_board(json.loads(key), groups[key], upper, baseline) for key in sorted(groups)]
+    shown = [key for key, own in sorted(groups.items()) if not all(result.shipped for result in own)]
+    found = [_board(json.loads(key), groups[key], upper, baseline) for key in shown]
     return sorted(found, key=lambda board: -board.tasks)
 
 
 def by_method(results: Iterable[Entry]) -> dict[str, list[Entry]]:
-    """Records by method; names list the options that differ where a method ran with several sets of them."""
-    sets: dict[str, dict[str, list[Entry]]] = defaultdict(lambda: defaultdict(list))
+    """Records by method; names list the options that differ where a method ran with several sets of them.
+
+    Shipped records are apart from own ones, under names with :data:`SHIPPED` in brackets.
+    """
+    sets: dict[str, dict[tuple[str, bool], list[Entry]]] = defaultdict(lambda: defaultdict(list))
     for result in results:
-        sets[result.run.method][json.dumps(result.run.options, sort_keys=True)].append(result)
+        sets[result.run.method][json.dumps(result.run.options, sort_keys=True), result.shipped].append(result)
     named: dict[str, list[Entry]] = {}
     for method, variants in sorted(sets.items()):
-        for options, runs in sorted(variants.items()):
-            named[method if len(variants) == 1 else f"{method} ({_differing(options, list(variants))})"] = runs
+        several = list(dict.fromkeys(options for options, _ in variants))
+        for (options, shipped), runs in sorted(variants.items()):
+            marks = [_differing(options, several)] * (len(several) > 1) + [SHIPPED] * shipped
+            named[f"{method} ({', '.join(marks)})" if marks else method] = runs
     return named
 
 
@@ -135,9 +144,8 @@ def _differing(options: str, variants: list[str]) -> str:
 def _board(shared: dict[str, str], results: list[Entry], upper: Collection[str], baseline: str | None) -> Board:
     main = headline(results)
     runs = by_method(results)
-    other = runs.get(baseline) if baseline is not None else None
-    if baseline is not None and other is None:
-        _check_sets(baseline, runs, shared["suite"])
+    row = row_of(baseline, runs) if baseline is not None else None
+    other = runs[row] if row is not None else None
     bounds = {name: UPPER if own[0].run.method in upper else "" for name, own in runs.items()}
     lines = [Line(name, bounds[name], _values(own, main, other)) for name, own in runs.items()]
     lines.sort(key=lambda line: (line.bound, -line.values["average"].value))
@@ -146,13 +154,21 @@ def _board(shared: dict[str, str], results: list[Entry], upper: Collection[str],
     return Board(shared, main, len(results[0].run.order), every, tuple(results), runs, ranked, baseline)
 
 
-def _check_sets(baseline: str, runs: Mapping[str, Sequence[Entry]], suite: str) -> None:
-    """Raise BadInput where the baseline is several rows of a board."""
-    if sets := [name for name, own in runs.items() if own[0].run.method == baseline]:
+def row_of(name: str, runs: Mapping[str, Sequence[Entry]]) -> str | None:
+    """The row of a board that a name means: the one of this title, or the only one of this method, own ones first.
+
+    None where there is none. Raises BadInput where the method ran with several sets of options.
+    """
+    if name in runs:
+        return name
+    rows = [row for row, own in runs.items() if own[0].run.method == name]
+    rows = [row for row in rows if not runs[row][0].shipped] or rows
+    if len(rows) > 1:
+        where = runs[rows[0]][0].run.suite
         raise BadInput(
-            f"--baseline {baseline}: it ran with several sets of options on {suite.partition(' (')[0]}; give one of "
-            f"them as its row is named, e.g. --baseline '{sets[0]}'."
+            f"{name} ran with several sets of options on {where}; give one of its rows, e.g. '{rows[0]}' or '{rows[1]}'."
         )
+    return rows[0] if rows else None
 
 
 def _ranks(lines: list[Line], runs: Mapping[str, Sequence[Entry]], main: str) -> dict[str, Rank]:

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...benchmark.records.continual import Matrix
-from ...benchmark.records.reading import OnFault, read_records, unheard
+from ...benchmark.records.folders import Folders, folders
+from ...benchmark.records.reading import OnFault, unheard
 from ...benchmark.records.result import Result, Run, Score, TaskCost
 
 Stack = NDArray[np.float64]
@@ -34,7 +35,8 @@ class Entry:
     cell over its prompts and pictures; ``prior``: the prior after each task, (T + 1,); ``ceilings``: held-out real
     pictures, mean over concepts; ``confusion``: after i tasks, the share of real pictures of the concept of a row that
     the model takes for that of a column, both in the order in which they were taught. ``strip``: small pictures of the
-    run that are kept beside its record (:mod:`..strips`), where there are any.
+    run that are kept beside its record (:mod:`..strips`), where there are any. ``shipped``: whether the record came
+    with cpbench and is shown beside runs of the user's own.
     """
 
     run: Run
@@ -53,6 +55,12 @@ class Entry:
     prompts: int
     cost: tuple[TaskCost, ...]
     strip: Path | None
+    shipped: bool = False
+
+    @property
+    def key(self) -> str:
+        """A name for files that no other entry of a report has: a run may be shipped, and made here too."""
+        return f"{self.run.id}-shipped" if self.shipped else self.run.id
 
     @property
     def order(self) -> tuple[str, ...]:
@@ -69,7 +77,7 @@ class Entry:
         return self.cells[metric] if metric in self.cells else np.full((self.tasks + 1, self.tasks), np.nan)
 
 
-def entry_of(result: Result, strip: Path | None = None) -> Entry:
+def entry_of(result: Result, strip: Path | None = None, *, shipped: bool = False) -> Entry:
     """What a report keeps of one record."""
     last = len(result.run.order)
     drawn = [s for s in result.scores if s.source == "model" and s.other is None]
@@ -92,6 +100,7 @@ def entry_of(result: Result, strip: Path | None = None) -> Entry:
         prompts=max((s.prompt for s in drawn if s.prompt is not None), default=-1) + 1,
         cost=tuple(_with_few_figures(c) for c in result.cost),
         strip=strip,
+        shipped=shipped,
     )
 
 
@@ -112,11 +121,11 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def entries(folder: Path, on_fault: OnFault = unheard) -> Iterator[tuple[Path, Entry]]:
-    """The sound records below a folder, one by one; ``on_fault`` is called for others."""
-    for path, result in read_records(folder, on_fault=on_fault):
+def entries(where: Folders | Path, on_fault: OnFault = unheard) -> Iterator[tuple[Path, Entry]]:
+    """The sound records below some folders, one by one, own ones first; ``on_fault`` is called for others."""
+    for path, result, shipped in folders(where).pairs(on_fault):
         strip = path.with_suffix(".webp")
-        yield path, entry_of(result, strip if strip.exists() else None)
+        yield path, entry_of(result, strip if strip.exists() else None, shipped=shipped)
 
 
 def entries_of(results: Iterable[Result]) -> list[Entry]:

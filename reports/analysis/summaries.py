@@ -12,7 +12,7 @@ import numpy as np
 
 from ...benchmark.records import continual
 from ...benchmark.records.continual import Matrix
-from .board import Board
+from .board import SHIPPED, Board
 from .entry import Entry, matrix
 from .stats import Estimate, Spread, estimate, spread
 
@@ -46,8 +46,8 @@ class Summary:
 def summaries(board: Board) -> Iterator[Summary]:
     """All summaries by method, metric and name; those that need cells which no run measured are left out."""
     runs = board.runs
-    alone = {(r.order, r.run.seed): r for r in runs.get("independent", [])}
     for method, results in runs.items():
+        alone = _alone(board, shipped=results[0].shipped)
         for metric, higher in _metrics(results):
             found = {name: partial(_of_matrix, of, metric, higher) for name, of in SUMMARIES.items()}
             found["intransigence"] = partial(_intransigence, alone, metric, higher)
@@ -56,6 +56,13 @@ def summaries(board: Board) -> Iterator[Summary]:
                 values = [of(r) for r in results]
                 if not np.isnan(values).all():
                     yield _summary(method, metric, name, results, values)
+
+
+def _alone(board: Board, *, shipped: bool) -> dict[tuple[tuple[str, ...], int], Entry]:
+    """The runs of ``independent`` by order and seed; of one that was shipped and made here too, the kind asked for."""
+    names = ["independent", f"independent ({SHIPPED})"]
+    every = [entry for name in (names if shipped else names[::-1]) for entry in board.runs.get(name, ())]
+    return {(r.order, r.run.seed): r for r in every}
 
 
 def _summary(method: str, metric: str, name: str, results: Sequence[Entry], values: Sequence[float]) -> Summary:

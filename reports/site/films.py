@@ -39,7 +39,7 @@ class Take:
 
 def film_of(entry: Entry, pictures: FindPictures, out: Path) -> Film | None:
     """All pictures of a run in one file, and the row of each concept in it; None where there are no pictures."""
-    path = out / "pictures" / f"{entry.run.id}.webp"
+    path = out / "pictures" / f"{entry.key}.webp"
     sprite = sprite_of(entry, pictures)
     if sprite is None:
         return None
@@ -64,7 +64,7 @@ def from_below(film: Film | None) -> Film | None:
 
 
 def takes(place: BoardPage, films: Mapping[str, Film]) -> list[Take]:
-    """For every two methods, the first order and seed of which both have a film; ``films`` by the id of the run."""
+    """For every two methods, the first order and seed of which both have a film; ``films`` by the keys of entries."""
     own = {name: _filmed(runs, films) for name, runs in place.board.runs.items()}
     first = {key: entry for found in own.values() for key, entry in found.items()}
     keys = sorted(first, key=lambda key: first_run(first[key]))
@@ -74,11 +74,11 @@ def takes(place: BoardPage, films: Mapping[str, Film]) -> list[Take]:
         if both is not None:
             wanted[both] |= {a, b}
     return [
-        Take(*key, {place.methods[name]: films[own[name][key].run.id] for name in own if name in wanted[key]})
+        Take(*key, {place.methods[name]: films[own[name][key].key] for name in own if name in wanted[key]})
         for key in keys
         if wanted[key]
     ]
 
 
 def _filmed(runs: Sequence[Entry], films: Mapping[str, Film]) -> dict[Key, Entry]:
-    return {(e.order, e.run.seed): e for e in runs if e.run.id in films}
+    return {(e.order, e.run.seed): e for e in runs if e.key in films}

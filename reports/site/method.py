@@ -151,7 +151,7 @@ def _runs(board: Board, runs: Sequence[Entry]) -> dict[str, Any]:
     shown: dict[str, Column] = {c.key: c for c in columns(board.headline)}
     rows = [
         {
-            "id": e.run.id,
+            "id": e.key,
             "order": " → ".join(e.run.order),
             "seed": e.run.seed,
             "cells": [plain(v := value(e), shown[k].show(v)) for k, value in own.items()],
