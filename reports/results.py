@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..benchmark.errors import BadInput
 from ..benchmark.records.files import record_files
-from ..benchmark.records.reading import read_result
+from ..benchmark.records.reading import examine, placed
 from ..benchmark.records.result import Result, Run
 from ..benchmark.wording import counted
 from .analysis.board import Board, Line, boards
@@ -57,9 +57,9 @@ def load_results(*folders: Path | str, shipped: Path | None = None, upper: Colle
     Of a run that several folders hold, the first of them counts. shipped: the folder of records that come with cpbench.
     upper: methods that are upper bounds, as for :class:`Results`. Raises BadInput where a folder holds no record.
     """
-    found: dict[str, Path] = {}
+    found: dict[Path, Path] = {}
     for folder in map(Path, folders):
-        found = {path.name: path for path in _files(folder)} | found
+        found = {path.relative_to(folder): path for path in _files(folder)} | found
     return Results(found.values(), shipped=_files(shipped) if shipped is not None else (), upper=upper)
 
 
@@ -152,10 +152,11 @@ class Results:
         content = _Content()
         with uncollected():
             for path in self.paths:
-                try:
-                    content.add(read_result(path), shipped=path not in self._own)
-                except BadInput as fault:
-                    _warn(str(fault))
+                found = placed(examine(path))
+                if found.result is None:
+                    _warn(str(found))
+                else:
+                    content.add(found.result, shipped=path not in self._own)
         return content
 
     @cached_property

@@ -17,18 +17,23 @@ PLACE = "a record's place is <suite>/<method>/<run id>.json"
 
 
 def record_files(folder: Path, on_fault: Callable[[str], None]) -> list[Path]:
-    """The files that are records by name and depth, ``<suite>/<method>/<run id>.json``, sorted.
-
-    ``on_fault`` is called with a sentence for every other file that looks like a record or a part of one. The schema
-    of records, ``reported/``, ``fingerprints/``, ``superseded/`` and files of other kinds are passed over silently.
-    """
-    found = []
-    for path in sorted(_files(folder, 1)):
-        if fault := _fault(path, len(path.relative_to(folder).parts)):
+    """The files that are records by name and depth, sorted; ``on_fault`` gets a sentence on every one like them."""
+    found = list(named_files(folder))
+    for path, fault in found:
+        if fault is not None:
             on_fault(f"{path}: {fault}")
-        else:
-            found.append(path)
-    return found
+    return [path for path, fault in found if fault is None]
+
+
+def named_files(folder: Path) -> Iterator[tuple[Path, str | None]]:
+    """The files that are records by name and depth, ``<suite>/<method>/<run id>.json``, sorted, and others like them.
+
+    The latter come with what is wrong with their names or places: every other file that looks like a record or a part
+    of one. The schema of records, ``reported/``, ``fingerprints/``, ``superseded/`` and files of other kinds are left
+    out.
+    """
+    for path in sorted(_files(folder, 1)):
+        yield path, _fault(path, len(path.relative_to(folder).parts))
 
 
 def _files(folder: Path, depth: int) -> Iterator[Path]:

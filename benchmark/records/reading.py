@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -10,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from ..errors import BadInput
 from ..wording import counted
-from .files import PLACE, record_files
+from .files import PLACE, named_files
 from .result import Result, result_path
 from .validation import faults_of
 
@@ -22,42 +23,67 @@ def unheard(_: str) -> None:
     """Pass over faulty files silently."""
 
 
-def read_result(path: Path) -> Result:
-    """Read and check one record; raises BadInput with the first fault, its place, and what is allowed."""
-    try:
-        return _checked(path)
-    except _Faulty as fault:
-        raise BadInput(str(fault)) from None
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A file that is, or looks like, a record: what it holds, or else everything that is wrong with it.
+
+    A fault is a sentence: the place in the file, what is there, and what is allowed.
+    """
+
+    path: Path
+    result: Result | None
+    faults: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """The file and its first fault."""
+        more = f" ({counted(len(self.faults) - 1, 'more fault')}: cpbench validate FILE)" if self.faults[1:] else ""
+        return f"{self.path}: {self.faults[0]}{more}"
 
 
-def faults_in(path: Path) -> list[str]:
-    """Every fault of a record, one sentence each that begins with the file; empty for a sound one."""
-    try:
-        _checked(path)
-    except _Faulty as fault:
-        return [f"{path}: {sentence}" for sentence in fault.sentences]
-    return []
-
-
-class _Faulty(Exception):
-    """A file that is not a sound record, and why."""
-
-    def __init__(self, path: Path, sentences: list[str]) -> None:
-        more = f" ({counted(len(sentences) - 1, 'more fault')}: see 'cpbench validate')" if sentences[1:] else ""
-        super().__init__(f"{path}: not a sound record: {sentences[0]}{more}")
-        self.sentences = sentences
-
-
-def _checked(path: Path) -> Result:
+def examine(path: Path) -> Examined:
+    """A record by itself, wherever it is kept."""
     try:
         result = Result.model_validate_json(path.read_bytes(), strict=True)
     except OSError as error:
-        raise _Faulty(path, [f"it cannot be read ({error.strerror})."]) from None
+        return Examined(path, None, (f"cannot be read ({error.strerror}).",))
     except ValidationError as error:
-        raise _Faulty(path, [_sentence(one) for one in error.errors(include_url=False)]) from None
-    if faults := list(faults_of(result)):
-        raise _Faulty(path, faults)
-    return result
+        return Examined(path, None, tuple(_sentence(one) for one in error.errors(include_url=False)))
+    faults = tuple(faults_of(result))
+    return Examined(path, None if faults else result, faults)
+
+
+def examined(folder: Path, seen: Container[str] = ()) -> Iterator[Examined]:
+    """Every file below a folder that is, or looks like, a record, without the runs whose ids are in ``seen``."""
+    for path, fault in named_files(folder):
+        if fault is not None:
+            yield Examined(path, None, (fault,))
+        elif path.stem not in seen:
+            found = examine(path)
+            yield placed(found)
+
+
+def placed(found: Examined) -> Examined:
+    """The same, or a fault where its folders, ``<suite>/<method>``, or its name are not those of its run."""
+    if found.result is None:
+        return found
+    folder = found.path.parents[2]
+    place = result_path(folder, found.result.run)
+    if place == found.path:
+        return found
+    if place.name != found.path.name:
+        fault = f"its run has the id {place.stem}, so it was changed, renamed or copied; restore it, or delete it."
+    else:
+        there = "holds a record" if place.exists() else "is free"
+        fault = f"in the wrong folder; {PLACE}, and {place.relative_to(folder)} {there}. Move it there, or delete it."
+    return Examined(found.path, None, (fault,))
+
+
+def read_result(path: Path) -> Result:
+    """Read and check one record; raises BadInput with the first fault, its place, and what is allowed."""
+    found = examine(path)
+    if found.result is None:
+        raise BadInput(str(found))
+    return found.result
 
 
 def _sentence(error: ErrorDetails) -> str:
@@ -70,7 +96,7 @@ def _sentence(error: ErrorDetails) -> str:
     if error["loc"] == ("schema",):
         return f"schema is {error['input']}; this version reads schema 1. Update cpbench."
     if error["type"] == "json_invalid":
-        return f"{error['msg'].lower().replace('json', 'JSON')}; restore the file, or re-run."
+        return f"not JSON that ends ({error['ctx']['error']}); restore the file, or re-run."
     return f"{place} is {str(error['input'])[:40]}; {error['msg'].lower()}."
 
 
@@ -82,27 +108,9 @@ def read_records(*folders: Path, on_fault: OnFault) -> Iterator[tuple[Path, Resu
     """
     seen = set[str]()
     for folder in folders:
-        for path in record_files(folder, on_fault):
-            if path.stem in seen:
-                continue
-            try:
-                result = read_result(path)
-            except BadInput as fault:
-                on_fault(str(fault))
-                continue
-            if (elsewhere := misplaced(folder, path, result)) is not None:
-                on_fault(elsewhere)
-                continue
-            seen.add(path.stem)
-            yield path, result
-
-
-def misplaced(folder: Path, path: Path, result: Result) -> str | None:
-    """What is wrong with where a record is below a folder, or None."""
-    place = result_path(folder, result.run)
-    if place == path:
-        return None
-    if place.name != path.name:
-        return f"{path}: its run has the id {place.stem}, so it was changed, renamed or copied; restore or delete it."
-    there = f"{place.relative_to(folder)} is {'also there' if place.exists() else 'free'}"
-    return f"{path}: in the wrong folder; {PLACE} ({there}). Move it there, or delete it."
+        for found in examined(folder, seen):
+            if found.result is None:
+                on_fault(str(found))
+            else:
+                seen.add(found.path.stem)
+                yield found.path, found.result

@@ -84,7 +84,7 @@ def check(
             if result.status == "ok":
                 _supersede(asked.against, of_profile(result), update)
             else:
-                asked.warn(f"{failure(result)} Its stored record is kept.")
+                asked.warn(f"{result.run.method} (seed {result.run.seed}) failed, so its stored record is kept: {result.error}")
     return verdicts
 
 
