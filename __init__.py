@@ -1,7 +1,7 @@
 """cpbench: a benchmark of continual personalization for text-to-image diffusion models.
 
 The verbs do everything that the commands do: :func:`sweep`, :func:`score`, :func:`check`, :func:`tune`,
-:func:`report`, :func:`load_results`, :func:`load_suite`, :func:`methods`. They return values, raise
+:func:`report`, :func:`validate`, :func:`load_results`, :func:`load_suite`, :func:`methods`. They return values, raise
 :class:`CpbenchError`, and print nothing. Public names are loaded when first used, so that importing the package costs
 nothing.
 """
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .benchmark.verbs.score import score as score
     from .benchmark.verbs.sweep import sweep as sweep
     from .benchmark.verbs.tune import tune as tune
+    from .benchmark.verbs.validate import validate as validate
     from .reports.results import Results as Results
 
 __version__ = "0.1.0"
@@ -43,6 +44,7 @@ _PUBLIC = {
     "tune": "benchmark.verbs.tune",
     "report": "benchmark.verbs.report",
     "conformance": "benchmark.verbs.conformance",
+    "validate": "benchmark.verbs.validate",
     "load_results": "benchmark.verbs.results",
     "Results": "reports.results",
     "Verdict": "benchmark.checks.regression",

@@ -18,6 +18,7 @@ from .run import run
 from .score import score
 from .show import diff, list_, show
 from .tune import tune
+from .validate import validate
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -33,6 +34,7 @@ app.command(short_help="Re-run stored runs and show what changed.")(check)
 app.command("list", short_help="List methods, options, suites and more.")(list_)
 app.command(short_help="Show one run: conditions, matrix and cost.")(show)
 app.command(short_help="Show what differs between two runs.")(diff)
+app.command(short_help="Examine records, and name every fault.")(validate)
 app.command(short_help="Search the options of each method.")(tune)
 app.command(short_help="Check that a method keeps the contract.")(conformance)
 app.command(short_help="Check the installation and the store.")(doctor)

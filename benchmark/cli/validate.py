@@ -1,0 +1,52 @@
+"""``cpbench validate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .options import Json
+
+if TYPE_CHECKING:
+    from ..verbs.validate import Finding
+
+
+def validate(
+    paths: Annotated[
+        list[Path], typer.Argument(help="Records, or folders with <suite>/<method>/<run id>.json, e.g. results.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Examine records: print one line per fault, then notes on unlikely scores; exit with status 2 for a fault.
+
+    Files with a fault are those that every other command passes over.
+
+    Example: cpbench validate results
+    """
+    import json
+
+    from ..verbs.validate import validate as verb
+    from ..wording import counted
+    from .console import interruptible
+
+    with interruptible():
+        found = verb(*paths)
+    if as_json:
+        content = {"sound": found.sound, "faults": _plain(found.faults), "notes": _plain(found.notes)}
+        typer.echo(json.dumps(content, indent=1))
+    else:
+        for fault in found.faults:
+            typer.echo(f"{fault.file}: {fault.sentence}")
+        for note in found.notes:
+            typer.echo(f"{note.file}: note: {note.sentence}")
+        sound, faulty = counted(found.sound, "sound record"), counted(found.faulty, "faulty file")
+        faults, notes = counted(len(found.faults), "fault"), counted(len(found.notes), "note")
+        typer.echo(f"{sound}, {faulty} ({faults}), {notes}.")
+    if found.faults:
+        raise typer.Exit(2)
+
+
+def _plain(findings: list[Finding]) -> list[dict[str, Any]]:
+    return [{"file": str(finding.file), "sentence": finding.sentence} for finding in findings]
