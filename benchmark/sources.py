@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from importlib.metadata import EntryPoint
@@ -58,9 +59,9 @@ def files_of(point: EntryPoint) -> list[Path]:
     Where the distribution does not list the module itself, as in an editable installation, these are the files of the
     module's top-level package. Empty if the module cannot be found.
     """
-    spec = find_spec(point.module.partition(".")[0])
+    spec = find_spec(re.split("[.:]", point.value)[0])
     own = Path(spec.origin) if spec and spec.origin else None
-    listed = [Path(str(file.locate())) for file in (point.dist and point.dist.files) or () if file.suffix == ".py"]
+    listed = [Path(str(file.locate())) for file in getattr(point.dist, "files", None) or () if file.suffix == ".py"]
     if own is None or own.resolve() in {file.resolve() for file in listed}:
         return sorted(file for file in listed if file.is_file())
     return sorted(own.parent.rglob("*.py")) if own.name == "__init__.py" else [own]

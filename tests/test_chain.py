@@ -2,6 +2,7 @@
 
 import pytest
 
+from conftest import CODE
 from cpbench.benchmark.plan.planner import Planner
 from cpbench.benchmark.plan.units import Measure, Train, gather
 from cpbench.benchmark.scoring.profiles import load_profile
@@ -9,7 +10,14 @@ from cpbench.methods.registry import choose
 
 
 def planner(suite, **changes):
-    fields = {"backbone": "tiny", "weights": "w", "device": "cpu", "dtype": "float32", "extractors": {"e": "1"}}
+    fields = {
+        "backbone": "tiny",
+        "weights": "w",
+        "device": "cpu",
+        "dtype": "float32",
+        "extractors": {"e": "1"},
+        "code": CODE,
+    }
     return Planner(suite, **({"profile": load_profile("toybox")} | fields | changes))
 
 

@@ -81,7 +81,7 @@ def test_nothing_to_do_needs_no_estimate():
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_live_view_keeps_counts_and_the_time_left_however_narrow(width):
     console = Console(width=width, height=20, force_terminal=True, record=True, color_system=None)
-    unit = Real("k", ())
+    unit = Real("k", (), "c")
     with watching(console) as view:
         view(Preparing("loading the model"))
         view(plan(known=Costs({("Real", ""): 400.0}, {}, 0)))
@@ -94,7 +94,7 @@ def test_the_live_view_keeps_counts_and_the_time_left_however_narrow(width):
 
 
 def test_a_forecast_trusts_what_it_has_seen_more_and_more():
-    left, unit = plan(left=8).found.left, Real("k", ())
+    left, unit = plan(left=8).found.left, Real("k", (), "c")
     forecast = Forecast(left, Costs({("Real", ""): 10.0}, {}, 0))
     assert forecast.seconds() == 80
     forecast.ended(unit, 1.0)

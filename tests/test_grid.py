@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from conftest import CODE
 from cpbench.benchmark.errors import BadInput
 from cpbench.benchmark.plan.grid import Grid, lengths_of, orders_of
 from cpbench.benchmark.plan.planner import Planner
@@ -20,7 +21,7 @@ from cpbench.methods.registry import choose
 
 
 def planner(suite):
-    return Planner(suite, load_profile("toybox"), "tiny", "w", "cpu", "float32", {"e": "1"})
+    return Planner(suite, load_profile("toybox"), "tiny", "w", "cpu", "float32", {"e": "1"}, code=CODE)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import TINY, status_of, write_suite
+from conftest import CODE, TINY, status_of, write_suite
 from cpbench.benchmark.errors import BadInput, FailedRun
 from cpbench.benchmark.hashing import picture_hash
 from cpbench.benchmark.plan.planner import Planner
@@ -37,7 +37,8 @@ def paint(where: Path, k: int, grey: int) -> None:
 
 
 def plan(suite, **changes):
-    fields = {"backbone": "tiny", "weights": "w", "device": "cpu", "dtype": "float32", "extractors": {"e": "1"}}
+    fields = {"backbone": "tiny", "weights": "w", "device": "cpu", "dtype": "float32", "code": CODE}
+    fields["extractors"] = {"e": "1"}
     planner = Planner(suite, **({"profile": load_profile("toybox")} | fields | changes))
     return planner.run(LORA, tuple(range(len(suite.concepts))), 0)
 

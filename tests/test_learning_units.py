@@ -25,7 +25,7 @@ KEEPING = {"replay", "joint"}
 def units(suite, chosen):
     keys = [None, *(f"{chosen.name}-{k}" for k in range(len(suite.concepts)))]
     return [
-        Train(key, chosen, concept, n, keys[n - 1], n)
+        Train(key, chosen, concept, n, keys[n - 1], n, "c")
         for n, (key, concept) in enumerate(zip(keys[1:], suite.concepts, strict=True), 1)
     ]
 
@@ -96,7 +96,7 @@ def test_asking_for_pictures_of_an_earlier_concept_is_refused_while_another_is_l
             return 0
 
     class Choice:
-        name, options, make = "peeking", {}, staticmethod(lambda backbone, seed: Peeking())
+        name, options, code, make = "peeking", {}, "c", staticmethod(lambda backbone, seed: Peeking())
 
     one, two = units(suite, Choice)
     mine = Runner(suite, Store(tmp_path / "units", print), runner.backbone, None)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plugin_folder import PLUGIN, install
 
-from conftest import outcome_of, write_suite
+from conftest import CODE, outcome_of, write_suite
 from cpbench.benchmark.checks.conformance import CHECKS
 from cpbench.benchmark.errors import BadInput, CpbenchError
 from cpbench.benchmark.plan.planner import Planner
@@ -71,7 +71,7 @@ def publish(monkeypatch):
 
 
 def test_a_new_version_of_a_package_is_another_method_whose_states_are_not_found(publish, suite):
-    planner = Planner(suite, load_profile("toybox"), "tiny", "w", "cpu", "float32", {})
+    planner = Planner(suite, load_profile("toybox"), "tiny", "w", "cpu", "float32", {}, code=CODE)
     keys = []
     for version in ("1.0", "1.0", "1.1"):
         publish(("their-method", plain, "theirs", version))
@@ -89,7 +89,7 @@ def test_a_method_of_no_package_is_known_by_its_factory_alone(publish):
 
 def test_the_options_of_a_plug_in_are_set_recorded_and_part_of_its_keys(publish, suite):
     publish(("o", optional, "theirs", "1.0"), ("c", Factory, "theirs", "1.0"))
-    planner = Planner(suite, load_profile("toybox"), "tiny", "w", "cpu", "float32", {})
+    planner = Planner(suite, load_profile("toybox"), "tiny", "w", "cpu", "float32", {}, code=CODE)
     settings = {"o.rate": "0.25", "o.twice": "true", "o.rank": "8", "o.rule": "sum"}
     usual, changed = choose("o", {})[0], choose("o", settings)[0]
     assert usual.options["o"] == {"rate": 0.5, "twice": False, "rank": 4, "rule": "mean"}

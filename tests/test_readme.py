@@ -15,7 +15,7 @@ from PIL import Image
 from typer.main import get_command
 
 import cpbench as package
-from conftest import status_of, write_suite
+from conftest import CODE, status_of, write_suite
 from cpbench.benchmark.cli.main import app
 from cpbench.benchmark.plan.planner import Planner
 from cpbench.benchmark.records.result import write_result
@@ -210,7 +210,7 @@ def test_the_docs_name_every_profile_metric_and_summary():
     ],
 )
 def test_the_protocols_measure_what_the_docs_say(suite, protocol, cells):
-    planner = Planner(suite, load_profile("toybox"), "tiny", "w", "cpu", "float32", {}, protocol)
+    planner = Planner(suite, load_profile("toybox"), "tiny", "w", "cpu", "float32", {}, protocol, code=CODE)
     planned = planner.run(choose("lora", {})[0], (0, 1), 0).cells
     assert {(x.i, x.j) for x in planned if x.measure and len(x.draw.subjects) == 1} == cells
 

@@ -5,6 +5,7 @@ import shlex
 
 import pytest
 
+from conftest import CODE
 from cpbench.benchmark.cli.console import parse_settings
 from cpbench.benchmark.plan.grid import Grid, lengths_of, orders_of
 from cpbench.benchmark.plan.planner import Planner
@@ -16,7 +17,9 @@ from synthetic import entry
 
 
 def planner(suite, backbone="toybox", device="cpu", dtype="float32", protocol="final"):
-    return Planner(suite, load_profile(suite.evaluation.profile), backbone, "w", device, dtype, {"e": "1"}, protocol)
+    return Planner(
+        suite, load_profile(suite.evaluation.profile), backbone, "w", device, dtype, {"e": "1"}, protocol, code=CODE
+    )
 
 
 def recorded(method, order, seed, settings=(), **changes):

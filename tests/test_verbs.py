@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import cpbench
-from conftest import status_of, write_suite
+from conftest import CODE, status_of, write_suite
 from cpbench.benchmark.plan.planner import Planner
 from cpbench.benchmark.run.events import Ended, Planned, Preparing, Recorded
 from cpbench.benchmark.scoring.profiles import load_profile
@@ -136,7 +136,7 @@ def test_prose_is_in_no_key_and_what_decides_numbers_is(suite):
     (method,) = choose("lora", {})
 
     def keys(own_profile, own_suite):
-        planner = Planner(own_suite, own_profile, "tiny", "w", "cpu", "float32", {})
+        planner = Planner(own_suite, own_profile, "tiny", "w", "cpu", "float32", {}, code=CODE)
         return {unit.key for unit in planner.run(method, (0, 1), 0).units()}
 
     before = keys(profile, suite)

@@ -51,7 +51,7 @@ class Planner:
     extractors: Mapping[str, str]
     protocol: str = "final"
     threads: int = 1
-    code: Mapping[str, str] = field(default_factory=dict)
+    code: Mapping[str, str] = field(kw_only=True)
     seen_on: tuple[str, int] | None = None
     known: dict[Any, Any] = field(default_factory=dict, repr=False)
 
