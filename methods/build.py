@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from functools import cache
@@ -100,9 +101,12 @@ def applied(options: Mapping[str, Any], settings: Mapping[str, str]) -> dict[str
 def parse(key: str, text: str, kind: type) -> Any:
     """Read the text of a setting as the type of its default; raises BadInput where it is none."""
     try:
-        return {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
+        value = {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
     except (ValueError, KeyError):
-        raise BadInput(f"--set {key}={text}: expected a value of type {kind.__name__}.") from None
+        value = math.nan
+    if value != value:  # nan, which would be equal to no recorded value
+        raise BadInput(f"--set {key}={text}: expected a value of type {kind.__name__}.")
+    return value
 
 
 def plain(options: Mapping[str, Any]) -> dict[str, Any]:

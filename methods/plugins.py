@@ -14,9 +14,11 @@ from inspect import signature
 from typing import Any, TypeVar, cast
 
 from ..benchmark.errors import BadInput, CpbenchError, unknown
+from ..benchmark.owners import Owner, raised_at, summary, top_level
 from .catalogue import CATALOGUE
 
 GROUP = "cpbench.methods"
+_PLAIN = (bool, int, float, str)
 F = TypeVar("F", bound=Callable[..., Any])
 Published = Mapping[str, Sequence[EntryPoint]]
 
@@ -77,12 +79,19 @@ def describe(
 
 
 def defaults_of(factory: Callable[..., Any]) -> dict[str, Any]:
-    """The options of a factory: its arguments after backbone and seed whose defaults are of a plain type."""
+    """The options of a factory: its keyword arguments after backbone and seed whose defaults are of a plain type."""
+    return {name: default for name, default in keywords_of(factory).items() if type(default) in _PLAIN}
+
+
+def keywords_of(factory: Callable[..., Any]) -> dict[str, Any]:
+    """All keyword arguments of a factory after backbone and seed that have a default."""
     try:
-        arguments = list(signature(factory).parameters.values())[2:]
+        arguments = list(signature(factory).parameters.values())
     except (TypeError, ValueError):  # some callables have no signature
         return {}
-    return {a.name: a.default for a in arguments if type(a.default) in (bool, int, float, str)}
+    first = sum(a.kind in (a.POSITIONAL_ONLY, a.POSITIONAL_OR_KEYWORD) for a in arguments[:2])
+    named = (a for a in arguments[first:] if a.kind in (a.POSITIONAL_OR_KEYWORD, a.KEYWORD_ONLY))
+    return {a.name: a.default for a in named if a.default is not a.empty}
 
 
 def published() -> Published:
@@ -108,13 +117,30 @@ def point_of(name: str, found: Published) -> EntryPoint | None:
 
 def load(point: EntryPoint) -> Callable[..., Any]:
     """Import the factory of a plug-in; raises CpbenchError with its owner where that fails."""
+    who = Owner("method", point.name, _owner(point), top_level(point.value))
     try:
         factory = point.load()
-    except Exception as error:  # a plug-in may break in any way; only who asks for it sees the error
-        raise CpbenchError(f"method '{point.name}' ({_owner(point)}) cannot be loaded: {error!r}.") from error
+    except (Exception, SystemExit) as error:  # a plug-in may break in any way; only who asks for it sees the error
+        where = f"{summary(error)}, raised at {raised_at(error, who)}"
+        raise CpbenchError(f"{who} cannot be loaded: {where}.") from error
     if not callable(factory):
-        raise CpbenchError(f"method '{point.name}' ({_owner(point)}) is no factory(backbone, seed) but {factory!r}.")
+        raise CpbenchError(f"{who} is no factory(backbone, seed) but {factory!r}.")
+    if fault := _uncallable(factory):
+        raise CpbenchError(f"{who} cannot be called as factory(backbone, seed): {fault}; give its options defaults.")
     return cast(Callable[..., Any], factory)
+
+
+def _uncallable(factory: Callable[..., Any]) -> str | None:
+    """Why a factory cannot be called with a backbone and a seed alone, by its signature."""
+    try:
+        own = signature(factory)
+    except (TypeError, ValueError):
+        return None
+    try:
+        own.bind(None, 0)
+    except TypeError as error:
+        return str(error)
+    return None
 
 
 def described(names: Iterable[str] | None = None) -> dict[str, MethodInfo]:

@@ -8,13 +8,14 @@ from functools import partial
 from importlib.metadata import EntryPoint
 from typing import Any
 
-from ..benchmark.errors import BadInput
+from ..benchmark.errors import BadInput, CpbenchError
 from ..benchmark.models.backbone import Backbone
+from ..benchmark.owners import summary
 from ..benchmark.protocol import Method
 from ..benchmark.sources import code_digest, files_of
 from .build import build, code_of, configure, no_option, options_of, parse, plain, valid_options
 from .catalogue import CATALOGUE
-from .plugins import Published, defaults_of, load, package_of, point_of, published
+from .plugins import Published, defaults_of, keywords_of, load, package_of, point_of, published
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ def choose(names: str, settings: Mapping[str, str]) -> list[Chosen]:
     chosen = [_choose(name, settings, found) for name in dict.fromkeys(wanted)]
     sections = {section for one in chosen for section in _sections(one.name)}
     if lost := sorted(key for key in settings if key.rpartition(".")[0] not in sections):
+        if (section := lost[0].rpartition(".")[0]) in found:
+            raise BadInput(f"--set {lost[0]}: '{section}' is not among the methods {names}; add it to them.")
         raise no_option(lost[0], chosen[0].name, _valid(chosen[0].name, found))
     return chosen
 
@@ -84,6 +87,11 @@ def _plugin(point: EntryPoint, settings: Mapping[str, str]) -> Chosen:
     defaults = defaults_of(factory)
     given = {key.rpartition(".")[2]: text for key, text in settings.items()}
     if lost := sorted(given.keys() - defaults.keys()):
+        if lost[0] in (others := keywords_of(factory)):
+            raise BadInput(
+                f"--set {point.name}.{lost[0]}: cannot be set, since its default in {point.value} is "
+                f"{others[lost[0]]!r}; that of an option must be a bool, int, float or str."
+            )
         raise no_option(f"{point.name}.{lost[0]}", point.name, [f"{point.name}.{option}" for option in defaults])
     values = {o: parse(f"{point.name}.{o}", text, type(defaults[o])) for o, text in given.items()}
     return _with_values(point, factory, defaults | values)
@@ -92,19 +100,31 @@ def _plugin(point: EntryPoint, settings: Mapping[str, str]) -> Chosen:
 def _with_values(point: EntryPoint, factory: Callable[..., Method], values: Mapping[str, Any]) -> Chosen:
     """A plug-in with its option values; another version of its package is another method."""
     options = {"factory": point.value} | ({"package": package_of(point)} if point.dist else {})
-    code = code_digest((), files_of(point))
+    code = _code_of(point)
     if not values:
         return Chosen(point.name, options, factory, code)
     return Chosen(point.name, {**options, point.name: dict(values)}, partial(factory, **values), code)
 
 
+def _code_of(point: EntryPoint) -> str:
+    """A digest of the code of a plug-in; raises CpbenchError where a file of it cannot be read as Python."""
+    try:
+        return code_digest((), files_of(point))
+    except (OSError, SyntaxError, ValueError, RecursionError) as error:
+        raise CpbenchError(f"method '{point.name}' ({package_of(point)}) cannot be read: {summary(error)}.") from error
+
+
 def recorded(name: str, options: Mapping[str, Any]) -> Chosen:
     """The method of a record, with the options that it ran with; raises BadInput where it no longer has them."""
-    point = None if name in CATALOGUE else point_of(name, published())
+    found = published()
+    if name not in CATALOGUE and name not in found and "factory" in options:
+        owner = options.get("package", options["factory"])
+        raise BadInput(f"method '{name}' is part of {owner}, which is not installed; install it.")
+    point = None if name in CATALOGUE else point_of(name, found)
     if point is not None:
         factory = load(point)
         defaults, given = defaults_of(factory), options.get(name, {})
-        if not given.keys() <= defaults.keys():
+        if not all(option in defaults and _alike(value, defaults[option]) for option, value in given.items()):
             raise _gone(name)
         return _with_values(point, factory, defaults | given)
     present = options_of(name)
@@ -113,6 +133,11 @@ def recorded(name: str, options: Mapping[str, Any]) -> Chosen:
     except (KeyError, TypeError):
         raise _gone(name) from None
     return _of_catalogue(name, own)
+
+
+def _alike(value: Any, default: Any) -> bool:
+    """Whether a recorded value is of the type of an option; JSON may give a whole number for a float."""
+    return type(value) is type(default) or (type(value) is int and type(default) is float)
 
 
 def _gone(name: str) -> BadInput:

@@ -24,6 +24,9 @@ def parse_settings(texts: Sequence[str]) -> dict[str, str]:
     for key, equals, _ in pairs:
         if not equals or "." not in key:
             raise BadInput(f"--set {key}: write it as section.option=value, e.g. dsc.temperature=0.05.")
+    keys = [key for key, _, _ in pairs]
+    if twice := [key for key in keys if keys.count(key) > 1]:
+        raise BadInput(f"--set {twice[0]} is given twice; give it once.")
     return {key: value for key, _, value in pairs}
 
 
@@ -83,19 +86,25 @@ def table(*columns: str, right: Sequence[str] = ()) -> Table:
 
 
 def print_leaderboard(console: Console, paths: Sequence[Path], out: Path) -> None:
-    """Print the leaderboard of some records, and where they are."""
+    """Print the leaderboard of some records beside the best shipped ones, and where the records are."""
     from ...methods.catalogue import UPPER_BOUNDS
     from ...reports.analysis.board import boards
     from ...reports.analysis.entry import entries_of
     from ...reports.tables.terminal import to_terminal
+    from ..storage.baseline import is_baseline
+    from ..verbs.arguments import RUNS
+    from ..verbs.results import beside
     from ..wording import counted
 
     done: list[Result] = [r for r in map(read_result, paths) if r.status == "ok"]
     wide = console if console.is_terminal else Console(width=160)  # a file does not wrap
     if done:
-        wide.print(to_terminal(boards(entries_of(done), UPPER_BOUNDS), wide.width))
+        own = entries_of(done)
+        shown = own if is_baseline(out) else [*own, *beside(own)]
+        wide.print(to_terminal(boards(shown, UPPER_BOUNDS), wide.width, short=True))
+    report = "cpbench report" if out == RUNS else f"cpbench report --results {out}"
     console.print(
-        f"{counted(len(paths), 'record')} in {out}; 'cpbench report --results {out}' makes tables and plots.",
+        f"{counted(len(paths), 'record')} in {out}; '{report}' makes tables and plots.",
         highlight=False,
         soft_wrap=True,
     )
