@@ -1,9 +1,9 @@
 """cpbench: a benchmark of continual personalization for text-to-image diffusion models.
 
-The verbs do everything that the commands do: :func:`sweep`, :func:`score`, :func:`check`, :func:`tune`,
-:func:`report`, :func:`validate`, :func:`load_results`, :func:`load_suite`, :func:`methods`. They return values, raise
-:class:`CpbenchError`, and print nothing. Public names are loaded when first used, so that importing the package costs
-nothing.
+The verbs do everything that the commands do: :func:`sweep`, :func:`score`, :func:`check`, :func:`compare`,
+:func:`tune`, :func:`report`, :func:`validate`, :func:`load_results`, :func:`load_suite`, :func:`methods`. They return
+values, raise :class:`CpbenchError`, and print nothing. Public names are loaded when first used, so that importing the
+package costs nothing.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .benchmark.suite.spec import Suite as Suite
     from .benchmark.suite.spec import load_suite as load_suite
     from .benchmark.verbs.check import check as check
+    from .benchmark.verbs.compare import compare as compare
     from .benchmark.verbs.conformance import conformance as conformance
     from .benchmark.verbs.listing import methods as methods
     from .benchmark.verbs.report import report as report
@@ -41,6 +42,7 @@ _PUBLIC = {
     "sweep": "benchmark.verbs.sweep",
     "score": "benchmark.verbs.score",
     "check": "benchmark.verbs.check",
+    "compare": "benchmark.verbs.compare",
     "tune": "benchmark.verbs.tune",
     "report": "benchmark.verbs.report",
     "conformance": "benchmark.verbs.conformance",

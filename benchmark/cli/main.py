@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from .check import check
+from .compare import compare
 from .conformance import conformance
 from .doctor import doctor
 from .gc import gc
@@ -34,6 +35,7 @@ app.command(short_help="Re-run stored runs and show what changed.")(check)
 app.command("list", short_help="List methods, options, suites and more.")(list_)
 app.command(short_help="Show one run: conditions, matrix and cost.")(show)
 app.command(short_help="Show what differs between two runs.")(diff)
+app.command(short_help="Show differences of methods, runs or folders.")(compare)
 app.command(short_help="Examine records, and name every fault.")(validate)
 app.command(short_help="Search the options of each method.")(tune)
 app.command(short_help="Check that a method keeps the contract.")(conformance)

@@ -134,11 +134,16 @@ def by_method(results: Iterable[Entry]) -> dict[str, list[Entry]]:
 
 def _differing(options: str, variants: list[str]) -> str:
     """The options of one variant that are not the same in all variants, such as "rank=4, without ewc.strength"."""
-    flat = [{f"{s}.{k}": v for s, part in json.loads(o).items() for k, v in part.items()} for o in (options, *variants)]
-    own, others = flat[0], flat[1:]
+    own, *others = (_flat(json.loads(o)) for o in (options, *variants))
     keys = sorted({k for other in others for k in other})
     differing = [k for k in keys if any(other.get(k) != own.get(k) for other in others)]
     return ", ".join(f"{k}={own[k]}" if k in own else f"without {k}" for k in differing)
+
+
+def _flat(options: dict[str, Any]) -> dict[str, Any]:
+    """Options by ``section.option``; a plug-in has its package and its factory beside them."""
+    parts = (part if isinstance(part, dict) else {"": part} for part in options.values())
+    return {f"{s}.{k}".rstrip("."): v for s, part in zip(options, parts, strict=True) for k, v in part.items()}
 
 
 def _board(shared: dict[str, str], results: list[Entry], upper: Collection[str], baseline: str | None) -> Board:
@@ -164,10 +169,8 @@ def row_of(name: str, runs: Mapping[str, Sequence[Entry]]) -> str | None:
     rows = [row for row, own in runs.items() if own[0].run.method == name]
     rows = [row for row in rows if not runs[row][0].shipped] or rows
     if len(rows) > 1:
-        where = runs[rows[0]][0].run.suite
-        raise BadInput(
-            f"{name} ran with several sets of options on {where}; give one of its rows, e.g. '{rows[0]}' or '{rows[1]}'."
-        )
+        where, named = runs[rows[0]][0].run.suite, " or ".join(f"'{row}'" for row in rows)
+        raise BadInput(f"{name} ran with several sets of options on {where}; give one of its rows, {named}.")
     return rows[0] if rows else None
 
 

@@ -37,19 +37,28 @@ def estimate(values: Sequence[float], strata: Sequence[Hashable] | None = None) 
     ``strata`` are the task orders of the runs. Where each order has several seeds, the interval is that of the mean
     over these orders, from the spread of seeds within each; otherwise from the spread of all runs.
     """
+    seen = _groups(values, strata)
+    n = sum(map(len, seen))
+    if not n:
+        return Estimate(float("nan"), None, 0)
+    mean = float(np.concatenate(seen).mean())
+    return Estimate(mean, _interval(mean, seen) if n >= LEAST else None, n)
+
+
+def deviation(values: Sequence[float], strata: Sequence[Hashable] | None = None) -> float:
+    """The standard deviation of one run that the interval of :func:`estimate` follows from; NaN for a single run."""
+    return float(np.sqrt(pooled_variance(_groups(values, strata))))
+
+
+def _groups(values: Sequence[float], strata: Sequence[Hashable] | None) -> list[Values]:
+    """The runs of each stratum, NaN left out; all runs together where a stratum has only one."""
     labels = list(strata) if strata is not None else [None] * len(values)
     groups: dict[Hashable, list[float]] = defaultdict(list)
     for value, label in zip(values, labels, strict=True):
         if not np.isnan(value):
             groups[label].append(value)
     seen = [np.array(g) for g in groups.values()]
-    n = sum(map(len, seen))
-    if not n:
-        return Estimate(float("nan"), None, 0)
-    if min(map(len, seen)) < 2:
-        seen = [np.concatenate(seen)]
-    mean = float(np.concatenate(seen).mean())
-    return Estimate(mean, _interval(mean, seen) if n >= LEAST else None, n)
+    return [np.concatenate(seen)] if seen and min(map(len, seen)) < 2 else seen
 
 
 def _interval(mean: float, groups: Sequence[Values]) -> tuple[float, float]:

@@ -6,7 +6,7 @@ import csv
 import io
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..analysis.board import DIFFERENCE, Board, Line
 from ..analysis.stats import Estimate
@@ -65,20 +65,18 @@ def columns_of(board: Board) -> tuple[Column, ...]:
     if board.baseline is None:
         return (average, *others)
     unit = " %-points" if board.headline in PERCENT else ""
-    limits = -math.inf, math.inf
-    return average, Column(DIFFERENCE, f"{DIFFERENCE}{unit} ↑", signed(average.show), max, limits), *others
+    return average, replace(difference_of(average), key=DIFFERENCE, title=f"{DIFFERENCE}{unit} ↑"), *others
 
 
-def signed(show: Callable[[float], str]) -> Callable[[float], str]:
-    """The same text, with a plus before positive numbers and none before a zero."""
+def difference_of(column: Column) -> Column:
+    """A column for differences: with their sign, and without limits."""
 
-    def shown(value: float) -> str:
-        text = show(value)
-        if float(text.replace(",", "").split()[0]) == 0:
-            return text.removeprefix("-")
-        return f"+{text}" if value > 0 else text
+    def show(value: float) -> str:
+        text = column.show(abs(value))
+        sign = "" if not any(digit in text for digit in "123456789") else "-" if value < 0 else "+"
+        return f"{sign}{text}"
 
-    return shown
+    return replace(column, show=show, limits=(-math.inf, math.inf))
 
 
 def cell(column: Column, estimate: Estimate | None, *, brief: bool = False) -> str:

@@ -1,0 +1,208 @@
+"""Two methods, two runs, or two folders of records: paired differences of every column under equal conditions."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ...benchmark.errors import BadInput
+from ...benchmark.wording import counted
+from .board import by_method, conditions, headline
+from .comparability import COMPARED, unequal
+from .entry import Entry
+from .paired import Difference, difference, numbers
+from .resolution import Design, Key, separated
+from .stats import Estimate, deviation, estimate
+from .values import VALUES
+
+_TIMES = ("train_seconds",)
+"""Columns that differ whenever something is run again."""
+_LISTED = 3  # orders and names in messages; the others are counted
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One column of a comparison, over the pairs of runs that have it; values are unscaled.
+
+    ``first``, ``second``: means of both sides; ``difference``: the first minus the second, with its 95 % interval.
+    ``equal``: whether the values of every pair are equal to the last bit.
+    """
+
+    column: str
+    first: float
+    second: float
+    difference: Estimate
+    equal: bool
+
+    @property
+    def significant(self) -> bool:
+        """Whether the interval of the difference excludes zero."""
+        return Difference("", "", self.difference).significant
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two sides under equal conditions, in pairs of runs of the same order and seed.
+
+    ``method``: what is compared, where both sides are folders. ``resolution``: the difference of average that these
+    runs find with 80 % power, unscaled; infinite with fewer than three pairs. ``unpaired``: runs without a partner on
+    each side. ``options``: those that differ between runs of one method, as (option, first, second).
+    """
+
+    first: str
+    second: str
+    method: str
+    conditions: Mapping[str, str]
+    headline: str
+    design: Design
+    measures: tuple[Measure, ...]
+    resolution: float
+    unpaired: tuple[int, int]
+    options: tuple[tuple[str, str, str], ...] = ()
+
+    @property
+    def pairs(self) -> int:
+        """How many pairs of runs there are."""
+        return self.design.runs
+
+    @property
+    def equal(self) -> bool:
+        """Whether all pairs have equal values in all columns but times."""
+        return all(m.equal for m in self.measures if m.column not in _TIMES)
+
+    def of(self, column: str) -> Measure | None:
+        """A column; None where it was not measured."""
+        return next((m for m in self.measures if m.column == column), None)
+
+
+def compared(first: Sequence[Entry], second: Sequence[Entry], names: tuple[str, str]) -> list[Comparison]:
+    """One comparison per set of conditions under which both sides have pairs of runs.
+
+    Raises BadInput where there is none: it names the conditions that differ, or the orders and seeds of both sides.
+    """
+    one, two = _by_conditions(first), _by_conditions(second)
+    shared = sorted((key for key in one if key in two), key=lambda key: -one[key][0].tasks)
+    if not shared:
+        raise BadInput(_other_conditions(one, two, names))
+    found = [c for key in shared if (c := _compared(one[key], two[key], names)) is not None]
+    if not found:
+        key = shared[0]
+        have = "; ".join(f"{name} has {_keys(runs)}" for name, runs in zip(names, (one[key], two[key]), strict=True))
+        raise BadInput(f"no pairs of runs of the same order and seed: {have}.")
+    return found
+
+
+def compared_folders(first: Sequence[Entry], second: Sequence[Entry], names: tuple[str, str]) -> list[Comparison]:
+    """One comparison per method that both folders have, and set of conditions.
+
+    Methods are matched by their names; where a method ran with several sets of options, by these. Raises BadInput where
+    no method can be compared.
+    """
+    one, two = _by_name(first), _by_name(second)
+    shared = [name for name in one if name in two]
+    if not shared:
+        have = "; ".join(f"{name} has {_some(sorted(of))}" for name, of in zip(names, (one, two), strict=True))
+        raise BadInput(f"no method is in both folders: {have}.")
+    found, problems = list[Comparison](), list[str]()
+    for name in shared:
+        try:
+            found += (replace(c, method=name) for c in compared(one[name], two[name], names))
+        except BadInput as problem:
+            problems.append(f"{name}: {problem}")
+    if not found:
+        raise BadInput(problems[0])
+    return found
+
+
+def only_one(first: Sequence[Entry], second: Sequence[Entry]) -> tuple[list[str], list[str]]:
+    """The methods that only the first folder has, and those that only the second has."""
+    one, two = _by_name(first).keys(), _by_name(second).keys()
+    return sorted(one - two), sorted(two - one)
+
+
+def _by_conditions(runs: Sequence[Entry]) -> dict[str, list[Entry]]:
+    found: dict[str, list[Entry]] = defaultdict(list)
+    for entry in runs:
+        found[json.dumps(conditions(entry))].append(entry)
+    return found
+
+
+def _by_name(runs: Sequence[Entry]) -> dict[str, list[Entry]]:
+    """Runs by method, and by their options where a method has several sets of them under the same conditions."""
+    found: dict[str, list[Entry]] = defaultdict(list)
+    for of in _by_conditions(runs).values():
+        for name, own in by_method(of).items():
+            found[name] += own
+    return found
+
+
+def _compared(first: Sequence[Entry], second: Sequence[Entry], names: tuple[str, str]) -> Comparison | None:
+    """The comparison under one set of conditions; None without a pair."""
+    main = headline([*first, *second])
+    one, two = ({(e.order, e.run.seed): e for e in runs} for runs in (first, second))
+    keys = [key for key in one if key in two]
+    if not keys:
+        return None
+    mine, theirs = [one[key] for key in keys], [two[key] for key in keys]
+    measures = tuple(m for m in (_measure(c, main, mine, theirs) for c in VALUES) if m is not None)
+    design = Design.of(keys)
+    a, b = (np.array([VALUES["average"](e, main) for e in runs]) for runs in (mine, theirs))
+    spread = deviation((a - b).tolist(), [order for order, _ in keys])
+    resolution = separated(spread, design) if design.freedom else float("inf")
+    options = _options(mine[0], theirs[0])
+    rest = len(one) - len(keys), len(two) - len(keys)
+    shared = conditions(mine[0])
+    return Comparison(*names, "", shared, main, design, measures, resolution, rest, options)
+
+
+def _options(a: Entry, b: Entry) -> tuple[tuple[str, str, str], ...]:
+    """The options that differ between two runs of one method."""
+    if a.run.method != b.run.method:
+        return ()
+    return tuple((u.what, u.first, u.second) for u in unequal(a, b) if u.follows == COMPARED)
+
+
+def _measure(column: str, main: str, first: Sequence[Entry], second: Sequence[Entry]) -> Measure | None:
+    """One column over the pairs that have it; None where no pair does."""
+    one, two = (numbers(runs, lambda e: VALUES[column](e, main)) for runs in (first, second))
+    found = difference(one, two, ("", "")).estimate
+    if not found.n:
+        return None
+    keys = [key for key in one if not np.isnan(one[key] - two[key])]
+    a, b = (estimate([of[key] for key in keys]).value for of in (one, two))
+    return Measure(column, a, b, found, all(one[key] == two[key] for key in keys))
+
+
+def _other_conditions(one: Mapping[str, object], two: Mapping[str, object], names: tuple[str, str]) -> str:
+    """The conditions in which two sides differ least."""
+    pairs = [(json.loads(a), json.loads(b)) for a in one for b in two]
+    a, b = min(pairs, key=lambda pair: sum(pair[0][key] != pair[1][key] for key in pair[0]))
+    what = "; ".join(f"{key}: {a[key]} and {b[key]}" for key in a if a[key] != b[key])
+    return f"{names[0]} and {names[1]} cannot be compared, because their conditions differ ({what})."
+
+
+def _keys(runs: Sequence[Entry]) -> str:
+    """Orders with their seeds, for a message."""
+    seeds: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for key in (_key(e) for e in runs):
+        seeds[key[0]].append(key[1])
+    return _some([f"{','.join(order)} (seed {_some(sorted(own))})" for order, own in seeds.items()], " and ")
+
+
+def _key(e: Entry) -> Key:
+    return e.order, e.run.seed
+
+
+def _some(items: Sequence[object], joint: str = ", ") -> str:
+    """The first items, and how many more there are."""
+    return joint.join(_limited(items))
+
+
+def _limited(items: Sequence[object]) -> Iterator[str]:
+    yield from map(str, items[:_LISTED])
+    if len(items) > _LISTED:
+        yield counted(len(items) - _LISTED, "other")
