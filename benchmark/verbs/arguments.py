@@ -18,14 +18,16 @@ Orders = int | str | Sequence[Sequence[str | int]]
 Settings = Mapping[str, Any]
 """Options of methods by ``section.option``."""
 Where = str | Path | Sequence[str | Path] | None
-"""A folder of records, several of them, or None: :data:`RUNS`, if it has records, and the shipped ones."""
+"""Folders of records, where :data:`SHIPPED` is the one of cpbench; None: :data:`RUNS`, if it has records, and this one.
+"""
+SHIPPED = "shipped"
 RUNS = Path("runs")
 """Where own runs are recorded by default, below the current folder."""
 
 
 def folders_of(results: Where) -> Folders:
     """The folders of records that are asked for; raises BadInput where one of several has no records."""
-    given = [Path(results)] if isinstance(results, str | Path) else [Path(folder) for folder in results or ()]
+    given = [_folder(name) for name in ([results] if isinstance(results, str | Path) else results or ())]
     if not given:
         return Folders((RUNS,) if _has_records(RUNS) else (), baseline())
     for folder in given if len(given) > 1 else ():
@@ -33,6 +35,10 @@ def folders_of(results: Where) -> Folders:
             raise BadInput(f"{folder} holds no records; make some with 'cpbench run --methods dsc,clora'.")
     shipped = next((folder for folder in given if is_baseline(folder)), None)
     return Folders(tuple(folder for folder in given if not is_baseline(folder)), shipped)
+
+
+def _folder(name: str | Path) -> Path:
+    return baseline() if str(name) == SHIPPED and not Path(name).exists() else Path(name)
 
 
 def _has_records(folder: Path) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ...benchmark.wording import counted
-from ..analysis.board import UPPER, Board, copying
+from ..analysis.board import SHIPPED, UPPER, Board, copying, row_of
 from ..analysis.resolution import POWER, Design
+from ..analysis.shipped import makers
 from ..analysis.stats import LEAST, LEVEL
 from ..analysis.units import PERCENT
 from .columns import BEHIND, Column, columns, columns_of
@@ -28,7 +29,7 @@ def shared(board: Board) -> str:
 
 def notes(board: Board, *, brief: bool = False) -> list[str]:
     """What is to be known of the runs of a board: how many there are, what they show, and which may be copies."""
-    found = counts(board, brief=brief), resolved(board), against(board), copies(board)
+    found = counts(board, brief=brief), came(board), resolved(board), against(board), copies(board)
     return [text for text in found if text]
 
 
@@ -37,14 +38,28 @@ def counts(board: Board, *, brief: bool = False) -> str:
     sign, interval = "±: half of the" if brief else "Brackets: the", TERMS["interval"]
     runs = {line.method: line.values["average"].n for line in board.lines if line.method in board.runs}
     same, least = len(set(runs.values())) == 1, min(runs.values())
-    each = f"{counted(least, 'run')} per method" if same else f"Runs per method: {', '.join(map(_times, runs.items()))}"
+    each = f"{counted(least, 'run')} per method" if same else _each(board, runs)
     intervals = f"{sign} {interval.name}, {_lower(interval.text)}" if max(runs.values()) >= LEAST else ""
     few = f"Methods with fewer than {LEAST} runs have no interval." if least < LEAST else ""
     return " ".join(part for part in (f"{each} (task orders × seeds).", intervals, few) if part)
 
 
-def _times(item: tuple[str, int]) -> str:
-    return f"{item[0]} {item[1]}"
+def _each(board: Board, runs: Mapping[str, int]) -> str:
+    """The numbers of runs, which differ: in few words where own rows have one number, and shipped ones another."""
+    whose: dict[bool, set[int]] = {False: set(), True: set()}
+    for name, n in runs.items():
+        whose[board.runs[name][0].shipped].add(n)
+    if [len(numbers) for numbers in whose.values()] == [1, 1]:
+        (own,), (theirs,) = whose.values()
+        return f"{counted(own, 'run')} per method, {counted(theirs, 'run')} per {SHIPPED} row"
+    return f"Runs per method: {', '.join(f'{name} {n}' for name, n in runs.items())}"
+
+
+def came(board: Board) -> str:
+    """What shipped rows are, and what made them; empty where there are none."""
+    if not (made := makers(board)):
+        return ""
+    return f"Rows marked “{SHIPPED}”: records that came with cpbench, made with {'; '.join(made)}."
 
 
 def resolved(board: Board) -> str:
@@ -77,9 +92,10 @@ def against(board: Board) -> str:
     """Which method differences are from; that there are none where it has no runs; empty without a baseline."""
     if board.baseline is None:
         return ""
-    if board.baseline not in board.runs:
+    row = row_of(board.baseline, board.runs)
+    if row is None:
         return f"No differences: the baseline {board.baseline} has no runs under these conditions."
-    return f"Differences are from {board.baseline}."
+    return f"Differences are from {row}."
 
 
 def copies(board: Board) -> str:

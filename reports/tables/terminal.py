@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,24 +16,28 @@ from ...benchmark.records.continual import Matrix
 from ...benchmark.wording import counted, duration
 from ..analysis.board import Board, Line, headline
 from ..analysis.entry import Entry, matrix
+from ..analysis.shipped import abridged, is_shipped
 from .columns import BEHIND, Column, Winners, cell, columns, columns_of, place, size, winners
 from .notes import meanings, notes, sentence, shared, split
 
 _EXPLAINED = 3  # columns whose meaning is printed below a table; the glossary has all
 
 
-def to_terminal(boards: Sequence[Board], width: int) -> Group:
-    """The boards for a terminal of ``width`` characters.
+def to_terminal(boards: Sequence[Board], width: int, *, short: bool = False) -> Group:
+    """The boards for a terminal of ``width`` characters; where ``short``, not all shipped rows are shown.
 
     Where not all columns fit with their intervals, these become half-widths (±), and columns that still do not fit are
     counted and named below.
     """
     parts: list[Table | Text] = []
-    for board in boards:
+    for whole in boards:
+        board, rows = abridged(whole) if short else (whole, 0)
         every = columns_of(board)
         brief = len(_fitting(board, every, width, brief=False)) < len(every)
         used = _fitting(board, every, width, brief=brief)
-        parts.append(_table(board, used, brief=brief))
+        parts.append(_table(board, used, {c.key: winners(c, whole) for c in used}, brief=brief))
+        if rows:
+            parts.append(Text(f"{counted(rows, 'more shipped row')}: 'cpbench report' shows all.", style="dim"))
         if lost := [c.title.partition(" ")[0] for c in every if c not in used]:
             parts.append(_left_out(lost, len(every), "column", "cpbench report"))
         parts += [Text(line, style="dim") for line in _notes(board, used, brief=brief)]
@@ -72,8 +76,8 @@ def _fitting(board: Board, every: Sequence[Column], width: int, *, brief: bool) 
     return used
 
 
-def _table(board: Board, used: Sequence[Column], *, brief: bool) -> Table:
-    """One board: best values bold, second-best underlined, rows that do not compete dim."""
+def _table(board: Board, used: Sequence[Column], found: Mapping[str, Winners], *, brief: bool) -> Table:
+    """One board: best values bold, second-best underlined, bounds and shipped rows dim."""
     title = f"{board.conditions['suite'].split(' (')[0]}, {counted(board.tasks, 'task')}, {board.headline}"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
     table.add_column("method", no_wrap=True)
@@ -82,12 +86,11 @@ def _table(board: Board, used: Sequence[Column], *, brief: bool) -> Table:
     for column in used:
         head = column.title.replace(" ", "\n", 1)
         table.add_column(head, justify="right", min_width=max(map(len, head.split("\n"))))
-    found = {c.key: winners(c, board) for c in used}
     for line in board.lines:
         texts = [place(board, line)] if board.ranks else []
         shown = [(c, cell(c, line.values.get(c.key), brief=brief)) for c in used]
         marked = [Text(text, _style(line, found[c.key]), no_wrap=True) for c, text in shown]
-        table.add_row(line.title, *texts, *marked, style="dim" if line.bound else None)
+        table.add_row(line.title, *texts, *marked, style="dim" if line.bound or is_shipped(board, line) else None)
     return table
 
 

@@ -199,7 +199,12 @@ _STORED = _terms(
     (
         "record",
         "record",
-        "The JSON file of one run below results/: its scores, its costs and everything that decides its numbers.",
+        "The JSON file of one run: its scores, its costs and everything that decides its numbers.",
+    ),
+    (
+        "shipped",
+        "shipped",
+        "Made by the authors of cpbench: a row of records that came with it, beside rows of your own runs.",
     ),
     ("store", "store", "The folder with what runs can reuse: trained states, generated pictures and scores."),
     ("unit", "unit", "One piece of work in the store, such as training one task or drawing one concept."),
