@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
 from numpy.typing import NDArray
 from tokenizers import AddedToken
 from torch import Tensor, nn
@@ -24,10 +23,10 @@ from torch.func import functional_call
 from ..errors import BadInput
 from ..protocol import Pictures, Question, Subject
 from ..suite.spec import Sampling
+from .sampling import denoised
 from .token_table import TokenTable
 
 Params = Mapping[str, Tensor]
-_SAMPLERS = {"ddim": DDIMScheduler, "dpm++": DPMSolverMultistepScheduler}
 
 
 @dataclass
@@ -193,15 +192,9 @@ class Backbone:
 
     @torch.no_grad()
     def _batch(self, prompts: Sequence[str], seeds: Sequence[int], params: Params | None) -> Pictures:
-        sampler = _SAMPLERS[self.sampling.sampler].from_config(self.scheduler.config)
-        sampler.set_timesteps(self.sampling.steps, device=self.device)
-        noise = torch.stack([self.initial_noise(seed) for seed in seeds])
-        z = noise.to(self.device, self.precision) * sampler.init_noise_sigma
+        noise = torch.stack([self.initial_noise(seed) for seed in seeds]).to(self.device, self.precision)
         text = self.embed([""] * len(prompts) + list(prompts), params)
-        for t in sampler.timesteps:
-            zz = sampler.scale_model_input(z, t)
-            plain, guided = self._raw(torch.cat([zz, zz]), t, text, params).chunk(2)
-            z = sampler.step(plain + self.sampling.guidance * (guided - plain), t, z).prev_sample
+        z = denoised(self.sampling, self.scheduler.config, noise, lambda zz, t: self._raw(zz, t, text, params))
         return self.decode(z)
 
     def _raw(self, z: Tensor, t: Tensor, states: Tensor, params: Params | None) -> Tensor:

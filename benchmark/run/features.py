@@ -26,7 +26,7 @@ def open_scorer(
     features, keys = {}, {}
     for name in profile.extractors:
         extractor = load_extractor(name, model.device)
-        features[name], keys[name] = _features(extractor, model, folder, profile, code), extractor.key
+        features[name], keys[name] = features_of(extractor, model, folder, profile, code), extractor.key
     aligner = None
     if profile.aligner is not None:
         loaded, keys[profile.aligner] = load_aligner(profile.aligner, model.device)
@@ -34,7 +34,8 @@ def open_scorer(
     return Scorer(suite, profile, features, aligner), keys
 
 
-def _features(extractor: Extractor, model: Backbone, folder: Path, profile: Profile, code: str) -> FeaturePair:
+def features_of(extractor: Extractor, model: Backbone, folder: Path, profile: Profile, code: str) -> FeaturePair:
+    """The features of drawn pictures and of real ones, which pass through the autoencoder if the profile says so."""
     seeing = [extractor.key, model.device.type, torch.get_num_threads(), code]
     drawn = FeatureCache(folder, extractor, digest(seeing))
     if not profile.autoencoded:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -11,20 +11,23 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
+from torch import Tensor
 
 from ..models.hub import torch_file
 from ..protocol import Features, Pictures
 
+Distance = Callable[[Tensor, Tensor], Tensor]
+"""Distances (n,) of pictures in [-1, 1], (n, 3, h, w)."""
 ALEXNET = "alexnet-owt-7be5be79.pth"
 
 
-def lpips_diversity(pictures: Pictures, groups: ArrayLike) -> Features:
+def lpips_diversity(pictures: Pictures, groups: ArrayLike, distance: Distance | None = None) -> Features:
     """Mean LPIPS distance of each picture (m, h, w, 3) to the others of its group, (m,); NaN for a group of one.
 
-    ``groups`` (m,) are labels. Raises BadInput with a command to run if AlexNet's weights are missing, and Damaged if
+    ``groups`` (m,) are labels. ``distance`` replaces LPIPS. Raises BadInput with a command to run if AlexNet's weights are missing, and Damaged if
     they do not match.
     """
-    of, network = np.asarray(groups), lpips_network()
+    of, network = np.asarray(groups), distance or lpips_network()
     x = torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
     first, second = (torch.tensor(k) for k in np.nonzero(np.triu(of[:, None] == of, 1)))
     total, pairs = np.zeros(len(of)), np.zeros(len(of))
