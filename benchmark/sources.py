@@ -25,28 +25,33 @@ _PROSE = ("benchmark.errors", "benchmark.owners", "benchmark.wording", "benchmar
 _TYPES = ("__future__", "typing", "collections.abc", "types")
 
 
-def code_digest(modules: Iterable[str], plugin: Iterable[Path] = ()) -> str:
+SAMPLING = f"{_PACKAGE}.benchmark.models.sampling"
+"""The module of the samplers: what imports the model imports it too, but only drawing uses it."""
+
+
+def code_digest(modules: Iterable[str], plugin: Iterable[Path] = (), *, draws: bool = False) -> str:
     """A digest of modules of cpbench by full name, of files of a plug-in, and of all that both import from cpbench.
 
-    Raises FileNotFoundError for a module that does not exist.
+    ``draws``: whether the samplers count too. Raises FileNotFoundError for a module that does not exist.
     """
     own = {f"{file.parent.name}/{file.name}": _module(file, "", *_state(file)) for file in plugin}
     imported = [name for _, names in own.values() for name in names]
-    found = {name: one[0] for name, one in own.items()} | _reached([*modules, *imported])
+    found = {name: one[0] for name, one in own.items()} | _reached([*modules, *imported], draws)
     return digest(sorted(found.items()))
 
 
-def modules_of(modules: Iterable[str]) -> set[str]:
+def modules_of(modules: Iterable[str], *, draws: bool = False) -> set[str]:
     """The full names of modules of cpbench and of all that they import from it, as far as they can change a number."""
-    return set(_reached(modules))
+    return set(_reached(modules, draws))
 
 
-def _reached(modules: Iterable[str]) -> dict[str, str]:
+def _reached(modules: Iterable[str], draws: bool) -> dict[str, str]:
     """The digest of each module that is reached by imports."""
     found, pending = dict[str, str](), list(modules)
     while pending:
         name = pending.pop()
-        if name not in found and not name.partition(".")[2].startswith(_PROSE):
+        counts = draws or name != SAMPLING
+        if counts and name not in found and not name.partition(".")[2].startswith(_PROSE):
             file = file_of(name)
             found[name], imported = _module(file, name, *_state(file))
             pending += imported

@@ -22,7 +22,7 @@ DECIDING: Mapping[str, tuple[str, ...]] = {
 
 def code_of_units(profile: Profile) -> dict[str, str]:
     """Digests of the code by kind of unit; that of ``measure`` is also of the metrics of other packages."""
-    own = {kind: code_digest(modules) for kind, modules in DECIDING.items()}
+    own = {kind: code_digest(modules, draws=kind == "draw") for kind, modules in DECIDING.items()}
     points = [point for name in profile.metrics for point in published(name)]
     if not points:
         return own
