@@ -120,13 +120,15 @@ def test_what_a_notebook_shows_is_escaped(tmp_path):
     assert "<script>" not in load_results(tmp_path)._repr_html_()
 
 
-def test_of_a_run_in_several_folders_the_last_counts(folder, tmp_path):
+def test_of_a_run_in_several_folders_the_first_counts(folder, tmp_path):
     write_result(tmp_path / "other", record(r=KEEPS))
     write_result(tmp_path / "other", record("vera"))
-    results = load_results(folder, tmp_path / "other")
+    results = load_results(tmp_path / "other", folder)
     assert len(results) == 8 and set(results.leaderboard().method) >= {"clora", "dsc", "vera"}
-    last = results.scores.query(f"run == '{record().run.id}' and metric == 'identity' and source == 'model' and i == 3")
-    assert last.value.mean() == pytest.approx(0.7)
+    first = results.scores.query(
+        f"run == '{record().run.id}' and metric == 'identity' and source == 'model' and i == 3"
+    )
+    assert first.value.mean() == pytest.approx(0.7)
 
 
 def test_a_folder_without_records_is_refused_with_what_to_do(tmp_path):
@@ -135,7 +137,7 @@ def test_a_folder_without_records_is_refused_with_what_to_do(tmp_path):
 
 
 def test_no_records_make_empty_frames_with_all_columns(folder):
-    empty, full = Results.of([]), load_results(folder)
+    empty, full = Results([]), load_results(folder)
     assert (len(empty), empty.errors) == (0, [])
     for name in ("scores", "cost", "summaries"):
         assert list(getattr(empty, name).columns) == list(getattr(full, name).columns)
