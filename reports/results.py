@@ -48,6 +48,7 @@ _LINE = {
     **kinds("bound text, headline text, runs int, rank int?, rank_best int?, rank_worst int?, first_is_better bool"),
     **{column: "float" for name in _ESTIMATES for column in (name, f"{name}_low", f"{name}_high")},
 }
+_DIFFERENCE = kinds("difference float, difference_low float, difference_high float")
 _SHOWN = ["suite", "tasks", "method", "runs", "rank_best", "rank_worst", "average", "plasticity", "forgetting"]
 
 
@@ -72,21 +73,22 @@ def _files(folder: Path) -> list[Path]:
 class Results:
     """Runs by their records, as data frames; records are read when a frame is first asked for, once.
 
-    ``upper`` names methods that are upper bounds: they have no rank. ``shipped``: records that come with cpbench; they
-    are told apart where any other run is finished. Values are unscaled: shares from 0 to 1, seconds, bytes.
-    Raises BadInput where a record cannot be read.
+    ``upper``: methods that are upper bounds, which have no rank. ``shipped``: records of cpbench, which are told apart
+    where any other run is finished. ``baseline``: what differences are from. Values are shares, seconds and bytes.
     """
 
-    def __init__(self, paths: Iterable[Path], *, shipped: Iterable[Path] = (), upper: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        paths: Iterable[Path],
+        *,
+        shipped: Iterable[Path] = (),
+        upper: Collection[str] = (),
+        baseline: str | None = None,
+    ) -> None:
         self._own = dict.fromkeys(paths)
         self.paths = list(self._own | dict.fromkeys(shipped))
         """The files of the records."""
-        self._upper = upper
-
-    @classmethod
-    def of(cls, paths: Iterable[Path], *, upper: Collection[str] = ()) -> Results:
-        """The results in some records."""
-        return cls(paths, upper=upper)
+        self._upper, self._baseline = upper, baseline
 
     @cached_property
     def scores(self) -> pd.DataFrame:
@@ -138,9 +140,11 @@ class Results:
         ``first_is_better``: whether the first method is better with 95 % confidence.
         ``average``, ``plasticity``, ``forgetting``, ``text_align``, ``mmd``, ``kid``, ``train_seconds`` per task,
         ``stored_bytes`` and ``trainable`` parameters after the last task: means over runs, each followed by the ends of
-        its 95 % interval (``average_low``, ``average_high``); NaN where there is none.
+        its 95 % interval (``average_low``, ``average_high``); NaN where there is none. After a sweep with a baseline:
+        ``difference``, the average minus that of the baseline, in pairs of runs of the same order and seed.
         """
-        return self._leaderboard.copy()
+        rows = ({**_of_board(k, b, x.method), **_of_line(b, x)} for k, b in self.numbered for x in b.lines)
+        return frame(rows, {**_BOARD, **_LINE, **(_DIFFERENCE if self._baseline else {}), **_CONDITIONS})
 
     @property
     def errors(self) -> list[str]:
@@ -162,12 +166,7 @@ class Results:
     @cached_property
     def numbered(self) -> list[tuple[int, Board]]:
         """The sets of runs that can be compared, with their numbers from 1."""
-        return list(enumerate(boards(self._content.entries, self._upper), 1))
-
-    @cached_property
-    def _leaderboard(self) -> pd.DataFrame:
-        rows = ({**_of_board(k, b, x.method), **_of_line(b, x)} for k, b in self.numbered for x in b.lines)
-        return frame(rows, {**_BOARD, **_LINE, **_CONDITIONS})
+        return list(enumerate(boards(self._content.entries, self._upper, self._baseline), 1))
 
     def __len__(self) -> int:
         """The number of records, failed runs included."""
@@ -181,7 +180,7 @@ class Results:
 
     def _repr_html_(self) -> str:
         """The leaderboards for a notebook, and failed runs."""
-        table = self._leaderboard[_SHOWN].to_html(index=False, float_format=lambda v: f"{v:.3f}", na_rep="")
+        table = self.leaderboard()[_SHOWN].to_html(index=False, float_format=lambda v: f"{v:.3f}", na_rep="")
         failed = "".join(f"<li>{escape(error)}</li>" for error in self._content.errors)
         return f"<p>{escape(repr(self))}</p>{table}" + (f"<p>Failed runs:</p><ul>{failed}</ul>" if failed else "")
 

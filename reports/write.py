@@ -12,7 +12,7 @@ from ..benchmark.records.folders import Folders, folders
 from ..benchmark.records.reading import OnFault, read_result, unheard
 from ..benchmark.records.result import Result
 from .analysis import summaries
-from .analysis.board import Board, FindPictures, Methods, boards, first_run
+from .analysis.board import Board, FindPictures, Methods, boards, first_run, row_of
 from .analysis.entry import Entry, entries, failure, uncollected
 from .files import settle, slugs_of
 from .plots.figures import FIGURES, NEEDS
@@ -45,7 +45,9 @@ class Report:
         return path, read_result(path)
 
 
-def load(where: Folders | Path, methods: Methods | None = None, on_fault: OnFault = unheard) -> Report:
+def load(
+    where: Folders | Path, methods: Methods | None = None, on_fault: OnFault = unheard, baseline: str | None = None
+) -> Report:
     """Read all records; ``methods`` marks upper bounds, ``on_fault`` is called for files that are passed over.
 
     Raises BadInput where no run is finished.
@@ -62,7 +64,10 @@ def load(where: Folders | Path, methods: Methods | None = None, on_fault: OnFaul
         raise BadInput(f"{chosen} holds no finished runs; make some with 'cpbench run --methods dsc,clora'.")
     upper = {name for name, about in (methods or {}).items() if about.bound}
     papers = [table for folder in chosen.every for table in read_reported(folder)]
-    return Report(chosen, boards(done, upper), failed, papers, paths)
+    found = boards(done, upper, baseline)
+    if baseline is not None and all(row_of(baseline, board.runs) is None for board in found):
+        raise unknown("baseline", baseline, {row for board in found for row in board.runs})
+    return Report(chosen, found, failed, papers, paths)
 
 
 OnProgress = Callable[[str, int, int], None]

@@ -53,7 +53,7 @@ def interruptible() -> Iterator[None]:
 
 
 @contextmanager
-def recording(out: Path, *, quiet: bool) -> Iterator[View]:
+def recording(out: Path, *, quiet: bool, baseline: str | None = None) -> Iterator[View]:
     """Show the progress of a verb that makes records, then print their leaderboard, even if some runs failed."""
     console, problem = Console(), None
     with interruptible(), watching(console, quiet=quiet) as view:
@@ -62,7 +62,7 @@ def recording(out: Path, *, quiet: bool) -> Iterator[View]:
         except (FailedRun, TimeOver) as error:
             problem = error
     if view.recorded or problem is None:
-        print_leaderboard(console, view.recorded, out)
+        print_leaderboard(console, view.recorded, out, baseline)
     if problem is not None:
         raise problem
 
@@ -85,7 +85,7 @@ def table(*columns: str, right: Sequence[str] = ()) -> Table:
     return made
 
 
-def print_leaderboard(console: Console, paths: Sequence[Path], out: Path) -> None:
+def print_leaderboard(console: Console, paths: Sequence[Path], out: Path, baseline: str | None = None) -> None:
     """Print the leaderboard of some records beside the best shipped ones, and where the records are."""
     from ...methods.catalogue import UPPER_BOUNDS
     from ...reports.analysis.board import boards
@@ -101,7 +101,7 @@ def print_leaderboard(console: Console, paths: Sequence[Path], out: Path) -> Non
     if done:
         own = entries_of(done)
         shown = own if is_baseline(out) else [*own, *beside(own)]
-        wide.print(to_terminal(boards(shown, UPPER_BOUNDS), wide.width, short=True))
+        wide.print(to_terminal(boards(shown, UPPER_BOUNDS, baseline), wide.width, short=True))
     report = "cpbench report" if out == RUNS else f"cpbench report --results {out}"
     console.print(
         f"{counted(len(paths), 'record')} in {out}; '{report}' makes tables and plots.",

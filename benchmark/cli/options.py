@@ -101,4 +101,18 @@ MaxHours = Annotated[
         help="Start no new unit after this many hours, e.g. 7.5, and exit with status 75. Default: no limit.",
     ),
 ]
+Baseline = Annotated[
+    str | None,
+    typer.Option(
+        help="Add a column: the average minus that of this method, in pairs of runs of the same order and seed.",
+        autocompletion=complete_methods,
+    ),
+]
+Resolution = Annotated[
+    float | None,
+    typer.Option(
+        help="With --dry-run: print how many runs it takes to separate methods whose averages differ by this many "
+        "%-points, e.g. 5."
+    ),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and how long it will take; compute nothing.")]

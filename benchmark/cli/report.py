@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Quiet, Results
+from .options import Baseline, Quiet, Results
 
 
 def report(
@@ -19,6 +19,7 @@ def report(
             help="Write one part: tables, plots, samples or site; or one kind of plot, e.g. curves. Default: all."
         ),
     ] = None,
+    baseline: Baseline = None,
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit status 3 if the report is out of date.")
     ] = False,
@@ -60,7 +61,9 @@ def report(
                 tasks[part] = bars.add_task(part, total=of)
             bars.update(tasks[part], completed=done, total=of, visible=done < of)
 
-        paths = (check_report if check else verb)(results, out, only=only, on_progress=progress, warn=warn)
+        paths = (check_report if check else verb)(
+            results, out, only=only, baseline=baseline, on_progress=progress, warn=warn
+        )
     if check:
         console.print(f"{counted(len(paths), 'file')} in {out}: up to date.", highlight=False, soft_wrap=True)
         return

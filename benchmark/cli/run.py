@@ -25,6 +25,8 @@ def run(
     max_hours: o.MaxHours = None,
     out: o.Out = Path("runs"),
     dry_run: o.DryRun = False,
+    resolution: o.Resolution = None,
+    baseline: o.Baseline = None,
     quiet: o.Quiet = False,
 ) -> None:
     """Run methods on a suite, write one record per run, and print the leaderboard.
@@ -34,7 +36,7 @@ def run(
     from ..verbs.sweep import sweep
     from .console import parse_settings, planning, recording
 
-    with planning() if dry_run else recording(out, quiet=quiet) as view:
+    with planning() if dry_run else recording(out, quiet=quiet, baseline=baseline) as view:
         sweep(
             methods,
             suite,
@@ -53,5 +55,7 @@ def run(
             max_hours=max_hours,
             out=out,
             dry_run=dry_run,
+            resolution=resolution,
+            baseline=baseline,
             on_event=view,
         )

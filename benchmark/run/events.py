@@ -56,6 +56,13 @@ class Warned:
 
 
 @dataclass(frozen=True)
+class Noted:
+    """A sentence about the plan."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Started:
     """A unit begins."""
 
@@ -101,7 +108,7 @@ class Recorded:
 
 
 UnitEvent = Started | Ticked | Ended | Awaited
-Event = Preparing | Planned | Warned | Recorded | UnitEvent
+Event = Preparing | Planned | Noted | Warned | Recorded | UnitEvent
 OnEvent = Callable[[Event], None]
 OnUnitEvent = Callable[[UnitEvent], None]
 

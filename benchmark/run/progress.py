@@ -18,7 +18,7 @@ from ..plan.survey import Survey
 from ..plan.units import Unit
 from ..protocol import Tick
 from ..wording import counted, duration
-from .events import Ended, Event, Planned, Preparing, Recorded, Started, Ticked, Warned
+from .events import Ended, Event, Noted, Planned, Preparing, Recorded, Started, Ticked, Warned
 from .forecast import Forecast
 
 _WORDS = {"Train": "train", "Draw": "draw", "Measure": "score", "Real": "real pictures", "Classify": "classify"}
@@ -79,6 +79,8 @@ class View:
                 self.recorded.append(path)
             case Warned(text):
                 self.warn(text)
+            case Noted(text):
+                self.console.print(text, highlight=False, soft_wrap=True, markup=False)
             case Planned():
                 self.plan = event
                 for line in plan_lines(event):

@@ -23,6 +23,7 @@ def report(
     out: str | Path = "report",
     *,
     only: str | None = None,
+    baseline: str | None = None,
     on_progress: OnProgress = unwatched,
     warn: OnFault = unheard,
 ) -> list[Path]:
@@ -32,11 +33,13 @@ def report(
     and those that cpbench ships. Shipped records have rows of their own, on boards with runs of the other folders.
     only: ``tables``, ``plots``, ``samples``, ``site``, or one kind of plot such as ``curves``. Files of an earlier
     report that this one does not write are removed. ``warn`` is called with a sentence for each file of ``results``
-    that is passed over. Raises BadInput if no run is finished.
+    that is passed over. baseline: a method; its average is subtracted from that of the others, in pairs of runs of the
+    same order and seed, in one more column of the leaderboards. Raises BadInput if no run is finished, or none of the
+    baseline.
     """
     folders = folders_of(results)
     methods = about_methods(folders)
-    found = load(folders, methods, warn)
+    found = load(folders, methods, warn, baseline)
     return list(write_report(found, writable(Path(out)), methods, _pictures, only, on_progress))
 
 
@@ -45,6 +48,7 @@ def check_report(
     out: str | Path = "report",
     *,
     only: str | None = None,
+    baseline: str | None = None,
     on_progress: OnProgress = unwatched,
     warn: OnFault = unheard,
 ) -> list[Path]:
@@ -54,7 +58,7 @@ def check_report(
     """
     folder, folders = Path(out), folders_of(results)
     methods = about_methods(folders)
-    found = load(folders, methods, warn)
+    found = load(folders, methods, warn, baseline)
     with tempfile.TemporaryDirectory() as temporary:
         paths = write_report(found, Path(temporary), methods, _pictures, only, on_progress)
         fresh = {p.relative_to(temporary).as_posix(): p for p in paths}

@@ -36,10 +36,10 @@ def beside(own: Sequence[Entry]) -> list[Entry]:
         return [entry_of(result, shipped=True) for result in records]
 
 
-def results_of(paths: Iterable[Path]) -> Results:
+def results_of(paths: Iterable[Path], *, baseline: str | None = None) -> Results:
     """The results in some records."""
     known = list(paths)
-    return Results.of(known, upper=upper_bounds(known))
+    return Results(known, upper=upper_bounds(known), baseline=baseline)
 
 
 def upper_bounds(paths: Iterable[Path]) -> set[str]:

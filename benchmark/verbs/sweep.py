@@ -7,11 +7,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...methods.registry import choose
+from ...methods.registry import choose, method_names
 from ...reports.results import Results
-from ..errors import BadInput, FailedRun, TimeOver
+from ..errors import BadInput, FailedRun, TimeOver, unknown
 from ..plan.grid import Grid, lengths_of, orders_of
-from ..run.events import OnEvent, ignored
+from ..run.events import Noted, OnEvent, ignored
 from ..run.executors import Placement
 from ..run.recorder import Work
 from ..run.session import Recipe, open_session
@@ -21,6 +21,7 @@ from ..storage.store import home, writable
 from ..suite.spec import Suite
 from ..wording import counted
 from .arguments import Names, Orders, Settings, at_least_one, joined, lengths_text, orders_text, settings_of, suite_of
+from .foresight import check_wanted, foreseen
 from .results import results_of
 
 
@@ -43,6 +44,8 @@ def sweep(
     max_hours: float | None = None,
     out: str | Path = "runs",
     dry_run: bool = False,
+    resolution: float | None = None,
+    baseline: str | None = None,
     on_event: OnEvent = ignored,
 ) -> Results:
     """Run methods on a suite, write one record per run below ``out``, and return the results.
@@ -55,14 +58,18 @@ def sweep(
     orders, or the orders themselves. lengths: how many concepts of each order to learn, all by default. protocol:
     ``final`` measures each concept before any task, after its own task and after the last; ``full`` after every task.
     backbone: ``toybox``, a folder in diffusers' layout or a hub id; the suite's own by default. settings: options of
-    methods, e.g. ``{"dsc.temperature": 0.05}``. dry_run: plan only; ``on_event`` receives the plan.
+    methods, e.g. ``{"dsc.temperature": 0.05}``. dry_run: plan only; ``on_event`` receives the plan, and how
+    large a difference of average it will show, estimated from records. resolution: a difference in %-points; with
+    ``dry_run``, ``on_event`` receives the number of runs that show it. baseline: a method; its average is subtracted
+    from that of the others in the column ``difference`` of the leaderboard.
 
     Raises BadInput before any work if an argument is not valid, FailedRun if runs failed, and TimeOver after
     ``max_hours``; the records of finished runs are written in every case (:func:`cpbench.load_results`).
     """
     begin = time.monotonic()
     at_least_one(seeds=seeds, threads=threads)
-    _check_words(protocol, max_hours)
+    _check_words(protocol, max_hours, baseline)
+    check_wanted(resolution, dry_run=dry_run)
     placement, chosen = Placement(executor, jobs, address), choose(joined(methods), settings_of(settings))
     spec, folder = suite_of(suite), Path(out)
     taught = orders_of(spec, orders_text(orders)), lengths_of(spec, lengths_text(lengths))
@@ -74,15 +81,19 @@ def sweep(
     planner = session.planner(protocol)
     announce_grid(session, grid, planner, placement, folder, on_event)
     if dry_run:
-        return results_of([])
+        for sentence in foreseen(session, grid, folder, resolution):
+            on_event(Noted(sentence))
+        return results_of([], baseline=baseline)
     deadline = begin + max_hours * 3600 if max_hours else math.inf
     work = carry_out(session, grid.waves(planner), placement, session.recorder(folder), on_event, deadline)
-    results = results_of(work.paths)
+    results = results_of(work.paths, baseline=baseline)
     _check(results, work, len(grid), max_hours if time.monotonic() >= deadline else None)
     return results
 
 
-def _check_words(protocol: str, max_hours: float | None) -> None:
+def _check_words(protocol: str, max_hours: float | None, baseline: str | None) -> None:
+    if baseline is not None and baseline.partition(" (")[0] not in method_names():
+        raise unknown("method", baseline, method_names())
     if max_hours is not None and not max_hours > 0:  # so that nan, too, is refused
         raise BadInput(f"--max-hours {max_hours:g}: give more than 0.")
     if protocol not in ("final", "full"):

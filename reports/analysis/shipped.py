@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .board import Board, Line
+from .board import Board, Line, row_of
 
 BEST = 5
 """How many of the best shipped methods a short leaderboard has."""
@@ -18,13 +18,15 @@ def is_shipped(board: Board, line: Line) -> bool:
 def abridged(board: Board) -> tuple[Board, int]:
     """A board in which own rows are easily found, and how many shipped rows it leaves out.
 
-    Of the shipped rows it has those of the same methods as own rows, and the :data:`BEST` best that compete.
+    Of the shipped rows it has those of the same methods as own rows, the baseline, and the :data:`BEST` best that
+    compete.
     """
     shipped = [line for line in board.lines if is_shipped(board, line)]
     own = {runs[0].run.method for runs in board.runs.values() if not runs[0].shipped}
     same = [line.method for line in shipped if board.runs[line.method][0].run.method in own]
     best = [line.method for line in shipped if line.competes][:BEST]
-    left_out = {line.method for line in shipped} - {*same, *best}
+    baseline = row_of(board.baseline, board.runs) if board.baseline is not None else None
+    left_out = {line.method for line in shipped} - {*same, *best, baseline}
     lines = tuple(line for line in board.lines if line.method not in left_out)
     runs = {name: entries for name, entries in board.runs.items() if name not in left_out}
     return replace(board, lines=lines, runs=runs), len(left_out)

@@ -14,6 +14,9 @@ from ..analysis.units import PERCENT
 from .columns import BEHIND, Column, columns, columns_of
 from .terms import PROTOCOLS, TERMS
 
+CERTAINTY = f"{POWER * 100:.0f} % power, {LEVEL * 100:.0f} % confidence"
+"""How sure a resolution is."""
+
 
 def note(board: Board, used: Sequence[Column] | None = None, *, brief: bool = False) -> str:
     """What the numbers of a board are, in a few sentences; of all columns, or of those ``used``."""
@@ -72,7 +75,7 @@ def resolved(board: Board) -> str:
     rest = "" if found.everywhere else " Methods with fewer runs need larger differences."
     return (
         f"These runs ({designed(found.design)}) separate methods whose averages differ by more than "
-        f"{points(board.headline, found.value)} ({POWER * 100:.0f} % power, {LEVEL * 100:.0f} % confidence).{rest}"
+        f"{points(board.headline, found.value)} ({CERTAINTY}).{rest}"
     )
 
 
