@@ -4,8 +4,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from regressions.planted import PLANTED, Regression
 
-from regressions.planted import PLANTED, Regression, program
+from cpbench.benchmark.sources import normalised, text_of
 
 ROOT = Path(__file__).parent.parent
 
@@ -14,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 def test_every_planted_regression_fits_the_code_and_changes_the_program(planted):
     before = (ROOT / planted.file).read_text()
     after = planted.applied(before)
-    assert program(after) != program(before)
+    assert text_of(normalised(after)) != text_of(normalised(before)), "a unit of the old code would be found again"
     compile(after, planted.file, "exec")
 
 
@@ -27,12 +28,5 @@ def test_there_are_thirty_of_distinct_names_in_many_modules():
 
 def test_one_that_no_longer_fits_is_named_with_its_file():
     lost = Regression("gone", "methods/fisher.py", "no such line", "", "nothing")
-    with pytest.raises(LookupError, match="gone: expected once in methods/fisher.py, found 0 times"):
+    with pytest.raises(LookupError, match="gone: expected once in methods/fisher"):
         lost.applied("")
-
-
-def test_a_docstring_or_a_comment_makes_no_other_program():
-    assert program('"""One."""\n\ndef f():\n    """Two."""\n    return 1\n') == program(
-        '"""Uno."""\ndef f():  # three\n    """Due."""\n    return (1)\n'
-    )
-    assert program("a = 1") != program("a = 2")
