@@ -119,7 +119,7 @@ def test_every_changed_number_and_operator_of_the_package_is_seen(data):
 
 def test_all_modules_with_code_that_runs_in_a_unit_are_in_its_digest():
     """Every module of methods, models, scoring, suites and the toybox world is in the digest of some unit or method."""
-    known = set().union(*(modules_of(entries) for entries in DECIDING.values()))
+    known = set().union(*(modules_of(entries, draws=kind == "draw") for kind, entries in DECIDING.items()))
     for row in CATALOGUE.values():
         known |= modules_of(_parts(row)) if row.adapter else set()
     rooms = ["methods", *(f"benchmark/{room}" for room in ("models", "scoring", "suite", "toybox", "run/work"))]
