@@ -63,7 +63,7 @@ def test_the_suite_on_the_page_runs_by_the_command_below_it(tmp_path, monkeypatc
     check_suite(load_suite("two-pets.yaml"))
     (command,) = re.findall(r"^cpbench (run .*two-pets.*)$", PAGE, re.MULTILINE)
     assert status_of(*command.split(), "--quiet") == 0
-    ((_, record),) = read_records(Path("results"), on_fault=pytest.fail)
+    ((_, record),) = read_records(Path("runs"), on_fault=pytest.fail)
     assert record.status == "ok"
 
 

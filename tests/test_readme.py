@@ -133,7 +133,7 @@ def test_the_suite_of_the_readme_runs(own_suite, tmp_path, monkeypatch):
     own_suite.write_text(few)
     monkeypatch.chdir(tmp_path)
     assert status_of("run", "--methods", "lora", "--suite", "mine.yaml", "--backbone", "tiny", "--quiet") == 0
-    assert len(list(tmp_path.glob("results/mine/lora/*.json"))) == 1
+    assert len(list(tmp_path.glob("runs/mine/lora/*.json"))) == 1
 
 
 def test_the_headline_command_and_the_command_of_the_tests_are_those_that_ci_runs():

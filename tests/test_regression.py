@@ -205,7 +205,7 @@ def test_a_check_that_cannot_be_meant_is_refused(suite_file, tmp_path, capsys, m
 
     monkeypatch.chdir(tmp_path)
     write_result(tmp_path / "results", run(suite="tiny-2"))
-    assert status_of("check", "--suite", suite_file, *more) == 2
+    assert status_of("check", "--suite", suite_file, "--against", "results", *more) == 2
     assert sentence in capsys.readouterr().err
 
 

@@ -13,7 +13,7 @@
 #SBATCH --requeue
 set -euo pipefail
 export CPBENCH_HOME=${CPBENCH_HOME:-$HOME/cpbench} # <- on the shared file system
-results=${RESULTS:-$SLURM_SUBMIT_DIR/results}      # <- also shared
+results=${RESULTS:-$SLURM_SUBMIT_DIR/runs}         # <- also shared
 hours=11.5                                         # <- slightly less than --time
 # source "$HOME/venv/bin/activate"                 # <- the environment with cpbench[ray]
 
