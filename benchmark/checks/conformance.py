@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor
-from dataclasses import dataclass
 from functools import cached_property
 from multiprocessing import get_context
 from pathlib import Path
@@ -15,98 +14,37 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
 
-from ..models.backbone import Backbone, hash_weights
+from ..errors import Faulty
+from ..models.backbone import hash_weights
 from ..models.loading import load_backbone
-from ..protocol import Inspectable, Method, Pictures, Prompt, Subject, Task, unwatched
-from ..suite.spec import Sampling
-from ..toybox.world import portraits, unusual_individual
+from ..owners import Owner, raised_at, summary, top_level
+from ..protocol import Inspectable, Prompt, unwatched
+from .contract import CheckedFactory
+from .lessons import (
+    PROMPTS,
+    ROUNDING,
+    SAMPLING,
+    SUBJECTS,
+    Lesson,
+    Make,
+    Taught,
+    disorder,
+    draw,
+    draw_loaded,
+    lesson,
+    small_task,
+    teach,
+)
 from .retained import holds_pictures
-
-Make = Callable[[Backbone, int], Method]
-SAMPLING = Sampling(sampler="dpm++", steps=2, guidance=2.0, batch=8, size=64)
-SUBJECTS = (Subject("mallow", "cat"), Subject("rumble", "car"))
-_ROUNDING = 2  # of 255: a batch of another size may change pictures by this much
-_PROMPTS = [Prompt("photo of a {}", (s,)) for s in SUBJECTS]
-
-
-def small_task(number: int, subject: Subject, steps: int = 3) -> Task:
-    """A task of two pictures of an individual of the toybox world."""
-    pictures = np.stack(portraits([unusual_individual(subject.noun, 40 + number)], 2, number))
-    return Task(number, subject, pictures, "photo of a {}", steps, 2, seed=number)
-
-
-@dataclass(frozen=True)
-class Taught:
-    """A method after two tasks: its backbone, its states by task, what it draws, and frozen weights that changed."""
-
-    method: Method
-    backbone: Backbone
-    folders: tuple[Path, ...]
-    drawn: Pictures
-    changed: tuple[str, ...]
-
-
-def draw(method: Method) -> Pictures:
-    """One picture of each concept."""
-    return method.generate(_PROMPTS, [1, 2])
-
-
-def draw_loaded(make: Make, folder: Path) -> Pictures:
-    """What a new method loaded from ``folder`` draws; to be called in another process."""
-    method = make(load_backbone("tiny", SAMPLING), 7)
-    method.load(folder)
-    return draw(method)
-
-
-def teach(make: Make, pristine: Backbone, folder: Path, *, spoil: bool = False) -> Taught:
-    """Teach two tasks as the runner does: saved, and loaded into a new object, in between.
-
-    ``spoil`` blackens the pictures of a task after it: a method that reads them again learns something else.
-    """
-    folders: list[Path] = []
-    changed: set[str] = set()
-    for number, subject in enumerate(SUBJECTS, 1):
-        backbone, task = pristine.copy(), small_task(number, subject)
-        method = make(backbone, 7)
-        if folders:
-            method.load(folders[-1])
-        method.learn(task, unwatched)
-        changed |= _changed(pristine, backbone, method)
-        folders.append(folder / f"after-{number}")
-        folders[-1].mkdir(parents=True)
-        method.save(folders[-1])
-        if spoil:
-            task.pictures[:] = 0
-    return Taught(method, backbone, tuple(folders), draw(method), tuple(sorted(changed)))
-
-
-def _changed(pristine: Backbone, backbone: Backbone, method: Method) -> set[str]:
-    """Weights of the pretrained model that have changed, except for what an adapter trains and has folded.
-
-    In a layer that peft has wrapped they are those of its ``base_layer``; other wrappers may give them any name.
-    """
-    adapter = getattr(method, "adapter", None)
-    trained: Mapping[str, Tensor] = getattr(adapter, "params", {})
-    folded: Mapping[str, Tensor] = getattr(adapter, "folded", dict)()
-    changed = set()
-    for part in ("unet", "text"):
-        now = {name.replace(".base_layer.", "."): w for name, w in getattr(backbone, part).state_dict().items()}
-        for name, w in getattr(pristine, part).state_dict().items():
-            change = folded.get(name.removesuffix(".weight"))
-            right = w if change is None else (w.float() + change).to(w)
-            held = (now[name],) if name in now else now.values()
-            if f"{part}.{name}" not in trained and not any(torch.equal(right, own) for own in held):
-                changed.add(f"{part}.{name}")
-    return changed
 
 
 class ContractChecks:
     """The checks of one method; what several checks need is done once."""
 
-    def __init__(self, make: Make, folder: Path, elsewhere: Executor | None = None) -> None:
+    def __init__(self, make: Make, folder: Path, elsewhere: Executor | None = None, owner: Owner | None = None) -> None:
         self.make, self.folder, self.elsewhere = make, folder, elsewhere
+        self.owner = owner or Owner("method", "it", module=top_level(getattr(make, "__module__", "")))
         self.pristine = load_backbone("tiny", SAMPLING)
         self.before = self._hash()
 
@@ -119,9 +57,24 @@ class ContractChecks:
         return teach(self.make, self.pristine, self.folder / "first")
 
     @cached_property
+    def lesson(self) -> Lesson | Faulty:
+        """Taught once more, checked at every call, with the pictures of past tasks blackened; or what was wrong."""
+        try:
+            return lesson(CheckedFactory(self.make, self.owner, SAMPLING.size), self.pristine, self.folder / "second")
+        except Faulty as error:
+            return error
+
+    @cached_property
     def again(self) -> Taught:
         """Taught once more, with the pictures of past tasks blackened."""
-        return teach(self.make, self.pristine, self.folder / "second", spoil=True)
+        if isinstance(self.lesson, Lesson):
+            return self.lesson.taught
+        return teach(self.make, self.pristine, self.folder / "third", spoil=True)
+
+    def _sound(self) -> Lesson:
+        if isinstance(self.lesson, Faulty):
+            raise Faulty("not checked, since its calls break the contract")
+        return self.lesson
 
     # --- checks: each returns what is wrong, or None ----------------------------------------------------------------
 
@@ -134,9 +87,9 @@ class ContractChecks:
 
     def effective(self) -> str | None:
         """Learning changes the pictures that it draws, and its adapter the prediction for the same text."""
-        base = self.pristine.sample([p.render(lambda s: s.noun) for p in _PROMPTS], [1, 2])
+        base = self.pristine.sample([p.render(lambda s: s.noun) for p in PROMPTS], [1, 2])
         most = np.abs(base.astype(int) - self.taught.drawn).max()
-        if most <= _ROUNDING:
+        if most <= ROUNDING:
             return "the pictures are those of the base model"
         adapted = getattr(getattr(self.taught.method, "adapter", None), "params", {})
         return "its adapter changes nothing" if adapted and self._predicts_as_before() else None
@@ -213,16 +166,41 @@ class ContractChecks:
             method.inspect(small_task(2, SUBJECTS[1]), unwatched)
         return None if np.array_equal(draw(method), self.taught.drawn) else "after it, other pictures are drawn"
 
+    def lawful(self) -> str | None:
+        """What it returns and saves has the types, sizes and finite values that the contract asks for."""
+        return str(self.lesson) if isinstance(self.lesson, Faulty) else None
+
+    def orderly(self) -> str | None:
+        """It reports its progress in steps that do not fall, or not at all."""
+        return disorder(self._sound().ticks)
+
+    def seeded(self) -> str | None:
+        """It draws another picture for another seed, and the same alone and among others, up to rounding."""
+        found = self._sound()
+        first, other, _ = found.batch.astype(int)
+        if np.abs(first - other).max() <= ROUNDING:
+            return "with another seed it draws the same picture"
+        off = np.abs(first - found.alone[0]).max()
+        return f"alone and among others, a picture differs by {off} of 255" if off > ROUNDING else None
+
+    def untouched(self) -> str | None:
+        """It leaves the global random states as they were."""
+        changed = self._sound().random
+        return f"it changes the global random state of {' and '.join(changed)}" if changed else None
+
 
 def examine(check: Callable[[ContractChecks], str | None], contract: ContractChecks) -> str | None:
-    """What a check finds wrong, an error of the method included; None if nothing is."""
+    """What a check finds wrong, an error of the method with its place included; None if nothing is."""
     try:
         return check(contract)
-    except Exception as error:  # a method may break in any way, and the other checks still run
-        return f"{type(error).__name__}: {error}"
+    except Faulty as error:
+        return str(error)
+    except (Exception, SystemExit) as error:  # a method may break in any way, and the other checks still run
+        return f"{summary(error)}, raised at {raised_at(error, contract.owner)}"
 
 
 CHECKS: tuple[Callable[[ContractChecks], str | None], ...] = (
+    ContractChecks.lawful,
     ContractChecks.finite,
     ContractChecks.effective,
     ContractChecks.reloaded,
@@ -233,4 +211,7 @@ CHECKS: tuple[Callable[[ContractChecks], str | None], ...] = (
     ContractChecks.frugal,
     ContractChecks.versatile,
     ContractChecks.discreet,
+    ContractChecks.orderly,
+    ContractChecks.seeded,
+    ContractChecks.untouched,
 )

@@ -11,12 +11,14 @@ from .options import Json, Settings
 
 def conformance(
     name: Annotated[
-        str, typer.Argument(help="A method of cpbench or of an installed package (see 'cpbench list methods').")
+        str,
+        typer.Argument(help="A method, also of an installed package (see 'cpbench list methods'), or a metric."),
     ],
+    metric: Annotated[bool, typer.Option("--metric", help="NAME is a metric, not a method.")] = False,
     settings: Settings = None,
     as_json: Json = False,
 ) -> None:
-    """Check that a method keeps its contract, e.g. that it is repeatable and survives saving and loading.
+    """Check that a method keeps its contract, e.g. that it is repeatable and survives saving and loading; or a metric.
 
     Example: cpbench conformance dsc
     """
@@ -30,7 +32,7 @@ def conformance(
 
     rows, console = [], Console()
     with interruptible():
-        for row in verb(name, parse_settings(settings or ())):
+        for row in verb(name, parse_settings(settings or ()), metric=metric):
             rows.append(row)
             if not as_json:
                 mark = "[green]ok[/]" if row.fault is None else "[red]no[/]"
@@ -39,4 +41,4 @@ def conformance(
         found = [{"check": row.check, "good": row.fault is None, "fault": row.fault} for row in rows]
         typer.echo(json.dumps(found, indent=1))
     if any(row.fault is not None for row in rows):
-        raise FailedRun(f"method '{name}' breaks the contract; see the lines marked 'no'.")
+        raise FailedRun(f"{'metric' if metric else 'method'} '{name}' breaks the contract; see the lines marked 'no'.")

@@ -1,4 +1,4 @@
-"""``cpbench.conformance``: the contract of a method, checked on a tiny model in seconds."""
+"""``cpbench.conformance``: the contract of a method or of a metric, checked in seconds."""
 
 from __future__ import annotations
 
@@ -10,24 +10,47 @@ from pathlib import Path
 from ...methods.registry import choose
 from ..checks.conformance import CHECKS, ContractChecks, examine
 from ..errors import BadInput
+from ..owners import owner_of
 from ..run.quiet import quiet_libraries
+from ..scoring.metrics import load_metric, published
+from ..scoring.profiles import load_profile
+from ..scoring.returned import metric_owner
+from ..scoring.trial import MetricChecks, examined
 from .arguments import Settings, settings_of
 
 
 @dataclass(frozen=True)
 class Clause:
-    """A clause of the contract, and how the method breaks it (None: it keeps it)."""
+    """A clause of the contract, and how it is broken (None: it is kept)."""
 
     check: str
     fault: str | None
 
 
-def conformance(name: str, settings: Settings | None = None) -> Iterator[Clause]:
-    """Check the clauses of the contract one after another; raises BadInput for an unknown method or option."""
+def conformance(name: str, settings: Settings | None = None, *, metric: bool = False) -> Iterator[Clause]:
+    """Check the clauses of the contract of a method, or of a ``metric``, one after another.
+
+    A method is checked on a tiny model, a metric on random pictures and features. Raises BadInput for an unknown name
+    or option.
+    """
+    if metric:
+        if settings:
+            raise BadInput(f"--set {next(iter(settings))}: a metric has no options; omit it.")
+        yield from _of_metric(name)
+        return
     (chosen,) = choose(name, settings_of(settings))
     if chosen.make is None:
         raise BadInput(f"method '{name}' never learns, so there is nothing to check; choose one that learns.")
     with tempfile.TemporaryDirectory() as folder, quiet_libraries():
-        contract = ContractChecks(chosen.make, Path(folder))
+        contract = ContractChecks(chosen.make, Path(folder), owner=owner_of(name, chosen.options))
         for check in CHECKS:
             yield Clause(str(check.__doc__).strip(), examine(check, contract))
+
+
+def _of_metric(name: str) -> Iterator[Clause]:
+    metric, owner = load_metric(name), metric_owner(name, next(iter(published(name)), None))
+    if name == "dc_accuracy":
+        raise BadInput(f"metric '{name}' is measured on a model, not on its pictures; choose another.")
+    with quiet_libraries():
+        for check, fault in examined(MetricChecks(metric, owner, load_profile("toybox"))):
+            yield Clause(check, fault)
