@@ -11,8 +11,11 @@ import pytest
 
 from conftest import status_of
 from cpbench.benchmark.plan.costs import costs
+from cpbench.benchmark.plan.planner import with_method
 from cpbench.benchmark.records.reading import read_records
 from cpbench.benchmark.records.result import write_result
+from cpbench.benchmark.run.code import code_of_units
+from cpbench.benchmark.scoring.profiles import load_profile
 from cpbench.benchmark.storage.inventory import faults, remove, runs, take_inventory, unused
 from cpbench.benchmark.storage.store import Store, disk_bytes
 from synthetic import record
@@ -21,6 +24,9 @@ from synthetic import record
 def write(folder):
     (folder / "a.txt").write_text("hello")
     return {}
+
+
+from cpbench.methods.registry import choose
 
 
 @pytest.fixture
@@ -163,10 +169,14 @@ def test_the_doctor_names_a_damaged_unit_and_says_what_is_under_way(messy, capsy
     assert "checksums" not in {row["what"] for row in json.loads(capsys.readouterr().out)}
 
 
-def test_the_doctor_tells_units_of_an_older_cpbench(store, capsys):
+def test_the_doctor_counts_units_made_by_code_that_has_changed_since(store, capsys):
+    own = code_of_units(load_profile("toybox"))
     store.put("old", {"revision": 1}, write)
+    store.put("changed", {"code": "0" * 16}, write)
+    store.put("drawn", {"code": own["draw"]}, write)
+    store.put("learned", {"code": with_method(own["train"], choose("dsc", {})[0].code)}, write)
     assert status_of("doctor", "--json") == 0
-    assert "1 unit of an older cpbench" in capsys.readouterr().out
+    assert "2 units made by code that has changed since" in capsys.readouterr().out
 
 
 @pytest.mark.slow
