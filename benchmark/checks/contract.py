@@ -189,7 +189,10 @@ def shown(value: Any) -> str:
     shape, kind = getattr(value, "shape", None), type(value).__name__
     if isinstance(shape, tuple) and shape:
         return f"a {kind} of shape {tuple(shape)}"
-    text = repr(value)
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # an object of another package may not even have a text
+        return f"a {kind}"
     return f"{text if len(text) <= 60 else f'{text[:60]}…'} ({kind})"
 
 

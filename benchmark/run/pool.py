@@ -15,6 +15,8 @@ from multiprocessing.process import BaseProcess
 
 import torch
 
+from ..errors import FailedRun
+from ..owners import summary
 from ..plan.units import Unit
 from .events import Ended, Event, OnEvent
 from .session import Recipe
@@ -66,8 +68,14 @@ class Pool:
         """Send a unit to an idle process."""
         worker = next(w for w in self.workers if w.unit is None)
         self.on_event, worker.unit, worker.begun = on_event, unit, time.perf_counter()
-        with suppress(OSError):  # finished() finds out if the process died while idle
-            worker.pipe.send(unit)
+        try:
+            with suppress(OSError):  # finished() finds out if the process died while idle
+                worker.pipe.send(unit)
+        except Exception as error:  # what cannot be pickled raises many types of errors
+            raise FailedRun(
+                f"{unit.title}: the factory of the method cannot be sent to another process ({summary(error)}); define "
+                "it by 'def' or 'class' in its module, or omit --jobs."
+            ) from error
 
     def finished(self) -> Sequence[Ended]:
         """Wait for messages, pass on progress, and return the units that ended."""
