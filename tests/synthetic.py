@@ -3,6 +3,7 @@
 import json
 import math
 
+from cpbench.benchmark.hashing import digest
 from cpbench.benchmark.records.result import Result
 from cpbench.reports.analysis.entry import entry_of
 
@@ -14,7 +15,8 @@ KEEPS = [[0.0, 0.1, 0.2], [0.7, NAN, NAN], [NAN, 0.7, NAN], [0.7, 0.6, 0.8]]
 
 
 def row(metric, i, j, value, prompt=None, source="model", n=8):
-    named = {"source": source, "i": i, "j": j, "concept": ORDER[j - 1], "prompt": prompt, "metric": metric}
+    concept = ORDER[j - 1] if j else "prior"
+    named = {"source": source, "i": i, "j": j, "concept": concept, "prompt": prompt, "metric": metric}
     return named | {"value": value, "n": n, "higher_is_better": metric not in ("mmd", "kid")}
 
 
@@ -22,8 +24,9 @@ def scores(r, n):
     """Rows of a matrix: two prompts that average to the cell, distances that follow from it, and a ceiling."""
     cells = [(i, j + 1, v) for i, values in enumerate(r) for j, v in enumerate(values) if not math.isnan(v)]
     for i, j, v in cells:
-        yield row("identity", i, j, v - 0.0625, prompt=0, n=n // 2)
-        yield row("identity", i, j, v + 0.0625, prompt=1, n=n // 2)
+        half = min(0.0625, v, 1 - v)  # shares are from 0 to 1
+        yield row("identity", i, j, v - half, prompt=0, n=n // 2)
+        yield row("identity", i, j, v + half, prompt=1, n=n // 2)
         yield row("mmd", i, j, (1 - v) / 100, n=n)
         yield row("kid", i, j, (1 - v) / 50, n=n)
     for j, v in ((1, 1.0), (2, 0.9), (3, 0.95)):
@@ -87,6 +90,6 @@ def many(folder, n):
     for k in range(n):
         base["run"] |= {"method": f"m{k % 50:02d}", "seed": k // 50}
         base["scores"][0]["value"] = (k * 7919 % 1000) / 1000
-        path = folder / "tiny-3" / f"m{k % 50:02d}" / f"{k:016x}.json"
+        path = folder / "tiny-3" / f"m{k % 50:02d}" / f"{digest(base['run'])}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(base))

@@ -108,7 +108,7 @@ def read_records(*folders: Path, on_fault: OnFault) -> Iterator[tuple[Path, Resu
     """
     seen = set[str]()
     for folder in folders:
-        for found in examined(folder, seen):
+        for found in examined(folder, frozenset(seen)):
             if found.result is None:
                 on_fault(str(found))
             else:
