@@ -120,7 +120,7 @@ def faults(units: Iterable[Path], on_unit: Callable[[], None]) -> dict[Path, str
 
 
 def unused(units: Iterable[Path], *results: Path) -> list[Path]:
-    """Units that no record below the folders ``results`` uses: neither listed in one, nor scores of units that are listed.
+    """Units that no record below some folders uses: neither listed in one, nor scores of units that are listed.
 
     Raises BadInput where any file there is faulty, for the units that it would name cannot be known.
     """
