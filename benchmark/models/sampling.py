@@ -22,7 +22,7 @@ def denoised(sampling: Sampling, schedule: Any, noise: Tensor, predict: Callable
     """
     sampler = SAMPLERS[sampling.sampler].from_config(schedule)
     sampler.set_timesteps(sampling.steps, device=noise.device)
-    z = noise * sampler.init_noise_sigma
+    z: Tensor = noise * sampler.init_noise_sigma
     for t in sampler.timesteps:
         zz = sampler.scale_model_input(z, t)
         plain, guided = predict(torch.cat([zz, zz]), t).chunk(2)

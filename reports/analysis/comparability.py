@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ...benchmark.records.history import SHARED, digests_of, line_of, read_history, shipped_fingerprints
 from .board import conditions
 from .entry import Entry
 
@@ -24,6 +25,8 @@ FORBIDS = "these runs cannot be compared"
 COMPARED = "this is what is compared"
 UNPAIRED = "these runs are not a pair: compare means over several runs"
 ROUNDING = "the last bits may differ"
+OTHER_CODE = "other code: the difference may come from it"
+EQUAL_CODE = "other code with equal fingerprints, so with the same numbers"
 
 
 def unequal(a: Entry, b: Entry) -> Iterator[Unequal]:
@@ -42,10 +45,22 @@ def unequal(a: Entry, b: Entry) -> Iterator[Unequal]:
         yield Unequal("order", " ".join(a.order), " ".join(b.order), UNPAIRED)
     if a.run.seed != b.run.seed:
         yield Unequal("seed", str(a.run.seed), str(b.run.seed), UNPAIRED)
+    yield from _of_code(a, b)
     one, two = (_flat(e.environment) for e in (a, b))
     for key in sorted(one.keys() | two.keys()):
         if one.get(key) != two.get(key):
             yield Unequal(key, one.get(key, "-"), two.get(key, "-"), ROUNDING)
+
+
+def _of_code(a: Entry, b: Entry) -> Iterator[Unequal]:
+    """Which code differs, and whether its numbers do; that of two methods is what is compared."""
+    history = read_history(shipped_fingerprints())
+    digests = [digests_of(e.run.method, e.code, e.environment.get("commit")) for e in (a, b)]
+    for name in (*SHARED, a.run.method) if a.run.method == b.run.method else SHARED:
+        first, second = (found[name] for found in digests)
+        if first != second:
+            same = line_of(name, first, history) == line_of(name, second, history)
+            yield Unequal(f"code of {name}", first, second, EQUAL_CODE if same else OTHER_CODE)
 
 
 def _flat(content: Mapping[str, Any], before: str = "") -> dict[str, str]:

@@ -45,6 +45,7 @@ class Entry:
     created: str
     environment: dict[str, Any]
     units: dict[str, str]
+    code: dict[str, str]
     cells: dict[str, Matrix]
     errors: dict[str, Matrix]
     prior: dict[str, NDArray[np.float64]]
@@ -90,6 +91,7 @@ def entry_of(result: Result, strip: Path | None = None, *, shipped: bool = False
         created=result.created,
         environment=result.environment,
         units=result.units,
+        code=result.code,
         cells={metric: means[k, :, 1:] for k, metric in enumerate(metrics)},
         errors={metric: errors[k, :, 1:] for k, metric in enumerate(metrics)},
         prior={metric: means[k, :, 0] for k, metric in enumerate(metrics) if not np.isnan(means[k, :, 0]).all()},

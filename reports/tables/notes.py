@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from ...benchmark.wording import counted
 from ..analysis.board import SHIPPED, UPPER, Board, copying, row_of
+from ..analysis.origin import made_otherwise
 from ..analysis.resolution import POWER, Design
 from ..analysis.shipped import makers
 from ..analysis.stats import LEAST, LEVEL
@@ -32,7 +33,7 @@ def shared(board: Board) -> str:
 
 def notes(board: Board, *, brief: bool = False) -> list[str]:
     """What is to be known of the runs of a board: how many there are, what they show, and which may be copies."""
-    found = counts(board, brief=brief), came(board), resolved(board), against(board), copies(board)
+    found = counts(board, brief=brief), came(board), coded(board), resolved(board), against(board), copies(board)
     return [text for text in found if text]
 
 
@@ -63,6 +64,15 @@ def came(board: Board) -> str:
     if not (made := makers(board)):
         return ""
     return f"Rows marked “{SHIPPED}”: records that came with cpbench, made with {'; '.join(made)}."
+
+
+def coded(board: Board) -> str:
+    """Which rows were made by other code than the rest; empty where all code is alike, or gives equal fingerprints."""
+    found = [f"{', '.join(rows)} ({version})" for version, rows in made_otherwise(board).items()]
+    if not found:
+        return ""
+    rows = f"Made by other code than the rest, with other numbers or never compared: {'; '.join(found)}."
+    return f"{rows} A difference from these rows may come from the code."
 
 
 def resolved(board: Board) -> str:
