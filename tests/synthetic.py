@@ -9,6 +9,7 @@ from cpbench.reports.analysis.entry import entry_of
 
 ORDER = ["mallow", "rumble", "petal"]
 NAN = float("nan")
+LOWER = ("mmd", "kid", "drift_mmd", "drift_kid", "drift_fid", "copying", "dc_confusion")  # is better
 # Rows: base, after tasks 1 to 3; measured as in the final protocol: row 0, the diagonal and the last row.
 FORGETS = [[0.0, 0.1, 0.2], [0.9, NAN, NAN], [NAN, 0.8, NAN], [0.3, 0.6, 0.9]]
 KEEPS = [[0.0, 0.1, 0.2], [0.7, NAN, NAN], [NAN, 0.7, NAN], [0.7, 0.6, 0.8]]
@@ -17,7 +18,7 @@ KEEPS = [[0.0, 0.1, 0.2], [0.7, NAN, NAN], [NAN, 0.7, NAN], [0.7, 0.6, 0.8]]
 def row(metric, i, j, value, prompt=None, source="model", n=8):
     concept = ORDER[j - 1] if j else "prior"
     named = {"source": source, "i": i, "j": j, "concept": concept, "prompt": prompt, "metric": metric}
-    return named | {"value": value, "n": n, "higher_is_better": metric not in ("mmd", "kid")}
+    return named | {"value": value, "n": n, "higher_is_better": metric not in LOWER}
 
 
 def scores(r, n):

@@ -72,6 +72,17 @@ def test_one_more_metric_is_added_to_the_record_and_survives_a_run_without_it(ca
     assert records(ran)["lora", "toybox"].scores == after.scores
 
 
+@pytest.mark.parametrize("bad", [lambda seen, profile: 1 / 0, lambda seen, profile: float("inf")])
+def test_a_broken_metric_replaces_no_record_and_the_error_names_the_one_that_is_kept(
+    capsys, suite_file, ran, monkeypatch, bad
+):
+    before = {p: p.read_bytes() for p, _ in read_records(ran, on_fault=pytest.fail)}
+    monkeypatch.setitem(cell.METRICS, "broken", Metric("broken", True, bad, "what fails"))
+    status, _, err = score(capsys, suite_file, ran, "--metrics", "broken")
+    assert status == 1 and "2 of 2 runs failed" in err and any(f"kept: {path}" in err for path in before)
+    assert {p: p.read_bytes() for p, _ in read_records(ran, on_fault=pytest.fail)} == before
+
+
 def test_rows_of_other_pictures_are_not_taken_over_into_a_new_record(capsys, suite_file, ran):
     path, before = next((p, r) for p, r in read_records(ran, on_fault=pytest.fail) if r.run.method == "lora")
     strange = before.scores[0].model_copy(update={"metric": "red"})

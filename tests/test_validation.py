@@ -92,7 +92,7 @@ CONTENTS = {
     "a prior that was learned": (first(concept="prior"), "the place of 'prior' in the order is 0"),
     "real pictures that a model drew": (first(source="real", i=1), "real pictures have i = 0"),
     "a confusion of identity": (first(other="petal"), "for no other metric"),
-    "a confusion with nobody": (more(row("dc_confusion", 3, 1, 0.5) | {"higher_is_better": False}), "'other' is named"),
+    "a confusion with nobody": (more(row("dc_confusion", 3, 1, 0.5)), "'other' is named"),
     "a row twice": (lambda c: c["scores"].append(c["scores"][0]), "the same as scores[0]"),
     "a row with two values": (lambda c: c["scores"].append(c["scores"][0] | {"value": 0.3}), "may be there once"),
     "a direction turned round": (first(higher_is_better=False), "higher_is_better is false; it is true for identity"),
