@@ -15,7 +15,7 @@ import cpbench
 from cpbench.benchmark.cli.main import main
 from cpbench.benchmark.errors import BadInput
 from cpbench.benchmark.records.result import write_result
-from cpbench.reports.analysis.compare import compared, compared_folders
+from cpbench.reports.analysis.compare import compared, compared_folders, only_one
 from cpbench.reports.analysis.limits import Limit
 from cpbench.reports.analysis.resolution import Design, separated
 from cpbench.reports.tables.comparison import as_json, comparison_table, sentences
@@ -156,8 +156,17 @@ def test_an_option_that_changed_between_folders_is_named():
     assert "Different options: dsc.temperature 0.1 and 0.05." in text_of(found)
 
 
+def test_of_several_sets_of_options_equal_ones_are_compared():
+    warm, cool = ({"dsc": {"temperature": t}} for t in (0.1, 0.05))
+    one = [entry("dsc", KEEPS, options=warm)]
+    two = [entry("dsc", FORGETS, options=cool), entry("dsc", FORGETS, options=warm)]
+    (found,) = compared_folders(one, two, ("new", "old"))
+    assert found.method == "dsc (dsc.temperature=0.1)" and found.options == ()
+    assert only_one(one, two) == ([], ["dsc (dsc.temperature=0.05)"])
+
+
 def test_folders_without_a_common_method_are_refused():
-    with pytest.raises(BadInput, match="no method is in both folders: new has clora; old has dsc"):
+    with pytest.raises(BadInput, match="no method with equal options is in both folders: new has clora; old has dsc"):
         compared_folders([entry()], [entry("dsc")], ("new", "old"))
 
 
@@ -265,6 +274,7 @@ def test_folders_are_compared_and_methods_of_one_alone_are_named(folder, tmp_pat
         ("./nowhere", "./own", "./nowhere: no such folder"),
         ("clora", "./own", "two folders, or two methods or runs"),
         ("./empty", "./own", "empty holds no finished runs"),
+        ("", "clora", "unknown method, run or folder ''"),
         ("0123", "clora", "unknown method, run or folder"),
     ],
 )

@@ -41,7 +41,7 @@ def compare(
     known = [(name, runs) for name, runs in zip(names, sides, strict=True) if runs is not None]
     if len(known) == 2:
         return compared(known[0][1], known[1][1], names)
-    places = [Path(name).is_dir() for name in names]
+    places = [name != "" and Path(name).is_dir() for name in names]
     for name, path, place, runs in zip(names, written, places, sides, strict=True):
         if runs is None and not place:
             raise BadInput(f"{name}: no such folder.") if path else _nothing(name, groups)

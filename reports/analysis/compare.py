@@ -99,18 +99,19 @@ def compared(first: Sequence[Entry], second: Sequence[Entry], names: tuple[str, 
 def compared_folders(first: Sequence[Entry], second: Sequence[Entry], names: tuple[str, str]) -> list[Comparison]:
     """One comparison per method that both folders have, and set of conditions.
 
-    Methods are matched by their names; where a method ran with several sets of options, by these. Raises BadInput where
-    no method can be compared.
+    A method's options may differ between the folders; but where one of them has several sets of options, runs with
+    equal options are compared. Raises BadInput where no method can be compared.
     """
-    one, two = _by_name(first), _by_name(second)
-    shared = [name for name in one if name in two]
+    shared = _shared(first, second)
     if not shared:
-        have = "; ".join(f"{name} has {_some(sorted(of))}" for name, of in zip(names, (one, two), strict=True))
-        raise BadInput(f"no method is in both folders: {have}.")
+        have = "; ".join(
+            f"{name} has {_some(list(by_method(of)))}" for name, of in zip(names, (first, second), strict=True)
+        )
+        raise BadInput(f"no method with equal options is in both folders: {have}.")
     found, problems = list[Comparison](), list[str]()
-    for name in shared:
+    for name, (one, two) in shared.items():
         try:
-            found += (replace(c, method=name) for c in compared(one[name], two[name], names))
+            found += (replace(c, method=name) for c in compared(one, two, names))
         except BadInput as problem:
             problems.append(f"{name}: {problem}")
     if not found:
@@ -119,24 +120,41 @@ def compared_folders(first: Sequence[Entry], second: Sequence[Entry], names: tup
 
 
 def only_one(first: Sequence[Entry], second: Sequence[Entry]) -> tuple[list[str], list[str]]:
-    """The methods that only the first folder has, and those that only the second has."""
-    one, two = _by_name(first).keys(), _by_name(second).keys()
-    return sorted(one - two), sorted(two - one)
+    """The methods, with their options, that only the first folder has, and those that only the second has."""
+    shared = {e.run.id for pair in _shared(first, second).values() for runs in pair for e in runs}
+    one, two = ([row for row, own in by_method(of).items() if own[0].run.id not in shared] for of in (first, second))
+    return one, two
+
+
+def _shared(first: Sequence[Entry], second: Sequence[Entry]) -> dict[str, tuple[list[Entry], list[Entry]]]:
+    """The runs of each method, or of each set of its options, that both sides have."""
+    one, two, found = _by_options(first), _by_options(second), dict[str, tuple[list[Entry], list[Entry]]]()
+    for method in (name for name in one if name in two):
+        a, b = one[method], two[method]
+        if len(a) == len(b) == 1:
+            found[method] = next(iter(a.values())), next(iter(b.values()))
+            continue
+        rows = by_method([runs[0] for sets in (a, b) for runs in sets.values()])
+        named = {_options_of(own[0]): row for row, own in rows.items()}
+        found |= {named[options]: (a[options], b[options]) for options in a if options in b}
+    return found
+
+
+def _by_options(runs: Sequence[Entry]) -> dict[str, dict[str, list[Entry]]]:
+    found: dict[str, dict[str, list[Entry]]] = defaultdict(lambda: defaultdict(list))
+    for entry in sorted(runs, key=lambda e: e.run.method):
+        found[entry.run.method][_options_of(entry)].append(entry)
+    return found
+
+
+def _options_of(entry: Entry) -> str:
+    return json.dumps(entry.run.options, sort_keys=True)
 
 
 def _by_conditions(runs: Sequence[Entry]) -> dict[str, list[Entry]]:
     found: dict[str, list[Entry]] = defaultdict(list)
     for entry in runs:
         found[json.dumps(conditions(entry))].append(entry)
-    return found
-
-
-def _by_name(runs: Sequence[Entry]) -> dict[str, list[Entry]]:
-    """Runs by method, and by their options where a method has several sets of them under the same conditions."""
-    found: dict[str, list[Entry]] = defaultdict(list)
-    for of in _by_conditions(runs).values():
-        for name, own in by_method(of).items():
-            found[name] += own
     return found
 
 
