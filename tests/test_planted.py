@@ -27,6 +27,6 @@ def test_there_are_thirty_of_distinct_names_in_many_modules():
 
 
 def test_one_that_no_longer_fits_is_named_with_its_file():
-    lost = Regression("gone", "methods/fisher.py", "no such line", "", "nothing")
+    lost = Regression("gone", "methods/fisher.py", "no such line", "", "nothing", "ewc")
     with pytest.raises(LookupError, match="gone: expected once in methods/fisher"):
         lost.applied("")

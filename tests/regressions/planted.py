@@ -12,13 +12,17 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Regression:
-    """One planted regression: ``old`` in ``file`` becomes ``new``; ``why``: what is then wrong."""
+    """One planted regression: ``old`` in ``file`` becomes ``new``; ``why``: what is then wrong.
+
+    ``seen_in``: a fingerprint that must show it.
+    """
 
     name: str
     file: str
     old: str
     new: str
     why: str
+    seen_in: str
 
     def applied(self, text: str) -> str:
         """The text of the file with the regression in it; raises LookupError unless ``old`` occurs exactly once."""
@@ -43,6 +47,7 @@ PENALTIES = (
         "return self.options.strength * clora_penalty(",
         "return 0.5 * self.options.strength * clora_penalty(",
         "the penalty of C-LoRA is halved, as if it were λ/2",
+        "clora",
     ),
     Regression(
         "clora-adds-signed",
@@ -50,6 +55,7 @@ PENALTIES = (
         "(past[name].abs() * change).square().sum()",
         "(past[name] + change).square().sum()",
         "the penalty of C-LoRA is the size of the whole change, not that of entries changed twice",
+        "clora",
     ),
     Regression(
         "ewc-halved",
@@ -57,6 +63,7 @@ PENALTIES = (
         "return 0.5 * strength * torch.stack(terms).sum()",
         "return 0.25 * strength * torch.stack(terms).sum()",
         "the penalty of EWC is halved twice",
+        "ewc",
     ),
     Regression(
         "ewc-mean-for-sum",
@@ -64,6 +71,7 @@ PENALTIES = (
         "terms = [(f * (present[name] - kept[name]).square()).sum() for",
         "terms = [(f * (present[name] - kept[name]).square()).mean() for",
         "λ of EWC is divided by the size of each layer",
+        "ewc",
     ),
     Regression(
         "ewc-dc-halved",
@@ -71,6 +79,7 @@ PENALTIES = (
         "+ o.score_weight * contrast(",
         "+ 0.5 * o.score_weight * contrast(",
         "the DC scores in the importance of EWC-DC have half their weight",
+        "ewc-dc",
     ),
     Regression(
         "ewc-dc-wrong-sign",
@@ -78,6 +87,7 @@ PENALTIES = (
         "else own + log_p[:, 1:].mean()",
         "else own - log_p[:, 1:].mean()",
         "the contrast of EWC-DC raises the scores of the other concepts",
+        "ewc-dc",
     ),
     Regression(
         "olora-halved",
@@ -85,6 +95,7 @@ PENALTIES = (
         "return self.options.strength * orthogonality(",
         "return 0.5 * self.options.strength * orthogonality(",
         "the penalty of O-LoRA is halved",
+        "olora",
     ),
     Regression(
         "olora-last-task-only",
@@ -92,6 +103,7 @@ PENALTIES = (
         "earlier = [self.past[name]] if name in self.past else []",
         "earlier: list[Tensor] = []",
         "O-LoRA keeps away from the directions of the last task alone; seen from the third task on",
+        "olora",
     ),
     Regression(
         "ziplora-halved",
@@ -99,6 +111,7 @@ PENALTIES = (
         "self.zip.overlap * overlap(m)",
         "0.5 * self.zip.overlap * overlap(m)",
         "the penalty on shared columns of ZipLoRA is halved",
+        "ziplora",
     ),
     Regression(
         "dsc-scores-halved",
@@ -106,6 +119,7 @@ PENALTIES = (
         "options.score_weight * scores",
         "options.score_weight * scores / 2",
         "the scores in DSC are averaged over the two teachers",
+        "dsc",
     ),
     Regression(
         "dsc-noise-halved",
@@ -113,6 +127,7 @@ PENALTIES = (
         "options.noise_weight * distance",
         "options.noise_weight * distance / 2",
         "the distance in DSC is averaged over the two teachers",
+        "dsc",
     ),
 )
 
@@ -123,6 +138,7 @@ CONSOLIDATING = (
         "return gradients.square().mean(0)",
         "return gradients.mean(0).square()",
         "the Fisher information is squared after the mean over examples",
+        "ewc",
     ),
     Regression(
         "ewc-decays-new",
@@ -130,6 +146,7 @@ CONSOLIDATING = (
         "self.options.decay * self.fisher.get(n, torch.zeros_like(v)) + v for n, v",
         "self.options.decay * (self.fisher.get(n, torch.zeros_like(v)) + v) for n, v",
         "γ of EWC decays the new information too; the same numbers with the default γ = 1",
+        "ewc",
     ),
     Regression(
         "ewc-unscaled-sum",
@@ -137,6 +154,7 @@ CONSOLIDATING = (
         "_split(f / f.mean(), trainer.adapter.params)",
         "_split(f / f.sum(), trainer.adapter.params)",
         "the running sum of EWC is of information scaled to sum 1, not to mean 1",
+        "ewc",
     ),
     Regression(
         "ewc-first-anchor",
@@ -144,6 +162,7 @@ CONSOLIDATING = (
         "self.kept = {name: p.detach()",
         "self.kept = self.kept or {name: p.detach()",
         "EWC pulls towards the weights after the first task for ever; seen from the third task on",
+        "ewc",
     ),
     Regression(
         "dsc-teacher-learns",
@@ -151,6 +170,7 @@ CONSOLIDATING = (
         "first = predict(trainer, step, text, current)",
         "first = predict(trainer, step, text, None)",
         "the first teacher of DSC is not frozen: it is the student itself",
+        "dsc",
     ),
     Regression(
         "dsc-second-teacher-fixed",
@@ -158,6 +178,7 @@ CONSOLIDATING = (
         "j = earlier[int(torch.randint(len(earlier), (), generator=draw))]",
         "j = earlier[0]",
         "the second teacher of DSC is always that of the first concept; seen from the third task on",
+        "dsc",
     ),
     Regression(
         "dsc-forgets-penalties",
@@ -165,6 +186,7 @@ CONSOLIDATING = (
         "self.options) | trainer.penalties(step)",
         "self.options)",
         "the penalties of other consolidations are missing while DSC distils",
+        "dsc-ewc",
     ),
     Regression(
         "temperature-inverted",
@@ -172,6 +194,7 @@ CONSOLIDATING = (
         "return -errors_ / (scale * temperature)",
         "return -errors_ / scale * temperature",
         "DC scores are multiplied by their temperature",
+        "ewc-dc",
     ),
     Regression(
         "scores-scale-learns",
@@ -179,6 +202,7 @@ CONSOLIDATING = (
         "keepdim=True).detach().clamp_min(",
         "keepdim=True).clamp_min(",
         "gradients flow through the scale of DC scores: the loss is the same, its gradient is not",
+        "ewc-dc",
     ),
     Regression(
         "merge-unconstrained",
@@ -186,6 +210,7 @@ CONSOLIDATING = (
         'if self.options.rule == "constrained":',
         'if self.options.rule == "constraint":',
         "Custom Diffusion's changes are averaged, without the constraints of its closed form",
+        "cd-merge",
     ),
     Regression(
         "orthogonal-start-lost",
@@ -199,6 +224,7 @@ CONSOLIDATING = (
         adapter.reset(task.seed)
 """,
         "the orthogonal start of an adapter is drawn over",
+        "lora-merge",
     ),
     Regression(
         "replay-newest-only",
@@ -206,6 +232,7 @@ CONSOLIDATING = (
         "for name, pictures in self.kept.items()]",
         "for name, pictures in list(self.kept.items())[-1:]]",
         "replay draws the newest earlier concept only; seen from the third task on",
+        "replay",
     ),
     Regression(
         "independent-explains-last",
@@ -213,6 +240,7 @@ CONSOLIDATING = (
         "[questions[k] for k in rows], self.phrase, params)",
         "[questions[k] for k in rows], self.phrase)",
         "'independent' classifies pictures with the weights of the last task",
+        "independent",
     ),
 )
 
@@ -224,6 +252,7 @@ TRAINING = (
         'groups = [{"params": [r.requires_grad_() for r in self.backbone.tokens.values()], '
         '"lr": self.options.token_rate, "weight_decay": 1e-2}]',
         "the tokens of earlier concepts are among the trained ones, and decay",
+        "ti",
     ),
     Regression(
         "replay-trains-old-tokens",
@@ -232,6 +261,7 @@ TRAINING = (
         'groups = [{"params": [r.requires_grad_() for r in self.backbone.tokens.values()], '
         '"lr": self.options.token_rate}]',
         "the tokens of earlier concepts are trained where a prompt has them: under replay alone",
+        "replay",
     ),
     Regression(
         "default-weight-decay",
@@ -239,6 +269,7 @@ TRAINING = (
         "torch.optim.AdamW(phase.groups, weight_decay=0.0)",
         "torch.optim.AdamW(phase.groups)",
         "weights decay by the default of AdamW, 0.01",
+        "clora",
     ),
     Regression(
         "cooldown-ignored",
@@ -246,6 +277,7 @@ TRAINING = (
         "        self.schedule.step()\n",
         "",
         "the rates never fall",
+        "ti",
     ),
     Regression(
         "gradients-pile-up",
@@ -253,6 +285,7 @@ TRAINING = (
         "        self.optimiser.zero_grad(set_to_none=True)\n",
         "",
         "gradients of earlier updates are added to those of later ones",
+        "ti",
     ),
     Regression(
         "fisher-reuses-stream",
@@ -260,6 +293,7 @@ TRAINING = (
         "manual_seed(task.seed + 2)",
         "manual_seed(task.seed)",
         "the examples that measure importance have the noise of the first updates",
+        "ewc",
     ),
     Regression(
         "adapter-ignores-seed",
@@ -267,6 +301,7 @@ TRAINING = (
         "generator = torch.Generator().manual_seed(seed)",
         "generator = torch.Generator().manual_seed(0)",
         "every LoRA starts from the same numbers, whatever the seed",
+        "clora",
     ),
     Regression(
         "vera-redraws-projection",
@@ -274,6 +309,7 @@ TRAINING = (
         "projection_prng_key=options.projection,",
         "projection_prng_key=seed % 2**31,",
         "the frozen projections of VeRA depend on the seed of the task, and are lost between tasks",
+        "vera",
     ),
     Regression(
         "lora-alpha-dropped",
@@ -281,6 +317,7 @@ TRAINING = (
         "peft.LoraConfig(r=options.rank, lora_alpha=options.alpha, target_modules",
         "peft.LoraConfig(r=options.rank, target_modules",
         "LoRA has the default scale of peft, α = 8",
+        "clora",
     ),
 )
 
@@ -291,6 +328,7 @@ SAMPLING = (
         "for t in sampler.timesteps:",
         "for t in sampler.timesteps[:-1]:",
         "the last step of the sampler is left out",
+        "sampling",
     ),
     Regression(
         "guidance-plus-one",
@@ -298,6 +336,7 @@ SAMPLING = (
         "sampler.step(plain + sampling.guidance",
         "sampler.step(guided + sampling.guidance",
         "guidance is one too strong",
+        "sampling",
     ),
     Regression(
         "guidance-wrong-branch",
@@ -305,6 +344,7 @@ SAMPLING = (
         'text = self.embed([""] * len(prompts) + list(prompts), params)',
         'text = self.embed([*prompts, *[""] * len(prompts)], params)',
         "guidance leads away from the prompt",
+        "sampling",
     ),
     Regression(
         "noise-per-batch",
@@ -312,6 +352,7 @@ SAMPLING = (
         "torch.stack([self.initial_noise(seed) for seed in seeds])",
         "torch.stack([self.initial_noise(seeds[0]) for _ in seeds])",
         "all pictures of a batch start from the noise of its first one",
+        "sampling",
     ),
     Regression(
         "latents-unscaled",
@@ -319,6 +360,7 @@ SAMPLING = (
         "self.vae.decode(latents.to(self.precision) / self.vae.config.scaling_factor)",
         "self.vae.decode(latents.to(self.precision))",
         "latents are decoded without undoing their scale",
+        "sampling",
     ),
     Regression(
         "v-as-eps",
@@ -326,6 +368,7 @@ SAMPLING = (
         'self.scheduler.config.prediction_type == "v_prediction"',
         'self.scheduler.config.prediction_type == "v-prediction"',
         "a model that predicts v is trained as if it predicted ε",
+        "sampling",
     ),
     Regression(
         "pixels-truncated",
@@ -333,6 +376,7 @@ SAMPLING = (
         "self.decoded(latents).round().to(torch.uint8)",
         "self.decoded(latents).to(torch.uint8)",
         "pixels are cut off instead of rounded: half a grey level darker",
+        "sampling",
     ),
 )
 
@@ -343,6 +387,7 @@ SCORING = (
         'Metric("copying", False,',
         'Metric("copying", True,',
         "copying counts as good",
+        "metrics",
     ),
     Regression(
         "kid-biased",
@@ -350,6 +395,7 @@ SCORING = (
         "within_x = (kxx.sum() - np.trace(kxx)) / (m * (m - 1))",
         "within_x = kxx.mean()",
         "MMD and KID compare each picture with itself too",
+        "metrics",
     ),
     Regression(
         "cosine-unnormalised",
@@ -357,6 +403,7 @@ SCORING = (
         "(unit(generated) * unit(text)).sum(axis=1)",
         "(unit(generated) * _checked(text, 1)).sum(axis=1)",
         "text alignment grows with the length of the text's embedding",
+        "metrics",
     ),
     Regression(
         "diversity-with-itself",
@@ -364,6 +411,7 @@ SCORING = (
         "(of[:, None] == of) & ~np.eye(len(of), dtype=bool)",
         "(of[:, None] == of) & np.ones((len(of), len(of)), dtype=bool)",
         "diversity counts the distance of each picture to itself",
+        "metrics",
     ),
     Regression(
         "jackknife-of-variance",
@@ -371,6 +419,7 @@ SCORING = (
         "np.sqrt((len(left) - 1) * left.var())",
         "np.sqrt(left.var())",
         "the jackknife lacks its factor n - 1: standard errors are far too small",
+        "metrics",
     ),
     Regression(
         "text-names-concept",
@@ -378,6 +427,7 @@ SCORING = (
         ".render(lambda s: s.noun) for t in",
         ".render(lambda s: s.name) for t in",
         "text alignment is measured to prompts with the concept's own name, which CLIP does not know",
+        "scoring",
     ),
     Regression(
         "classifier-keeps-places",
@@ -385,6 +435,7 @@ SCORING = (
         'total.argsort(axis=1, kind="stable").argsort(axis=1, kind="stable") < kept',
         'total.argsort(axis=1, kind="stable") < kept',
         "the classifier keeps candidates by an index, not by their rank",
+        "metrics",
     ),
     Regression(
         "classifier-other-noise",
@@ -392,6 +443,7 @@ SCORING = (
         "Question(i, prompts[c], t, 1000 * i + t)",
         "Question(i, prompts[c], t, 1000 * (i * k + c) + t)",
         "each candidate of the classifier is tried with other noise",
+        "metrics",
     ),
     Regression(
         "ceiling-from-training",
@@ -399,6 +451,7 @@ SCORING = (
         "return _rendered(tuple(map(toybox_source, who)), suite.evaluation.references, _HELD_OUT)",
         "return _rendered(tuple(map(toybox_source, who)), suite.evaluation.references, _TRAIN)",
         "the ceiling is measured on training pictures",
+        "suites",
     ),
     Regression(
         "references-from-training",
@@ -406,6 +459,7 @@ SCORING = (
         "return _rendered((toybox_source(concept),), suite.evaluation.references, _REFERENCE)",
         "return _rendered((toybox_source(concept),), suite.evaluation.references, _TRAIN)",
         "drawn pictures are compared with those that the method was trained on",
+        "suites",
     ),
 )
 
@@ -416,6 +470,7 @@ BOOKKEEPING = (
         "drops = [_best(s[j + 1 : -1, j]) - s[-1, j] for j in range(r.shape[1] - 1)]",
         "drops = [_best(s[j:-1, j]) - s[-1, j] for j in range(r.shape[1] - 1)]",
         "forgetting_max counts what the model drew before it learned a concept",
+        "summaries",
     ),
     Regression(
         "interval-normal",
@@ -423,6 +478,7 @@ BOOKKEEPING = (
         "return float(student.ppf(0.5 + LEVEL / 2, free))",
         "return float(student.ppf(0.5 + LEVEL / 2, 1e9))",
         "intervals have the quantile of the normal distribution: far too short for three runs",
+        "analysis",
     ),
     Regression(
         "pairs-by-place",
@@ -430,6 +486,7 @@ BOOKKEEPING = (
         "estimate([first[k] - second[k] for k in pairs], [order for order, _ in pairs])",
         "estimate([a - b for a, b in zip(first.values(), second.values())], [order for order, _ in pairs])",
         "runs are paired by their place in the list, not by order and seed",
+        "analysis",
     ),
     Regression(
         "key-forgets-zeros",
@@ -437,6 +494,7 @@ BOOKKEEPING = (
         'if v != ""} for section',
         "if v} for section",
         "options of value 0 or false are missing in keys and records: stale units are found for them",
+        "plan",
     ),
     Regression(
         "key-forgets-sampling",
@@ -444,6 +502,7 @@ BOOKKEEPING = (
         "return self.suite.sampling.model_dump()",
         'return self.suite.sampling.model_dump(exclude={"guidance"})',
         "pictures of another guidance are found under the same key",
+        "plan",
     ),
     Regression(
         "seeds-without-prompt",
@@ -451,6 +510,7 @@ BOOKKEEPING = (
         "digest([unit.seed, name, unit.prompts[p], k])",
         "digest([unit.seed, name, k])",
         "the pictures of all prompts start from the same noise",
+        "scoring",
     ),
     Regression(
         "chain-skips-states",
@@ -458,6 +518,7 @@ BOOKKEEPING = (
         "            parent = key\n",
         "            parent = parent or key\n",
         "every task continues from the state after the first one; seen from the third task on",
+        "scoring",
     ),
     Regression(
         "drift-since-last-task",
@@ -465,6 +526,7 @@ BOOKKEEPING = (
         "learned |= {j: draw.key} if i == j else {}",
         "learned |= {j: draw.key}",
         "drift is measured against the task before (under protocol full), not against the state right after learning",
+        "scoring",
     ),
 )
 
