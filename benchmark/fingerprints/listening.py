@@ -1,0 +1,201 @@
+"""Writes down what a method computes, update by update, without changing any of it.
+
+Any method is heard at the benchmark's own interface: ticks, figures, saved states, pixels. A method with the parts of
+the built-in ones (``optimise`` runs a phase with an ``objective`` and ``groups`` of parameters) is heard inside too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+from torch import Tensor
+
+from ..hashing import digest
+from ..models.backbone import Backbone, Params
+from ..plan.units import Choice
+from ..protocol import Method, Pictures, Prompt, Question, Task, Tick, Watch
+from .quantities import Book
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A method that writes what it computes into a book; to the benchmark, it is the method itself."""
+
+    choice: Choice
+    book: Book
+
+    @property
+    def name(self) -> str:
+        """The name of the method."""
+        return self.choice.name
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """The options of the method."""
+        return self.choice.options
+
+    @property
+    def code(self) -> str:
+        """No digest: the numbers are written down, so it does not matter which code made them."""
+        return ""
+
+    @property
+    def make(self) -> Callable[[Any, int], Method] | None:
+        """The factory of the method; what it makes is listened to."""
+        return self._make if self.choice.make else None
+
+    def _make(self, backbone: Backbone, seed: int) -> Method:
+        assert self.choice.make is not None
+        hear_model(backbone, self.book)
+        method: Any = self.choice.make(backbone, seed)
+        for name, wrap in (
+            ("optimise", _optimise),
+            ("learn", _learn),
+            ("inspect", _inspect),
+            ("generate", _generate),
+            ("explain", _explain),
+            ("save", _save),
+        ):
+            if hasattr(method, name):
+                setattr(method, name, wrap(getattr(method, name), self.book))
+        return method  # type: ignore[no-any-return]
+
+
+def hear_model(backbone: Backbone, book: Book) -> None:
+    """Write down each new prompt as it is encoded, and latents and pixels of drawn pictures before they are rounded."""
+    embed, decoded, seen = backbone.embed, backbone.decoded, set[str]()
+
+    def heard_embed(prompts: Sequence[str], params: Params | None = None) -> Tensor:
+        if fresh := [p for p in dict.fromkeys(prompts) if p not in seen]:
+            book.text("prompts", " | ".join(fresh))
+        seen.update(fresh)
+        return embed(prompts, params)
+
+    def heard_decoded(latents: Tensor) -> Tensor:
+        pixels = decoded(latents)
+        book.vector("latents", latents)
+        book.vector("pixels", pixels)
+        return pixels
+
+    backbone.embed, backbone.decoded = heard_embed, heard_decoded  # type: ignore[method-assign]
+
+
+def _learn(learn: Callable[..., dict[str, float]], book: Book) -> Callable[..., dict[str, float]]:
+    def heard(task: Task, watch: Watch) -> dict[str, float]:
+        book.text("task", [task.number, task.steps, task.batch, task.seed, task.prompt, task.subject.name])
+        book.vector("pictures", task.pictures)
+        figures = learn(task, _ticks(watch, book))
+        book.figures(figures)
+        return figures
+
+    return heard
+
+
+def _inspect(inspect: Callable[..., dict[str, float]], book: Book) -> Callable[..., dict[str, float]]:
+    def heard(task: Task, watch: Watch) -> dict[str, float]:
+        figures = inspect(task, _ticks(watch, book))
+        book.figures(figures)
+        return figures
+
+    return heard
+
+
+def _ticks(watch: Watch, book: Book) -> Watch:
+    def heard(tick: Tick) -> None:
+        if tick.loss is not None:
+            book.numbers(f"{tick.phase}/update {tick.step}/loss", tick.loss)
+        watch(tick)
+
+    return heard
+
+
+def _generate(generate: Callable[..., Pictures], book: Book) -> Callable[..., Pictures]:
+    def heard(prompts: Sequence[Prompt], seeds: Sequence[int]) -> Pictures:
+        book.text("seeds", list(seeds))
+        return generate(prompts, seeds)
+
+    return heard
+
+
+def _explain(
+    explain: Callable[..., NDArray[np.float64]], book: Book
+) -> Callable[[Pictures, Sequence[Question]], NDArray[np.float64]]:
+    def heard(pictures: Pictures, questions: Sequence[Question]) -> NDArray[np.float64]:
+        book.text("questions", digest([[q.picture, q.t, q.seed] for q in questions]))
+        found = explain(pictures, questions)
+        book.vector("errors", found)
+        return found
+
+    return heard
+
+
+def _save(save: Callable[[Path], None], book: Book) -> Callable[[Path], None]:
+    def heard(folder: Path) -> None:
+        save(folder)
+        for file in sorted(folder.rglob("*.safetensors")):
+            for name, group in grouped(load_file(file)).items():
+                book.vector(f"kept/{file.stem}/{name}", *group)
+
+    return heard
+
+
+def grouped(tensors: Mapping[str, Tensor]) -> dict[str, list[Tensor]]:
+    """Tensors by what they are: layers of equal kind together, apart from one another where a ``/`` or a ``.`` says."""
+    groups: dict[str, list[Tensor]] = {}
+    for name, tensor in sorted(tensors.items()):
+        head, slash, tail = name.rpartition("/")
+        past = "past." if tail.startswith("past.") else ""
+        groups.setdefault(f"{head}{slash}{past}{'.'.join(tail.split('.')[-3:])}", []).append(tensor)
+    return groups
+
+
+def _optimise(optimise: Callable[..., dict[str, float]], book: Book) -> Callable[..., dict[str, float]]:
+    def heard(task: Task, phase: Any, watch: Watch) -> dict[str, float]:
+        inside = _Phase(phase, book)
+        figures = optimise(task, replace(phase, objective=inside.objective), watch)
+        inside.close()
+        return figures
+
+    return heard
+
+
+class _Phase:
+    """One run of the training loop: what each update reads, its loss, its gradient, and the change since the start."""
+
+    def __init__(self, phase: Any, book: Book) -> None:
+        self.phase, self.book, self.k = phase, book, 0
+        self.start = [[p.detach().clone() for p in group["params"]] for group in phase.groups]
+        with book.at(phase.name):
+            book.text("phase", [phase.steps, phase.batch, len(phase.rehearsed)])
+            book.numbers("rates", *(group["lr"] for group in phase.groups))
+            for k, values in enumerate(self.start):
+                book.vector(f"start/{k}", *values)
+
+    def objective(self, step: Any) -> Mapping[str, Tensor]:
+        """The objective of the phase; the update before is over by now."""
+        self.close()
+        self.k += 1
+        with self.book.at(f"{self.phase.name}/update {self.k}"):
+            self.book.text("t", step.t.tolist())
+            self.book.vector("latents", step.latents)
+            self.book.vector("noisy", step.noisy)
+            terms: Mapping[str, Tensor] = self.phase.objective(step)
+            for name, term in terms.items():
+                self.book.numbers(f"loss.{name}", term.item())
+        return terms
+
+    def close(self) -> None:
+        """Write down the gradient of the last update, and how far the parameters have moved."""
+        if not self.k:
+            return
+        with self.book.at(f"{self.phase.name}/update {self.k}"):
+            for k, group in enumerate(self.phase.groups):
+                self.book.vector(f"gradient/{k}", *(p.grad for p in group["params"] if p.grad is not None))
+                moved = [p.detach() - first for p, first in zip(group["params"], self.start[k], strict=True)]
+                self.book.vector(f"change/{k}", *moved)

@@ -1,0 +1,74 @@
+"""The models that fingerprints are computed with, in float64, and their small suites."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from ..models.backbone import Backbone
+from ..models.loading import load_backbone
+from ..plan.planner import Planner
+from ..scoring.profiles import PROFILES, Profile
+from ..suite.spec import Sampling, Suite
+
+KINDS = ("tiny", "tiny v", "toybox")
+"""The kinds of models: random weights that predict ε, the same as v, and the shipped model."""
+_CONCEPTS = (("mallow", "cat", 11), ("rumble", "car", 12), ("petal", "bird", 13))
+_PROMPTS = {
+    "train": "photo of a {}",
+    "evaluation": ["photo of a {}", "a photo of a {} at night"],
+    "pairs": ["photo of a {} and a {}"],
+    "prior": ["photo of a red cup"],
+}
+
+
+def suite_of(kind: str, **changes: Mapping[str, Any]) -> Suite:
+    """The suite for a kind of model: three concepts, three updates each; two of both for all but the first kind."""
+    n, large = 3 if kind == KINDS[0] else 2, kind == "toybox"
+    training = {"steps": n, "batch": 1 if large else 2, "pictures": 2 if kind == KINDS[0] else 1}
+    sampling = {"sampler": "dpm++", "steps": n, "guidance": 2.0, "batch": 4, "size": 64}
+    evaluation = {"per_prompt": 1, "references": 2, "distractors": 2, "profile": "toybox"}
+    content = {
+        "name": "fingerprint",
+        "version": 1,
+        "title": "Short computations.",
+        "licence": "Apache-2.0",
+        "backbone": kind.split()[0],
+        "concepts": [{"name": n, "noun": noun, "toybox": seed} for n, noun, seed in _CONCEPTS[:n]],
+        "prompts": _PROMPTS,
+        "training": training | changes.get("training", {}),
+        "sampling": sampling | changes.get("sampling", {}),
+        "evaluation": evaluation | changes.get("evaluation", {}),
+    }
+    return Suite.model_validate(content)
+
+
+def model_of(kind: str, sampling: Sampling) -> Backbone:
+    """A fresh copy of the model of a kind, in float64, on the CPU."""
+    return replace(_double(kind), sampling=sampling).copy()
+
+
+@cache
+def _double(kind: str) -> Backbone:
+    loaded = load_backbone(kind.split()[0], suite_of(kind).sampling)
+    unet, text, vae = (copy.deepcopy(module).double() for module in (loaded.unet, loaded.text, loaded.vae))
+    scheduler = loaded.scheduler
+    if kind.endswith(" v"):
+        scheduler = type(scheduler).from_config(scheduler.config, prediction_type="v_prediction")
+    return replace(loaded, unet=unet, text=text, vae=vae, scheduler=scheduler)
+
+
+def planner_of(suite: Suite, protocol: str = "final", profile: Profile = PROFILES["toybox"], **given: Any) -> Planner:
+    """A planner of runs whose keys depend on nothing but what is given here."""
+    fixed: dict[str, Any] = {
+        "backbone": "tiny",
+        "weights": "w",
+        "device": "cpu",
+        "dtype": "float32",
+        "extractors": {"pooled": "p"},
+    }
+    code = {kind: kind for kind in ("train", "draw", "real", "measure", "classify")}
+    return Planner(suite=suite, profile=profile, protocol=protocol, **(fixed | {"code": code} | given))

@@ -1,0 +1,183 @@
+"""``cpbench.fingerprints``: whether short computations still give the stored numbers, on any machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from ...methods.registry import Chosen, choose
+from ..errors import BadInput, FailedRun
+from ..fingerprints.method import write_method
+from ..fingerprints.plans import write_plan, write_suites
+from ..fingerprints.quantities import Book
+from ..fingerprints.sampling import write_sampling
+from ..fingerprints.scoring import write_metrics, write_scoring
+from ..fingerprints.stored import (
+    Compared,
+    compared,
+    extended,
+    read_fingerprint,
+    read_history,
+    write_fingerprint,
+    write_history,
+)
+from ..fingerprints.summaries import write_summaries
+from ..fingerprints.workers import Made, Write, made_by
+from ..run.code import DECIDING
+from ..run.events import OnEvent, Preparing, ignored
+from ..sources import code_digest
+from ..wording import counted
+from .analysed import write_analysis
+from .arguments import Names, at_least_one, joined
+
+OTHERS: Mapping[str, Callable[[Book], None]] = {
+    "sampling": write_sampling,
+    "scoring": write_scoring,
+    "metrics": write_metrics,
+    "summaries": write_summaries,
+    "analysis": write_analysis,
+    "plan": write_plan,
+    "suites": write_suites,
+}
+"""What is fingerprinted besides the methods, by name."""
+SHORT = {"dsc.iterations": 2, "dsc.batch": 2, "ziplora.iterations": 2, "ewc.passes": 1, "merge.captions": 8}
+"""Options that only make a method take longer, with small values."""
+_ROOT = Path(__file__).parents[2]
+_PACKAGE = __name__.partition(".benchmark")[0]
+_SOURCES = {
+    "sampling": DECIDING["draw"],
+    "scoring": DECIDING["measure"],
+    "metrics": DECIDING["measure"],
+    "suites": DECIDING["real"],
+    "plan": (f"{_PACKAGE}.benchmark.plan.planner", f"{_PACKAGE}.benchmark.plan.grid"),
+    "summaries": (f"{_PACKAGE}.benchmark.records.continual",),
+    "analysis": (f"{_PACKAGE}.reports.analysis.summaries", f"{_PACKAGE}.reports.analysis.paired"),
+}
+
+
+def stored_fingerprints() -> Path:
+    """The folder of the fingerprints that cpbench ships."""
+    return _ROOT / "results" / "fingerprints"
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What to compare: the methods by name, with the folder of their fingerprints; none for those that ship."""
+
+    methods: Mapping[str, Chosen]
+    own: Path | None
+
+    @property
+    def names(self) -> list[str]:
+        """The fingerprints to compute: those of the methods first, since they take longest."""
+        return [*self.methods, *OTHERS]
+
+    def folder(self, name: str) -> Path:
+        """Where a fingerprint is stored: what is not in the caller's own folder may be among those that ship."""
+        own = self.own is not None and (name in self.methods or (self.own / f"{name}.json").is_file())
+        return self.own if own and self.own is not None else stored_fingerprints()
+
+
+def fingerprints(
+    methods: Names = "all",
+    *,
+    folder: str | Path | None = None,
+    jobs: int = 2,
+    update: str | None = None,
+    on_event: OnEvent = ignored,
+) -> list[Compared]:
+    """Compute short runs in float64 and compare every number with the stored one, in the order of computation.
+
+    They agree on all machines: a relative difference above 1e-5 means that the code computes something else. methods:
+    names, or ``all`` for the catalogue; models, metrics, summaries, suites and plans are always compared. folder: that
+    of the fingerprints of other methods, by default those that cpbench ships. jobs: processes. update: a reason; what
+    was computed then replaces what is stored.
+
+    Raises BadInput where no fingerprint is stored, and FailedRun if one cannot be computed. It does not raise for a
+    difference: see :attr:`Compared.differences`.
+    """
+    at_least_one(jobs=jobs)
+    own = Path(folder) if folder is not None else None
+    asked = _Asked({c.name: c for c in choose(joined(methods), {})}, own)
+    stored = {name: read_fingerprint(asked.folder(name), name) for name in asked.names}
+    if update is None:
+        _refuse_missing([name for name, found in stored.items() if found is None], asked)
+    found = []
+    for one in _computed(asked, jobs, on_event):
+        if one.error is not None and update is not None:
+            raise FailedRun(f"the fingerprint of {one.name} cannot be made: {one.error}")
+        then = stored[one.name] or {}
+        now = one.quantities | ({"error": one.error} if one.error is not None else {})
+        found.append(compared(one.name, then, now))
+        if update is not None and not (own is not None and one.name in OTHERS):
+            _update(asked, one, found[-1], update)
+    return sorted(found, key=lambda c: asked.names.index(c.name))
+
+
+def _refuse_missing(names: list[str], asked: _Asked) -> None:
+    if not names:
+        return
+    where = asked.folder(names[0])
+    own = asked.own or "FOLDER"
+    chosen = names[0] if names[0] in asked.methods else "all"
+    raise BadInput(
+        f"{where} holds no fingerprint of {', '.join(names)}; make one with 'cpbench check --fast --methods {chosen} "
+        f'--fingerprints {own} --update-fingerprints "first"\', while the results are as they should be.'
+    )
+
+
+def _computed(asked: _Asked, jobs: int, on_event: OnEvent) -> list[Made]:
+    items: list[tuple[str, Write]] = [(name, partial(write_method, c, _short(c))) for name, c in asked.methods.items()]
+    items = sorted(items, key=lambda item: -len(asked.methods[item[0]].options)) + list(OTHERS.items())
+    found = list[Made]()
+    on_event(Preparing("fingerprints", 0, len(items)))
+    for one in made_by(items, jobs):
+        found.append(one)
+        on_event(Preparing("fingerprints", len(found), len(items)))
+    return found
+
+
+def _short(choice: Chosen) -> Chosen:
+    """The method with few updates of its own phases."""
+    own = {key: str(value) for key, value in SHORT.items() if _option(choice, key) is not None}
+    return choose(choice.name, own)[0] if own else choice
+
+
+def _option(choice: Chosen, key: str) -> object:
+    section, _, option = key.partition(".")
+    values = choice.options.get(section)
+    return values.get(option) if isinstance(values, Mapping) else None
+
+
+def digests_of(name: str, methods: Mapping[str, Chosen]) -> str:
+    """The digest of the code that decides a fingerprint, for the history."""
+    return methods[name].code if name in methods else code_digest(_SOURCES[name])
+
+
+def _update(asked: _Asked, one: Made, outcome: Compared, reason: str) -> None:
+    """Store a fingerprint and its code; tell of changed numbers in the changelog of a checkout."""
+    folder, fresh = asked.own or stored_fingerprints(), outcome.first is not None
+    existed = (folder / f"{one.name}.json").is_file()
+    if fresh or not existed:
+        write_fingerprint(folder, one.name, one.quantities)
+    history = read_history(folder)
+    lines = extended(history.get(one.name, []), digests_of(one.name, asked.methods), changed=fresh)
+    if lines != history.get(one.name):
+        write_history(folder, history | {one.name: lines})
+    changelog = _ROOT / "CHANGELOG.md"
+    if fresh and existed and asked.own is None and changelog.is_file() and outcome.first is not None:
+        many = counted(len(outcome.differences), "quantity", "quantities")
+        _note(changelog, f"- {reason}: fingerprint `{one.name}`, {many} from `{outcome.first.quantity}` on.")
+
+
+def _note(changelog: Path, line: str) -> None:
+    """Add a line to the newest list of results affected."""
+    text = changelog.read_text(encoding="utf-8")
+    heading = "### Results affected\n"
+    before, found, after = text.partition(heading)
+    if not found:
+        before, found, after = text.partition("## [Unreleased]\n")
+        found += f"\n{heading}"
+    changelog.write_text(f"{before}{found}{line}\n{after}", encoding="utf-8")
