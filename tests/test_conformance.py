@@ -8,6 +8,7 @@ import torch
 
 from cpbench.benchmark.checks.conformance import CHECKS, SUBJECTS, ContractChecks, examine, small_task
 from cpbench.benchmark.cli.main import main
+from cpbench.benchmark.protocol import Tick
 from cpbench.methods.registry import choose
 
 SEEN = []
@@ -105,7 +106,42 @@ def change_when_inspected(method):
     method.inspect = prying
 
 
+def return_no_figures(method):
+    learn = method.learn
+    method.learn = lambda task, watch: learn(task, watch) and None
+
+
+def count_backwards(method):
+    learn = method.learn
+
+    def odd(task, watch):
+        return learn(task, lambda tick: watch(Tick(tick.phase, tick.steps - tick.step, tick.steps)))
+
+    method.learn = odd
+
+
+def ignore_seeds(method):
+    generate = method.generate
+    method.generate = lambda prompts, seeds: generate(prompts, [0] * len(seeds))
+
+
+def draw_by_place(method):
+    generate = method.generate
+    method.generate = lambda prompts, seeds: generate(prompts, [s + len(seeds) + k for k, s in enumerate(seeds)])
+
+
+def seed_everything(method):
+    learn = method.learn
+
+    def seeding(task, watch):
+        torch.manual_seed(task.seed)
+        return learn(task, watch)
+
+    method.learn = seeding
+
+
 BROKEN = {
+    "lawful": return_no_figures,
     "finite": poison,
     "effective": learn_nothing,
     "reloaded": forget_to_save,
@@ -116,6 +152,9 @@ BROKEN = {
     "frugal": hide_pictures,
     "versatile": draw_single_concepts_only,
     "discreet": change_when_inspected,
+    "orderly": count_backwards,
+    "seeded": ignore_seeds,
+    "untouched": seed_everything,
 }
 
 
@@ -138,11 +177,34 @@ def test_a_check_finds_the_method_that_breaks_it(name, tmp_path):
         assert examine(check, contract)
 
 
-def test_a_method_that_raises_fails_a_check_with_its_error(tmp_path):
+def test_a_picture_that_depends_on_the_others_drawn_with_it_is_found(tmp_path):
+    def make(backbone, seed):
+        method = choose("lora", {})[0].make(backbone, seed)
+        draw_by_place(method)
+        return method
+
+    assert "alone and among others" in examine(ContractChecks.seeded, ContractChecks(make, tmp_path))
+
+
+def test_what_needs_sound_calls_is_not_checked_without_them_and_the_rest_is(tmp_path):
+    def make(backbone, seed):
+        method = choose("lora", {})[0].make(backbone, seed)
+        return_no_figures(method)
+        return method
+
+    contract = ContractChecks(make, tmp_path)
+    assert "learn of method 'it'" in examine(ContractChecks.lawful, contract)
+    assert "not checked" in examine(ContractChecks.seeded, contract)
+    assert examine(ContractChecks.repeatable, contract) is None
+
+
+def test_a_method_that_raises_fails_a_check_with_its_error_and_its_line(tmp_path):
     def make(backbone, seed):
         raise KeyError("oops")
 
-    assert examine(ContractChecks.finite, ContractChecks(make, tmp_path)) == "KeyError: 'oops'"
+    line = make.__code__.co_firstlineno + 1
+    expected = f"KeyError: 'oops', raised at {__file__}, line {line}"
+    assert examine(ContractChecks.finite, ContractChecks(make, tmp_path)) == expected
 
 
 def test_the_command_lists_what_was_checked_and_that_all_is_well(capsys):

@@ -14,6 +14,7 @@ from plugin_folder import PLUGIN, install
 
 from conftest import CODE, outcome_of, write_suite
 from cpbench.benchmark.checks.conformance import CHECKS
+from cpbench.benchmark.cli.console import parse_settings
 from cpbench.benchmark.errors import BadInput, CpbenchError
 from cpbench.benchmark.plan.planner import Planner
 from cpbench.benchmark.records.reading import read_records
@@ -24,6 +25,9 @@ from cpbench.methods.catalogue import CATALOGUE, OPTIONS
 from cpbench.methods.plugins import MethodInfo, Option, about, describe, described
 from cpbench.methods.registry import choose, recorded
 from cpbench.methods.search_space import space
+from cpbench.reports.analysis.board import by_method
+from cpbench.reports.analysis.entry import entries_of
+from synthetic import record
 
 
 def plain(backbone, seed):
@@ -126,6 +130,82 @@ def test_an_option_that_a_plug_in_lacks_is_refused_with_those_that_it_has(publis
         choose("o,lora", {"dsc.rate": "1"})
     with pytest.raises(BadInput, match="no longer has the options of the record"):
         recorded("o", {"factory": "theirs:make", "o": {"strength": 1.0}})
+
+
+def keyworded(backbone, seed, *, rate: float = 0.5):
+    return rate
+
+
+class Unsigned:
+    """Has no signature, as some functions of C."""
+
+    __signature__ = "none"
+
+    def __call__(self, backbone, seed):
+        return "made"
+
+
+def demanding(backbone, seed, rate):
+    return rate
+
+
+def test_whatever_can_be_wrong_with_a_setting_of_a_plug_in_is_named(publish):
+    publish(("o", optional, "theirs", "1.0"), ("k", keyworded, "theirs", "1.0"), ("u", Unsigned(), "theirs", "1.0"))
+    assert choose("k", {"k.rate": "2"})[0].make(None, 0) == 2.0
+    for names, key, text, reason in (
+        ("o", "o.other", "3", r"o\.other: cannot be set, since its default in theirs:make is None"),
+        ("o", "o.backbone", "3", r"o\.backbone: no option of method 'o'"),
+        ("o", "o.a.b", "3", r"o\.a\.b: no option of method 'o'"),
+        ("o", "o.rank", "1.5", r"o\.rank=1\.5: expected a value of type int"),
+        ("o", "o.twice", "yes", r"o\.twice=yes: expected a value of type bool"),
+        ("o", "o.rate", "nan", r"o\.rate=nan: expected a value of type float"),
+        ("u", "u.rate", "1", r"u\.rate: no option of method 'u'; its options: none"),
+        ("lora", "o.rate", "1", r"o\.rate: 'o' is not among the methods lora; add it"),
+    ):
+        with pytest.raises(BadInput, match=reason):
+            choose(names, {key: text})
+
+
+def test_a_factory_that_asks_for_more_than_a_model_and_a_seed_is_refused_before_any_work(publish):
+    publish(("d", demanding, "theirs", "1.0"))
+    with pytest.raises(CpbenchError, match=r"'d' \(theirs 1\.0, .*factory\(backbone, seed\): missing .*'rate'"):
+        choose("d", {})
+    assert "'rate'" in about("d").fault
+
+
+@given(st.lists(st.text(alphabet="o.rate=twick 1", max_size=12), max_size=3))
+def test_no_setting_whatever_it_is_ends_in_another_error_than_a_sentence(texts):
+    with pytest.MonkeyPatch.context() as patch:
+        point = SimpleNamespace(name="o", value="theirs:make", module="theirs", load=lambda: optional, dist=None)
+        patch.setattr(plugins, "entry_points", lambda group: [point])
+        try:
+            (made,) = choose("o", parse_settings(texts))
+        except BadInput as error:
+            assert "--set" in str(error) and str(error).endswith(".")
+        else:
+            assert made.options["o"].keys() == {"rate", "twice", "rank", "rule"}
+
+
+def test_a_setting_that_is_given_twice_is_refused():
+    with pytest.raises(BadInput, match=r"--set o\.rate is given twice"):
+        parse_settings(["o.rate=1", "o.rank=2", "o.rate=3"])
+
+
+def test_a_record_of_a_package_that_is_gone_or_has_changed_is_answered_with_what_to_do(publish):
+    publish(("o", optional, "theirs", "2.0"))
+    gone = {"factory": "ours:make", "package": "ours 1.0", "q": {"rate": 1.0}}
+    with pytest.raises(BadInput, match=r"method 'q' is part of ours 1\.0, which is not installed; install it"):
+        recorded("q", gone)
+    for value in ("fast", None, [1.0]):
+        with pytest.raises(BadInput, match="no longer has the options of the record"):
+            recorded("o", {"factory": "theirs:make", "o": {"rate": value}})
+    assert recorded("o", {"factory": "theirs:make", "o": {"rate": 1}}).make(None, 0)[0] == 1
+
+
+def test_two_settings_of_a_plug_in_are_two_rows_of_a_board():
+    options = [{"factory": "a:b", "package": "theirs 1.0", "o": {"rate": rate}} for rate in (0.5, 1.0)]
+    runs = [record("o", options=own) for own in options]
+    assert set(by_method(entries_of(runs))) == {"o (o.rate=0.5)", "o (o.rate=1.0)"}
 
 
 def test_a_setting_reaches_the_plug_in_that_has_it_beside_methods_of_the_catalogue(publish):
