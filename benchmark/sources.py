@@ -22,6 +22,7 @@ _PACKAGE = __name__.partition(".")[0]
 _ROOT = Path(__file__).parents[1]
 _PROSE = ("benchmark.errors", "benchmark.owners", "benchmark.wording", "benchmark.storage", "benchmark.records.stamp")
 """Modules that decide no number: texts, and files of units, which have checksums."""
+_SILENT = ("ctx", "kind", "type_comment")
 _TYPES = ("__future__", "typing", "collections.abc", "types")
 
 
@@ -89,142 +90,151 @@ def _module(file: Path, name: str, mtime: int, size: int) -> tuple[str, tuple[st
     """The digest of a module, and the modules of cpbench that it imports; kept as long as the file stays the same."""
     content = file.read_bytes()
     try:
-        tree = normalised(content)
+        text, imported = essence(content, name if file.name == "__init__.py" else name.rpartition(".")[0])
     except (SyntaxError, ValueError):  # a plug-in may ship a file for another version of Python
         return hashlib.sha256(content).hexdigest()[:16], ()
-    package = name if file.name == "__init__.py" else name.rpartition(".")[0]
-    return hashlib.sha256(text_of(tree).encode()).hexdigest()[:16], tuple(sorted(set(_imports(tree, package))))
+    return hashlib.sha256(text.encode()).hexdigest()[:16], tuple(sorted(imported))
 
 
-def normalised(source: str | bytes) -> ast.Module:
-    """The syntax tree of a module without what cannot change a number; raises SyntaxError."""
-    tree = ast.parse(source)
-    cleaner = _Cleaner()
-    cleaner.visit(tree)
-    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    _Imports(names, cleaner.annotated - names).visit(tree)
-    return tree
+def essence(source: str | bytes, package: str = "") -> tuple[str, frozenset[str]]:
+    """What of a module can change a number, as text, and the modules of cpbench that this part of it imports.
+
+    The text is the same under all versions of Python. ``package``: where relative names start. Raises SyntaxError.
+    """
+    writer = _Writer()
+    writer.write(ast.parse(source))
+    return writer.text(), frozenset(writer.imported(package))
 
 
-def text_of(node: ast.AST) -> str:
-    """A syntax tree as text, the same under all versions of Python: empty fields are left out."""
-    parts: list[str] = []
-    _write(node, parts)
-    return "".join(parts)
-
-
-def _write(node: object, parts: list[str]) -> None:
-    if isinstance(node, ast.AST):
-        parts.append(type(node).__name__ + "(")
-        for field in node._fields:
-            if field not in ("ctx", "kind", "type_comment") and (value := getattr(node, field, None)) not in (None, []):
-                parts.append(field + "=")
-                _write(value, parts)
-        parts.append(")")
-    elif isinstance(node, list):
-        for one in node:
-            _write(one, parts)
-    else:
-        parts.append(repr(node) + ",")
-
-
-class _Cleaner(ast.NodeTransformer):
-    """Removes docstrings, annotations, imports for type checking, and the arguments of errors."""
+class _Writer:
+    """Writes a syntax tree as text, without what cannot change a number."""
 
     def __init__(self) -> None:
-        self.annotated = set[str]()
-        """Names in annotations."""
+        self.parts: list[str] = []
+        self.imports: list[tuple[int, ast.Import | ast.ImportFrom]] = []
+        """Imports, with the place of their text in ``parts``: which names are used is known at the end."""
+        self.used, self.annotated = set[str](), set[str]()
+        """Names in code, and in annotations and texts of errors."""
+        self.special = {
+            ast.Expr: self._expression,
+            ast.If: self._if,
+            ast.arg: self._argument,
+            ast.FunctionDef: self._function,
+            ast.AsyncFunctionDef: self._function,
+            ast.ClassDef: self._class,
+            ast.AnnAssign: self._assignment,
+            ast.Raise: self._raise,
+            ast.Import: self._import,
+            ast.ImportFrom: self._import,
+            ast.Name: self._name,
+        }
 
-    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
-        """Drop docstrings, also those of attributes."""
-        return None if isinstance(node.value, ast.Constant) else self.generic_visit(node)
+    def text(self) -> str:
+        """The text of what was written."""
+        parts = list(self.parts)
+        for place, node in self.imports:
+            names = sorted((a.name, a.asname or "") for a in self._kept(node))
+            where = (node.module, node.level) if isinstance(node, ast.ImportFrom) else ()
+            parts[place] = f"import{where}{names}" if names else ""
+        return "".join(parts)
 
-    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt] | None:
-        """Drop blocks for type checkers."""
-        if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            return None
-        return self.generic_visit(node)
+    def imported(self, package: str) -> Iterator[str]:
+        """The full names of modules of cpbench that are imported."""
+        for _, node in self.imports:
+            names = [a.name for a in self._kept(node)]
+            if isinstance(node, ast.Import):
+                yield from (name for name in names if name.partition(".")[0] == _PACKAGE and "." in name)
+            elif names:
+                parents = package.split(".")
+                before = parents[: len(parents) - node.level + 1] if node.level else []
+                base = ".".join([*before, *([node.module] if node.module else [])])
+                if base.partition(".")[0] == _PACKAGE:
+                    yield from _of_names(base, names)
 
-    def visit_arg(self, node: ast.arg) -> ast.arg:
-        """Drop the annotation of an argument."""
-        self._drop(node.annotation)
-        node.annotation = None
-        return node
+    def write(self, node: object) -> None:
+        """Write a node, a list of nodes, or a value."""
+        if isinstance(node, ast.AST):
+            (self.special.get(type(node)) or self._plain)(node)
+        elif isinstance(node, list):
+            for one in node:
+                self.write(one)
+        else:
+            self.parts.append(repr(node) + ",")
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        """Drop the annotation of what is returned."""
-        self._drop(node.returns)
-        node.returns = None
-        return self.generic_visit(node)
+    def _plain(self, node: ast.AST, without: tuple[str, ...] = (), name: str = "") -> None:
+        self.parts.append((name or type(node).__name__) + "(")
+        for field in node._fields:
+            if field in _SILENT or field in without:
+                continue
+            value = getattr(node, field, None)
+            if value is not None and value != []:
+                self.parts.append(field + "=")
+                self.write(value)
+        self.parts.append(")")
 
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
-        """Drop the annotation of what is returned."""
-        self._drop(node.returns)
-        node.returns = None
-        return self.generic_visit(node)
+    def _expression(self, node: ast.Expr) -> None:
+        """Docstrings, also those of attributes, are left out."""
+        if not isinstance(node.value, ast.Constant):
+            self._plain(node)
 
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        """Keep which attributes are annotated, since they are the fields of a dataclass."""
+    def _if(self, node: ast.If) -> None:
+        """Blocks for type checkers are left out."""
+        if not (isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"):
+            self._plain(node)
+
+    def _argument(self, node: ast.arg) -> None:
+        self._leave(node.annotation)
+        self._plain(node, ("annotation",))
+
+    def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        self._leave(node.returns)
+        self._plain(node, ("returns",))
+
+    def _class(self, node: ast.ClassDef) -> None:
+        """Annotated attributes stay so, since they are the fields of a dataclass."""
+        self._plain(node, ("body",))
         for statement in node.body:
             if isinstance(statement, ast.AnnAssign):
-                self._drop(statement.annotation)
-                statement.annotation = ast.Constant(0)
-        self.generic_visit(node)
-        node.body = node.body or [ast.Pass()]
-        return node
+                self._leave(statement.annotation)
+                self._plain(statement, ("annotation", "simple"))
+            else:
+                self.write(statement)
+        self.parts.append("end,")
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
+    def _assignment(self, node: ast.AnnAssign) -> None:
         """Outside classes, an annotated assignment is a plain one."""
-        self.generic_visit(node)
-        if isinstance(node.annotation, ast.Constant) and node.annotation.value == 0:
-            return node
-        self._drop(node.annotation)
-        return None if node.value is None else ast.Assign([node.target], node.value)
+        self._leave(node.annotation)
+        if node.value is not None:
+            self.write(ast.Assign([node.target], node.value))
 
-    def visit_Raise(self, node: ast.Raise) -> ast.Raise:
-        """Keep which error is raised, and drop its text."""
-        error = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
-        self._drop(node.exc)
-        return ast.Raise(error)
+    def _raise(self, node: ast.Raise) -> None:
+        """Which error is raised counts, its text does not."""
+        self._leave(node.exc)
+        self.write(ast.Name("raise"))
+        self.write(node.exc.func if isinstance(node.exc, ast.Call) else node.exc)
 
-    def _drop(self, node: ast.AST | None) -> None:
-        if node is not None:
-            self.annotated |= {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
-            texts = (n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str))
-            self.annotated |= set(texts)  # quoted annotations
+    def _import(self, node: ast.Import | ast.ImportFrom) -> None:
+        self.imports.append((len(self.parts), node))
+        self.parts.append("")
 
+    def _name(self, node: ast.Name) -> None:
+        self.used.add(node.id)
+        self.parts.append(node.id + ",")
 
-class _Imports(ast.NodeTransformer):
-    """Removes imports of types that nothing uses, and of names that only annotations and texts of errors use."""
+    def _leave(self, node: ast.AST | None) -> None:
+        """Leave something out, and keep the names in it, also those in quotes."""
+        for one in ast.walk(node) if node is not None else ():
+            if isinstance(one, ast.Name):
+                self.annotated.add(one.id)
+            elif isinstance(one, ast.Constant) and isinstance(one.value, str):
+                self.annotated.add(one.value)
 
-    def __init__(self, used: set[str], unused: set[str]) -> None:
-        self.used, self.unused = used, unused
-
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom | None:
-        """Drop unused names."""
-        names = [a for a in node.names if (a.asname or a.name) not in self.unused]
-        if node.module in _TYPES:  # elsewhere, an unused name may be there for others to import
-            names = [a for a in names if (a.asname or a.name) in self.used]
-        node.names = sorted(names, key=lambda a: (a.name, a.asname or ""))
-        return node if node.names else None
-
-    def visit_Import(self, node: ast.Import) -> ast.Import | None:
-        """Drop unused modules."""
-        node.names = [a for a in node.names if (a.asname or a.name.partition(".")[0]) not in self.unused]
-        return node if node.names else None
-
-
-def _imports(tree: ast.AST, package: str) -> Iterator[str]:
-    """The full names of modules of cpbench that a tree imports anywhere; ``package``: where relative names start."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (a.name for a in node.names if a.name.partition(".")[0] == _PACKAGE and "." in a.name)
-        elif isinstance(node, ast.ImportFrom):
-            parents = package.split(".")
-            kept = parents[: len(parents) - node.level + 1] if node.level else []
-            base = ".".join([*kept, *([node.module] if node.module else [])])
-            if base.partition(".")[0] == _PACKAGE:
-                yield from _of_names(base, [a.name for a in node.names])
+    def _kept(self, node: ast.Import | ast.ImportFrom) -> list[ast.alias]:
+        """The imported names without those that only annotations use, and without types that nothing uses."""
+        named = [(a, a.asname or a.name.partition(".")[0]) for a in node.names]
+        if isinstance(node, ast.ImportFrom) and node.module in _TYPES:  # others may import an unused name from here
+            return [a for a, name in named if name in self.used]
+        return [a for a, name in named if name in self.used or name not in self.annotated]
 
 
 def _of_names(base: str, names: Iterable[str]) -> Iterator[str]:

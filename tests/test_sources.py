@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cpbench.benchmark.run.code import DECIDING
-from cpbench.benchmark.sources import code_digest, file_of, files_of, modules_of, normalised, text_of
+from cpbench.benchmark.sources import code_digest, essence, file_of, files_of, modules_of
 from cpbench.methods.build import code_of
 from cpbench.methods.catalogue import CATALOGUE
 
@@ -47,7 +47,7 @@ def mean(values: Sequence[float], file: Path | None = None) -> float:
 
 def same(old, new):
     assert BEFORE.count(old) >= 1
-    return text_of(normalised(BEFORE)) == text_of(normalised(BEFORE.replace(old, new)))
+    return essence(BEFORE)[0] == essence(BEFORE.replace(old, new))[0]
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_an_import_that_only_an_annotation_uses_does_not_count():
     one = "from a import Sequence, f\ndef g(x: Sequence) -> None:\n    return f(x)\n"
     two = "from a import f, Collection\ndef g(x: Collection) -> None:\n    return f(x)\n"
     three = "from b import f, Collection\ndef g(x: Collection) -> None:\n    return f(x)\n"
-    assert text_of(normalised(one)) == text_of(normalised(two)) != text_of(normalised(three))
+    assert essence(one)[0] == essence(two)[0] != essence(three)[0]
 
 
 @given(st.data())
@@ -104,17 +104,25 @@ def test_every_changed_number_and_operator_of_the_package_is_seen(data):
     """Any constant number, comparison or operator of any module that decides a number."""
     modules = sorted(modules_of(DECIDING[data.draw(st.sampled_from(sorted(DECIDING)))]))
     source = file_of(data.draw(st.sampled_from(modules))).read_text()
-    before, tree = text_of(normalised(source)), normalised(source)
+    tree = ast.parse(source)
+    left_out = {id(n) for part in texts_and_annotations(tree) for n in ast.walk(part)}
     swaps = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.Lt: ast.GtE}
-    places = [n for n in ast.walk(tree) if isinstance(n, ast.Constant) and type(n.value) in (int, float)]
-    places += [n for n in ast.walk(tree) if isinstance(n, ast.BinOp) and type(n.op) in swaps]
+    nodes = [n for n in ast.walk(tree) if id(n) not in left_out]
+    places = [n for n in nodes if isinstance(n, ast.Constant) and type(n.value) in (int, float)]
+    places += [n for n in nodes if isinstance(n, ast.BinOp) and type(n.op) in swaps]
     if places:
         chosen = data.draw(st.sampled_from(places))
         if isinstance(chosen, ast.Constant):
             chosen.value += 1
         else:
             chosen.op = swaps[type(chosen.op)]()
-        assert text_of(tree) != before
+        assert essence(ast.unparse(tree))[0] != essence(source)[0]
+
+
+def texts_and_annotations(tree):
+    for n in ast.walk(tree):
+        parts = (getattr(n, "annotation", None), getattr(n, "returns", None), n if isinstance(n, ast.Raise) else None)
+        yield from (part for part in parts if part is not None)
 
 
 def test_all_modules_with_code_that_runs_in_a_unit_are_in_its_digest():
@@ -127,7 +135,10 @@ def test_all_modules_with_code_that_runs_in_a_unit_are_in_its_digest():
     there = {f for room in rooms for f in (root / room).rglob("*.py") if f.name != "__init__.py"}
     missing = {f.relative_to(root).as_posix() for f in there} - {file_of(m).relative_to(root).as_posix() for m in known}
     names_and_options = {"registry", "build", "catalogue", "plugins", "search_space"}
-    assert {m for m in missing if Path(m).stem not in names_and_options} == {"benchmark/scoring/profiles.py"}
+    assert {m for m in missing if Path(m).stem not in names_and_options} == {
+        "benchmark/scoring/profiles.py",  # its values are in the keys
+        "benchmark/scoring/trial.py",  # what conformance tries metrics on
+    }
 
 
 def _parts(row):
