@@ -160,8 +160,10 @@ def test_too_few_runs_are_said_to_separate_nothing():
     assert any("too few" in text and "at least 3" in text for text in notes(boards([entry(), entry("dsc")])[0]))
 
 
-def test_a_board_of_one_method_promises_nothing():
-    assert not any("separate" in text for text in notes(boards([entry(seed=k) for k in range(3)])[0]))
+def test_a_board_of_one_method_or_without_any_spread_promises_nothing():
+    alone = [entry(seed=k) for k in range(3)]
+    for runs in (alone, [*alone, *(entry("dsc", KEEPS, seed=k) for k in range(3))]):
+        assert not any("separate" in text for text in notes(boards(runs)[0]))
 
 
 # baselines
@@ -262,9 +264,11 @@ def test_without_records_of_the_suite_and_model_the_resolution_is_not_known(tmp_
 
 def test_own_records_count_too(tmp_path):
     own = {"suite": "toybox-6", "suite_hash": load_suite("toybox-6").hash, "weights": "0" * 16}
-    for method, r in (("clora", FORGETS), ("dsc", KEEPS)):
-        for seed in range(3):
-            write_result(tmp_path, record(method, r, seed=seed, **own))
+    for seed in range(3):
+        write_result(tmp_path, record("clora", FORGETS, seed=seed, **own))
+        write_result(tmp_path, record("dsc", KEEPS, seed=seed, **own))
+    assert "not known" in next(foreseen(session(weights="0" * 16), grid(1, 3, 3), tmp_path, None)), "no spread"
+    write_result(tmp_path, record("dsc", FORGETS, seed=2, **own))
     said = list(foreseen(session(weights="0" * 16), grid(1, 3, 3), tmp_path, None))
     assert said[0].startswith("Resolution of 3 tasks: 1 order × 3 seeds") and "2 methods" in said[1]
 

@@ -15,6 +15,7 @@ from ...reports.analysis.entry import Entry, entry_of, uncollected
 from ...reports.analysis.limits import factor
 from ...reports.analysis.resolution import MOST_SEEDS, Design, Noise, noise
 from ...reports.analysis.values import average
+from ...reports.tables.columns import SAME
 from ...reports.tables.notes import CERTAINTY, designed, points
 from ..errors import BadInput
 from ..plan.grid import Grid
@@ -52,7 +53,7 @@ def foreseen(session: Session, grid: Grid, out: Path, wanted: float | None) -> I
     for length, count in orders.items():
         of = f" of {counted(length, 'task')}" if len(orders) > 1 or length < len(session.suite.concepts) else ""
         if length not in known:
-            yield f"Resolution{of}: not known; there are no records of two methods on {name}{of} to estimate it from."
+            yield f"Resolution{of}: not known; no records of two methods on {name}{of} show how much runs vary."
             continue
         yield _planned(known[length], Design.planned(count, len(grid.seeds)), of)
         if wanted is not None:
@@ -67,7 +68,7 @@ def _known(session: Session, out: Path) -> dict[int, _Known]:
         main = headline(own)
         bounds = {n for n, m in described({e.run.method for e in own}).items() if m.bound} | {"base"}
         rivals = {name: runs for name, runs in by_method(own).items() if runs[0].run.method not in bounds}
-        if (spread := noise(rivals, average(main))) is not None:
+        if (spread := noise(rivals, average(main))) is not None and spread.total > SAME:
             found[own[0].tasks] = _Known(main, spread)
     return found
 

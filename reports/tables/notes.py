@@ -12,7 +12,7 @@ from ..analysis.resolution import POWER, Design
 from ..analysis.shipped import makers
 from ..analysis.stats import LEAST, LEVEL
 from ..analysis.units import PERCENT
-from .columns import BEHIND, Column, columns, columns_of
+from .columns import BEHIND, SAME, Column, columns, columns_of
 from .terms import PROTOCOLS, TERMS
 
 CERTAINTY = f"{POWER * 100:.0f} % power, {LEVEL * 100:.0f} % confidence"
@@ -76,9 +76,12 @@ def coded(board: Board) -> str:
 
 
 def resolved(board: Board) -> str:
-    """How large a difference of average the runs of a board show; empty where no two methods have the same runs."""
+    """How large a difference of average the runs of a board show.
+
+    Empty where no two methods have the same runs, and where no difference between methods varies.
+    """
     found = board.resolution
-    if found is None:
+    if found is None or found.value < SAME:
         return ""
     if math.isinf(found.value):
         return f"These runs are too few to separate methods: at least {LEAST} per method are needed."
