@@ -10,11 +10,12 @@ from __future__ import annotations
 import ast
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from importlib.metadata import EntryPoint
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from .hashing import digest
 
@@ -115,7 +116,7 @@ class _Writer:
         """Imports, with the place of their text in ``parts``: which names are used is known at the end."""
         self.used, self.annotated = set[str](), set[str]()
         """Names in code, and in annotations and texts of errors."""
-        self.special = {
+        self.special: dict[type, Callable[[Any], None]] = {
             ast.Expr: self._expression,
             ast.If: self._if,
             ast.arg: self._argument,

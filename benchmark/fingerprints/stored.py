@@ -1,10 +1,10 @@
-"""Stored fingerprints: files, what differs between two of them, and the history of code with equal numbers."""
+"""Stored fingerprints: files, and what differs between two of them."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,6 @@ from .quantities import Quantities, Quantity
 
 TOLERANCE = 1e-5
 """The largest relative difference that counts as rounding: clean ones stay below 1e-6, see docs/sweeps.md."""
-HISTORY = "history.json"
 _TINY = 1e-30
 
 
@@ -123,34 +122,3 @@ def _replace(file: Path, text: str) -> None:
     partial = file.with_suffix(".partial")
     partial.write_text(text, encoding="utf-8")
     partial.replace(file)
-
-
-def read_history(folder: Path) -> dict[str, list[list[str]]]:
-    """By fingerprint, lines of digests of code with equal numbers, the newest line last; raises BadInput."""
-    file = folder / HISTORY
-    if not file.is_file():
-        return {}
-    try:
-        found: dict[str, list[list[str]]] = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{file} is not a history of fingerprints ({error}); restore the file.") from None
-    return found
-
-
-def write_history(folder: Path, history: Mapping[str, Sequence[Sequence[str]]]) -> None:
-    """Write the history, one line of it per line, sorted by name."""
-    blocks = []
-    for name, lines in sorted(history.items()):
-        inside = ",\n".join(f"  {json.dumps(list(line))}" for line in lines)
-        blocks.append(f"{json.dumps(name)}: [\n{inside}\n]")
-    _replace(folder / HISTORY, "{\n" + ",\n".join(blocks) + "\n}\n")
-
-
-def extended(lines: Sequence[Sequence[str]], digest: str, *, changed: bool) -> list[list[str]]:
-    """A history with one more digest: on a line of its own where numbers have changed, else on the newest."""
-    kept = [list(line) for line in lines]
-    if changed or not kept:
-        return [*kept, [digest]]
-    if digest not in kept[-1]:
-        kept[-1].append(digest)
-    return kept

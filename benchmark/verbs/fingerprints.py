@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from ...methods.catalogue import CATALOGUE
 from ...methods.registry import Chosen, choose
 from ..errors import BadInput, FailedRun
 from ..fingerprints.method import write_method
@@ -14,19 +15,13 @@ from ..fingerprints.plans import write_plan, write_suites
 from ..fingerprints.quantities import Book
 from ..fingerprints.sampling import write_sampling
 from ..fingerprints.scoring import write_metrics, write_scoring
-from ..fingerprints.stored import (
-    Compared,
-    compared,
-    extended,
-    read_fingerprint,
-    read_history,
-    write_fingerprint,
-    write_history,
-)
+from ..fingerprints.stored import Compared, compared, read_fingerprint, write_fingerprint
 from ..fingerprints.summaries import write_summaries
 from ..fingerprints.workers import Made, Write, made_by
-from ..run.code import DECIDING
+from ..records.history import digests_of, extended, read_history, shipped_fingerprints, write_history
+from ..run.code import code_of_units
 from ..run.events import OnEvent, Preparing, ignored
+from ..scoring.profiles import load_profile
 from ..sources import code_digest
 from ..wording import counted
 from .analysed import write_analysis
@@ -47,19 +42,10 @@ SHORT = {"dsc.iterations": 2, "dsc.batch": 2, "ziplora.iterations": 2, "ewc.pass
 _ROOT = Path(__file__).parents[2]
 _PACKAGE = __name__.partition(".benchmark")[0]
 _SOURCES = {
-    "sampling": DECIDING["draw"],
-    "scoring": DECIDING["measure"],
-    "metrics": DECIDING["measure"],
-    "suites": DECIDING["real"],
     "plan": (f"{_PACKAGE}.benchmark.plan.planner", f"{_PACKAGE}.benchmark.plan.grid"),
     "summaries": (f"{_PACKAGE}.benchmark.records.continual",),
     "analysis": (f"{_PACKAGE}.reports.analysis.summaries", f"{_PACKAGE}.reports.analysis.paired"),
 }
-
-
-def stored_fingerprints() -> Path:
-    """The folder of the fingerprints that cpbench ships."""
-    return _ROOT / "results" / "fingerprints"
 
 
 @dataclass(frozen=True)
@@ -77,7 +63,7 @@ class _Asked:
     def folder(self, name: str) -> Path:
         """Where a fingerprint is stored: what is not in the caller's own folder may be among those that ship."""
         own = self.own is not None and (name in self.methods or (self.own / f"{name}.json").is_file())
-        return self.own if own and self.own is not None else stored_fingerprints()
+        return self.own if own and self.own is not None else shipped_fingerprints()
 
 
 def fingerprints(
@@ -91,16 +77,17 @@ def fingerprints(
     """Compute short runs in float64 and compare every number with the stored one, in the order of computation.
 
     They agree on all machines: a relative difference above 1e-5 means that the code computes something else. methods:
-    names, or ``all`` for the catalogue; models, metrics, summaries, suites and plans are always compared. folder: that
-    of the fingerprints of other methods, by default those that cpbench ships. jobs: processes. update: a reason; what
-    was computed then replaces what is stored.
+    names, ``all`` for the catalogue, or empty; models, metrics, summaries, suites and plans are always compared.
+    folder: that of the fingerprints of other methods, by default those that cpbench ships. jobs: processes. update: a
+    reason; what was computed then replaces what is stored.
 
     Raises BadInput where no fingerprint is stored, and FailedRun if one cannot be computed. It does not raise for a
     difference: see :attr:`Compared.differences`.
     """
     at_least_one(jobs=jobs)
     own = Path(folder) if folder is not None else None
-    asked = _Asked({c.name: c for c in choose(joined(methods), {})}, own)
+    names = joined(methods)
+    asked = _Asked({c.name: c for c in choose(names, {})} if names else {}, own)
     stored = {name: read_fingerprint(asked.folder(name), name) for name in asked.names}
     if update is None:
         _refuse_missing([name for name, found in stored.items() if found is None], asked)
@@ -113,7 +100,15 @@ def fingerprints(
         found.append(compared(one.name, then, now))
         if update is not None and not (own is not None and one.name in OTHERS):
             _update(asked, one, found[-1], update)
+    if update is not None and own is None and {*CATALOGUE} <= {*asked.methods}:
+        _note_code("learning", None, changed=any(c.first is not None for c in found if c.name in CATALOGUE))
     return sorted(found, key=lambda c: asked.names.index(c.name))
+
+
+def fingerprinted(methods: Names, folder: Path | None) -> list[str]:
+    """Those of some methods that have a stored fingerprint: methods of other packages need not have one."""
+    asked = _Asked({c.name: c for c in choose(joined(methods), {})}, folder)
+    return [name for name in asked.methods if (asked.folder(name) / f"{name}.json").is_file()]
 
 
 def _refuse_missing(names: list[str], asked: _Asked) -> None:
@@ -151,25 +146,35 @@ def _option(choice: Chosen, key: str) -> object:
     return values.get(option) if isinstance(values, Mapping) else None
 
 
-def digests_of(name: str, methods: Mapping[str, Chosen]) -> str:
-    """The digest of the code that decides a fingerprint, for the history."""
-    return methods[name].code if name in methods else code_digest(_SOURCES[name])
+def digest_today(name: str, method: Chosen | None = None) -> str:
+    """The digest of the code that decides a fingerprint, for the history; ``method``: that of this name, if it is one.
+
+    ``learning`` is what all methods have in common: how they are taught.
+    """
+    if name in _SOURCES:
+        return code_digest(_SOURCES[name])
+    code = {**code_of_units(load_profile("toybox")), "method": method.code if method is not None else ""}
+    return digests_of(method.name if method is not None else "", code, None)[name]
 
 
 def _update(asked: _Asked, one: Made, outcome: Compared, reason: str) -> None:
     """Store a fingerprint and its code; tell of changed numbers in the changelog of a checkout."""
-    folder, fresh = asked.own or stored_fingerprints(), outcome.first is not None
+    folder, fresh = asked.own or shipped_fingerprints(), outcome.first is not None
     existed = (folder / f"{one.name}.json").is_file()
     if fresh or not existed:
         write_fingerprint(folder, one.name, one.quantities)
-    history = read_history(folder)
-    lines = extended(history.get(one.name, []), digests_of(one.name, asked.methods), changed=fresh)
-    if lines != history.get(one.name):
-        write_history(folder, history | {one.name: lines})
+    _note_code(one.name, asked.methods.get(one.name), changed=fresh, folder=folder)
     changelog = _ROOT / "CHANGELOG.md"
     if fresh and existed and asked.own is None and changelog.is_file() and outcome.first is not None:
         many = counted(len(outcome.differences), "quantity", "quantities")
         _note(changelog, f"- {reason}: fingerprint `{one.name}`, {many} from `{outcome.first.quantity}` on.")
+
+
+def _note_code(name: str, method: Chosen | None, *, changed: bool, folder: Path | None = None) -> None:
+    """Add today's code to the history: on the newest line, or on a line of its own where numbers have changed."""
+    where = folder or shipped_fingerprints()
+    history = read_history(where)
+    write_history(where, history | {name: extended(history.get(name, []), digest_today(name, method), changed=changed)})
 
 
 def _note(changelog: Path, line: str) -> None:
