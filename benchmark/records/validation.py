@@ -12,19 +12,16 @@ import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from functools import cache
+from functools import lru_cache
 from operator import itemgetter
-from typing import Any
 
-from .ranges import CEILED, range_of
+from .ranges import CEILED, RANGES, range_of
 from .result import Result, Run, Score
 
-_KEY = itemgetter("metric", "prompt", "i", "concept", "source", "other")  # j follows from the concept
-_PLACE = itemgetter("source", "i", "j", "concept", "other")
-_WAY = itemgetter("metric", "higher_is_better", "other")
+_KEY = itemgetter("metric", "higher_is_better", "other", "source", "i", "j", "concept", "prompt")
 _SIGMAS = 4.0
 
-Way = tuple[str, bool, str | None]
+Key = tuple[str, bool, str | None, str, int, int, str, int | None]
 
 
 def faults_of(result: Result) -> Iterator[str]:
@@ -73,30 +70,46 @@ def _of_costs(result: Result) -> Iterator[str]:
 
 def _of_scores(result: Result) -> Iterator[str]:
     rows = list(map(vars, result.scores))
-    if len(set(map(_KEY, rows))) < len(rows):
-        yield from _repeated(result.scores, list(map(_KEY, rows)))
-    order = tuple(result.run.order)
-    places = {place: fault for place in set(map(_PLACE, rows)) if (fault := _misplaced(order, *place))}
-    ways = set(map(_WAY, rows))
-    wrong = {way: fault for way in ways if (fault := _misdirected(way, ways, result.run.profile))}
-    for k, row in enumerate(rows) if places or wrong else ():
-        for fault in filter(None, (places.get(_PLACE(row)), wrong.get(_WAY(row)))):
-            yield f"{place_of(k, result.scores[k])}: {fault}"
+    keys = set(map(_KEY, rows))
+    if len(keys) < len(rows):
+        yield from _repeated(result.scores)
+    if wrong := _wrong_keys(keys, tuple(result.run.order)):
+        for k, s in enumerate(result.scores):
+            if fault := wrong.get(_KEY(vars(s))):
+                yield f"{place_of(k, s)}: {fault}"
     yield from _out_of_range(result, [k for k, row in enumerate(rows) if not 0.0 <= row["value"] <= 1.0])
 
 
-def _repeated(rows: list[Score], keys: list[tuple[Any, ...]]) -> Iterator[str]:
-    first: dict[tuple[Any, ...], int] = {}
-    for k, (s, key) in enumerate(zip(rows, keys, strict=True)):
-        if (before := first.setdefault(key, k)) != k:
+def _wrong_keys(keys: set[Key], order: tuple[str, ...]) -> dict[Key, str]:
+    """What is wrong with keys, by key; those of built-in metrics that are right for an order are remembered."""
+    right = _right_keys(order)
+    new, wrong = keys - right, {}
+    ways = {(key[0], key[1]) for key in new}
+    for key in new:
+        if fault := _misdirected(*key[:3], ways) or _misplaced(order, *key[2:7]):
+            wrong[key] = fault
+        elif key[0].partition("@")[0] in RANGES:
+            right.add(key)
+    return wrong
+
+
+@lru_cache(128)
+def _right_keys(order: tuple[str, ...]) -> set[Key]:
+    """Keys that were found right for an order: records of one sweep have the same ones."""
+    return set()
+
+
+def _repeated(rows: list[Score]) -> Iterator[str]:
+    first: dict[Key, int] = {}
+    for k, s in enumerate(rows):
+        if (before := first.setdefault(_KEY(vars(s)), k)) != k:
             yield f"{place_of(k, s)}: the same as scores[{before}]; each value may be there once."
 
 
-def _misdirected(way: Way, ways: set[Way], profile: str) -> str | None:
+def _misdirected(metric: str, higher: bool, other: str | None, ways: set[tuple[str, bool]]) -> str | None:
     """What is wrong with the direction of a metric, or with the use of ``other``, or None."""
-    metric, higher, other = way
-    known = range_of(metric, profile)
-    if higher is not (known.higher if known else any(m == metric and h for m, h, _ in ways)):
+    known = RANGES.get(metric.partition("@")[0])
+    if higher is not (known.higher if known else (metric, True) in ways):
         return f"higher_is_better is {str(higher).lower()}; it is {str(not higher).lower()} for {metric}."
     if (metric == "dc_confusion") is (other is None):
         return "'other' is named for the metric dc_confusion, and for no other metric."
@@ -112,7 +125,7 @@ def _out_of_range(result: Result, unusual: list[int]) -> Iterator[str]:
             yield f"{place_of(k, s)}: value {s.value:g}; {s.metric} is {known}."
 
 
-@cache
+@lru_cache(128)
 def _subjects(order: tuple[str, ...]) -> dict[str, int]:
     """The place of every subject of pictures: 0 of the prior, that of a concept, that of the later one of a pair."""
     places = {concept: k for k, concept in enumerate(order, 1)}
@@ -120,7 +133,7 @@ def _subjects(order: tuple[str, ...]) -> dict[str, int]:
     return {"prior": 0} | pairs | places
 
 
-def _misplaced(order: tuple[str, ...], source: str, i: int, j: int, concept: str, other: str | None) -> str | None:
+def _misplaced(order: tuple[str, ...], other: str | None, source: str, i: int, j: int, concept: str) -> str | None:
     """What is wrong with the place of a cell, or None."""
     last, places = len(order), _subjects(order)
     if i > last or j > last:
