@@ -74,6 +74,9 @@ def store_checks(on_unit: Callable[[], None], *, quick: bool) -> Iterator[Check]
             f"{counted(lost, 'folder')} of dead processes or damaged units; 'cpbench gc' frees the disk.",
             True,
         )
+    if stock.tracebacks:
+        where = f"{stock.tracebacks[0].parent}; 'cpbench gc' removes them"
+        yield Check("failed", f"{counted(len(stock.tracebacks), 'traceback')} of failed units in {where}.", True)
     if quick:
         return
     today = _codes()
