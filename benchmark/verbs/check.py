@@ -84,7 +84,9 @@ def check(
             if result.status == "ok":
                 _supersede(asked.against, of_profile(result), update)
             else:
-                asked.warn(f"{result.run.method} (seed {result.run.seed}) failed, so its stored record is kept: {result.error}")
+                asked.warn(
+                    f"{result.run.method} (seed {result.run.seed}) failed, so its stored record is kept: {result.error}"
+                )
     return verdicts
 
 
@@ -148,7 +150,8 @@ def _rerun(seeds: int, asked: _Asked, stored: Sequence[Result], folder: Path) ->
         plans = [plan_of(session, r.run, chosen) for r in chosen]
         paths = run_plans(session, plans, Placement(jobs=asked.jobs), folder, asked.on_event)
         results = [read_result(path) for path in paths]
-    shutil.rmtree(place)
+    if all(result.status == "ok" for result in results):  # else the tracebacks are still needed
+        shutil.rmtree(place)
     return results
 
 
