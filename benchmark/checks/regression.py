@@ -15,10 +15,11 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from scipy.stats import norm
 from scipy.stats import t as student
 
 from ..records.result import Result, Run, Score
@@ -27,6 +28,8 @@ from ..records.stamp import MADE_ON, numerics
 FALSE_ALARM = 0.01
 """The probability that a check of unchanged runs fails, where bits may differ."""
 FREEDOM = 8
+POWER = 0.8
+"""The probability that a change of the size of the resolution is found."""
 RunPlace = tuple[str, tuple[str, ...]]
 """A method and an order of concepts; runs that differ in their seed only share it."""
 
@@ -44,12 +47,17 @@ class Mismatch:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The comparison of one new run: the number of values compared, and those that differ. ``exact``: bit for bit."""
+    """The comparison of one new run: the number of values compared, and those that differ. ``exact``: bit for bit.
+
+    ``resolution``: by summary, the change that is found with probability :data:`POWER`; smaller ones are likely to be
+    missed. Empty where bits must be equal; infinite where the spread between seeds is unknown.
+    """
 
     run: Run
     exact: bool
     compared: int
     differences: tuple[Mismatch, ...]
+    resolution: Mapping[str, float] = field(default_factory=dict)
 
 
 def place_of(run: Run) -> RunPlace:
@@ -142,9 +150,24 @@ class SeedSpread:
         """The allowed distance of a new run from the mean of ``seeds`` stored ones; infinite if no spread is known."""
         if name not in self.pooled:
             return math.inf
-        s = max(self.pooled[name], self.own.get((name, place), 0.0), self.picture[name])
         t = student.ppf(1 - FALSE_ALARM / (2 * comparisons), min(FREEDOM, self.freedom[name]))
-        return float(s * t * math.sqrt(1 + 1 / seeds))
+        return float(t * self._deviation(name, place, seeds))
+
+    def resolution(self, name: str, place: RunPlace, seeds: int, comparisons: int) -> float:
+        """The change of a new run that exceeds what is allowed with probability :data:`POWER`.
+
+        Such a change must be larger than what is allowed by the quantile of the power, since seeds also move the
+        difference downwards.
+        """
+        if name not in self.pooled:
+            return math.inf
+        above = float(norm.ppf(POWER)) * self._deviation(name, place, seeds)
+        return self.allowed(name, place, seeds, comparisons) + above
+
+    def _deviation(self, name: str, place: RunPlace, seeds: int) -> float:
+        """The standard deviation of the distance of one more seed from the mean of ``seeds`` stored ones."""
+        s = max(self.pooled[name], self.own.get((name, place), 0.0), self.picture[name])
+        return s * math.sqrt(1 + 1 / seeds)
 
 
 def spread_of(stored: Iterable[Result]) -> SeedSpread:
@@ -187,14 +210,15 @@ def _exact(result: Result, twin: Result) -> Verdict:
 
 
 def _within(result: Result, stored: Sequence[Result], spread: SeedSpread, comparisons: int) -> Verdict:
-    place, own, differences = place_of(result.run), summaries(result), []
+    place, own, differences, resolution = place_of(result.run), summaries(result), [], dict[str, float]()
     peers = [summaries(r) for r in stored if place_of(r.run) == place and _options(r.run) == _options(result.run)]
     for name, value in own.items():
         values = [p[name] for p in peers if name in p]
         allowed = spread.allowed(name, place, max(1, len(values)), comparisons)
+        resolution[name] = spread.resolution(name, place, max(1, len(values)), comparisons)
         if values and abs(value - (mean := float(np.mean(values)))) > allowed:
             differences.append(Mismatch(_name(result), name, _number(mean), _number(value), allowed))
-    return Verdict(result.run, False, len(own), tuple(differences))
+    return Verdict(result.run, False, len(own), tuple(differences), resolution)
 
 
 def _place(score: Score) -> tuple[object, ...]:

@@ -4,95 +4,163 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import Device, Jobs, Quiet
+from .options import Device, Quiet
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from ..checks.regression import Verdict
+    from ..fingerprints.stored import Compared
+    from ..run.progress import View
 
 _SHOWN = 5  # differences per run; the others are only counted
 
 
+_Methods = Annotated[str, typer.Option(help="Names separated by commas, or 'all' stored ones.")]
+_Suite = Annotated[str, typer.Option(help="Suite of the stored runs: its name or YAML file.")]
+_Against = Annotated[Path | None, typer.Option(help="Folder of the stored records. Default: those that cpbench ships.")]
+_Results = Annotated[
+    list[Path] | None,
+    typer.Option(help="Compare the records in this folder; re-run nothing. Repeatable: the first counts."),
+]
+_Seeds = Annotated[int, typer.Option(help="How many of the stored seeds to re-run.")]
+_Jobs = Annotated[int | None, typer.Option(help="Number of processes. Default: 2 for fingerprints, 1 for whole runs.")]
+_Fast = Annotated[bool, typer.Option("--fast", help="Compare fingerprints only; re-run nothing.")]
+_Fingerprints = Annotated[
+    Path | None, typer.Option(help="Folder of the fingerprints of other methods. Default: those that cpbench ships.")
+]
+_UpdateFingerprints = Annotated[
+    str | None, typer.Option(help="Replace stored fingerprints that differ, for this reason; re-run nothing.")
+]
+_Junit = Annotated[Path | None, typer.Option(help="Also write the outcome to this file, as JUnit XML.")]
+_Markdown = Annotated[Path | None, typer.Option(help="Also write a summary to this file, in Markdown.")]
+_Update = Annotated[
+    str | None,
+    typer.Option(help="Replace stored records that differ with the new ones, for this reason, e.g. 'a new sampler'."),
+]
+
+
 def check(
-    methods: Annotated[str, typer.Option(help="Names separated by commas, or 'all' stored ones.")] = "all",
-    suite: Annotated[str, typer.Option(help="Suite of the stored runs: its name or YAML file.")] = "toybox-2",
-    against: Annotated[
-        Path | None, typer.Option(help="Folder of the stored records. Default: those that cpbench ships.")
-    ] = None,
-    results: Annotated[
-        list[Path] | None,
-        typer.Option(help="Compare the records in this folder; re-run nothing. Repeatable: the first counts."),
-    ] = None,
-    seeds: Annotated[int, typer.Option(help="How many of the stored seeds to re-run.")] = 1,
+    methods: _Methods = "all",
+    suite: _Suite = "toybox-2",
+    against: _Against = None,
+    results: _Results = None,
+    seeds: _Seeds = 1,
     device: Device = "auto",
-    jobs: Jobs = 1,
-    junit: Annotated[Path | None, typer.Option(help="Also write the outcome to this file, as JUnit XML.")] = None,
-    markdown: Annotated[Path | None, typer.Option(help="Also write a summary to this file, in Markdown.")] = None,
-    update: Annotated[
-        str | None,
-        typer.Option(
-            help="Replace stored records that differ with the new ones, for this reason, e.g. 'a new sampler'."
-        ),
-    ] = None,
+    jobs: _Jobs = None,
+    fast: _Fast = False,
+    fingerprints: _Fingerprints = None,
+    update_fingerprints: _UpdateFingerprints = None,
+    junit: _Junit = None,
+    markdown: _Markdown = None,
+    update: _Update = None,
     quiet: Quiet = False,
 ) -> None:
-    """Re-run stored runs and show what changed; exit with status 3 if anything did.
+    """Compare fingerprints, then re-run stored runs, and show what changed; exit with status 3 if anything did.
+
+    A fingerprint is a short computation in float64, which gives the same numbers on every machine. With --against,
+    --results or --update, only runs are compared.
 
     Example: cpbench check --methods lora,dsc --junit check.xml
     """
     from rich.console import Console
 
-    from ..checks.verdicts import sentence, to_junit, to_markdown
-    from ..errors import BadInput, Regression
+    from ..checks.verdicts import fingerprint_sentence, sentence, to_junit, to_markdown
+    from ..errors import Regression
     from ..run.progress import watching
     from ..storage.baseline import baseline
-    from ..storage.store import writable
     from ..verbs.check import check as verb
     from .console import interruptible
 
-    for file in filter(None, (junit, markdown)):
-        if file.is_dir():
-            raise BadInput(f"{file} is a folder; name a file in it.")
-        writable(file.parent)
-    console = Console()
+    _check_files(junit, markdown)
+    console, alone = Console(), fast or update_fingerprints is not None
+    found, verdicts = list["Compared"](), list["Verdict"]()
     with interruptible(), watching(console, quiet=quiet) as view:
-        verdicts = verb(
-            methods,
-            suite,
-            against=against,
-            results=results,
-            seeds=seeds,
-            device=device,
-            jobs=jobs,
-            update=update,
-            on_event=view,
-        )
+        if alone or not (against or results or update):
+            found = _fingerprints(methods, fingerprints, jobs or 2, update_fingerprints, alone, view)
+        if not alone and not any(f.differences for f in found):
+            runs: dict[str, Any] = {
+                "against": against,
+                "results": results,
+                "seeds": seeds,
+                "device": device,
+                "update": update,
+            }
+            verdicts = verb(methods, suite, jobs=jobs or 1, on_event=view, **runs)
+    _print_fingerprints(console, found)
     _print(console, verdicts)
     for path, text in ((junit, to_junit), (markdown, to_markdown)):
         if path is not None:
-            path.write_text(text(verdicts))
-    changed = sum(bool(v.differences) for v in verdicts)
-    if update is not None:
-        console.print(f"Records in {against or baseline()} replaced: {changed} ({update}).", highlight=False)
-    elif changed:
+            path.write_text(text(verdicts, found), encoding="utf-8")
+    if update_fingerprints is not None or update is not None:
+        what = f"Records in {against or baseline()}" if update else "Fingerprints"
+        console.print(
+            f"{what} replaced: {_changed(found, verdicts)} ({update or update_fingerprints}).", highlight=False
+        )
+    elif any(f.differences for f in found):
+        raise Regression(f"{fingerprint_sentence(found)} If this is intended, give --update-fingerprints and a reason.")
+    elif _changed(found, verdicts):
         raise Regression(f"{sentence(verdicts)} If this is intended, give the reason with --update.")
+
+
+def _check_files(*files: Path | None) -> None:
+    """Raise BadInput for a file that cannot be written."""
+    from ..errors import BadInput
+    from ..storage.store import writable
+
+    for file in filter(None, files):
+        if file.is_dir():
+            raise BadInput(f"{file} is a folder; name a file in it.")
+        writable(file.parent)
+
+
+def _changed(found: Sequence[Compared], verdicts: Sequence[Verdict]) -> int:
+    """How many fingerprints and runs changed."""
+    return sum(bool(f.differences) for f in found) + sum(bool(v.differences) for v in verdicts)
+
+
+def _fingerprints(
+    methods: str, folder: Path | None, jobs: int, reason: str | None, alone: bool, view: View
+) -> list[Compared]:
+    """Compare fingerprints; before whole runs, a method of another package need not have one."""
+    from ..verbs import fingerprints as verb
+
+    names: str | list[str] = methods if alone or methods == "all" else verb.fingerprinted(methods, folder)
+    return verb.fingerprints(names, folder=folder, jobs=jobs, update=reason, on_event=view)
+
+
+def _print_fingerprints(console: Console, found: Sequence[Compared]) -> None:
+    """Print the first difference of each fingerprint that has any."""
+    from ..checks.verdicts import fingerprint_sentence, first_row
+    from .console import table
+
+    if not found:
+        return
+    rows = [(f, row) for f in found if (row := first_row(f)) is not None]
+    if rows:
+        shown = table("fingerprint", "first difference", "stored", "now", "relative", "differ")
+        for f, row in rows:
+            shown.add_row(*row, f"{len(f.differences)} of {f.quantities}")
+        console.print(shown)
+    console.print(fingerprint_sentence(found), highlight=False)
 
 
 def _print(console: Console, verdicts: Sequence[Verdict]) -> None:
     """Print a row per run, then the first few changes of each run."""
-    from ..checks.verdicts import allowed, how, sentence
+    from ..checks.verdicts import allowed, how, missed, name_of, sentence
     from ..wording import counted
     from .console import table
 
-    rows = table("run", "compared", "how", "changed")
+    if not verdicts:
+        return
+    rows = table("run", "compared", "how", "changes it misses", "changed")
     for v in verdicts:
         mark = f"[red]{len(v.differences)}[/]" if v.differences else "[green]0[/]"
-        rows.add_row(f"{v.run.method} (seed {v.run.seed})", str(v.compared), how(v), mark)
+        rows.add_row(name_of(v), str(v.compared), how(v), missed(v) or "none", mark)
     console.print(rows)
     if any(v.differences for v in verdicts):
         changed = table("run", "what", "stored", "now", "allowed")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -25,12 +24,12 @@ _PROMPTS = {
 }
 
 
-def suite_of(kind: str, **changes: Mapping[str, Any]) -> Suite:
+def suite_of(kind: str, **changes: dict[str, Any]) -> Suite:
     """The suite for a kind of model: three concepts, three updates each; two of both for all but the first kind."""
     n, large = 3 if kind == KINDS[0] else 2, kind == "toybox"
-    training = {"steps": n, "batch": 1 if large else 2, "pictures": 2 if kind == KINDS[0] else 1}
-    sampling = {"sampler": "dpm++", "steps": n, "guidance": 2.0, "batch": 4, "size": 64}
-    evaluation = {"per_prompt": 1, "references": 2, "distractors": 2, "profile": "toybox"}
+    training: dict[str, Any] = {"steps": n, "batch": 1 if large else 2, "pictures": 2 if kind == KINDS[0] else 1}
+    sampling: dict[str, Any] = {"sampler": "dpm++", "steps": n, "guidance": 2.0, "batch": 4, "size": 64}
+    evaluation: dict[str, Any] = {"per_prompt": 1, "references": 2, "distractors": 2, "profile": "toybox"}
     content = {
         "name": "fingerprint",
         "version": 1,

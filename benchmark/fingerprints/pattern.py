@@ -1,4 +1,4 @@
-"""A method and an extractor without rounding: what comes out shows how the benchmark puts tasks, seeds and scores together."""
+"""A method and an extractor without rounding: they show how the benchmark puts tasks, seeds and scores together."""
 
 from __future__ import annotations
 
@@ -75,7 +75,8 @@ def rough_pictures(prompts: Sequence[str], seeds: Sequence[int], params: object 
 
 def _rough(prompt: str, seed: int) -> NDArray[np.int64]:
     noise = uniform((8, 8, 3), _seed([prompt, seed])) / np.sqrt(12) + 0.5
-    return np.round(noise * 255).astype(np.int64).repeat(8, 0).repeat(8, 1)
+    rough: NDArray[np.int64] = np.round(noise * 255).astype(np.int64).repeat(8, 0).repeat(8, 1)
+    return rough
 
 
 def _seed(what: list[Any]) -> int:

@@ -132,7 +132,7 @@ def _planners(usual: Planner) -> Iterator[tuple[str, Planner]]:
 
 def _suites(suite: Suite) -> Iterator[tuple[str, Planner]]:
     """One planner for each field of the suite that is changed alone."""
-    changes = {
+    changes: dict[str, dict[str, Any]] = {
         "training": {"steps": 9, "batch": 9, "pictures": 3},
         "sampling": {"sampler": "ddim", "steps": 9, "guidance": 3.0, "batch": 9},
         "evaluation": {"per_prompt": 3, "references": 3, "distractors": 1, "profile": "other"},

@@ -85,12 +85,14 @@ def _directions(n: int) -> Floats:
 
 def uniform(shape: Sequence[int], seed: int) -> Floats:
     """Fixed numbers in [-√3, √3), of variance 1, from a seed."""
-    return (2 * _bits(int(np.prod(shape)), seed) - 1).reshape(shape) * np.sqrt(3)
+    found: Floats = (2 * _bits(int(np.prod(shape)), seed) - 1).reshape(shape) * np.sqrt(3)
+    return found
 
 
 def normal(shape: Sequence[int], seed: int) -> Floats:
     """Fixed numbers that are nearly normal: sums of four of :func:`uniform`."""
-    return uniform((4, *shape), seed).sum(0) / 2
+    found: Floats = uniform((4, *shape), seed).sum(0) / 2
+    return found
 
 
 def _bits(n: int, seed: int) -> Floats:
