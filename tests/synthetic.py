@@ -65,11 +65,12 @@ def record(method="clora", r=FORGETS, *, n=8, status="ok", options=None, figures
         "device": "cpu",
         "dtype": "float32",
     }
+    taught = changes.get("order", ORDER)
     units = {f"draw/{i}/{j + 1}": f"d{i}{j + 1}" for i in range(4) for j in range(3) if not math.isnan(r[i][j])}
     content = {
         "schema": 1,
         "run": run | changes,
-        "scores": list(scores(r, n)) if status == "ok" else [],
+        "scores": [s | {"concept": taught[s["j"] - 1]} for s in scores(r, n)] if status == "ok" else [],
         "cost": [spent(task, figures) for task in (1, 2, 3)] if method != "base" else [],
         "environment": {},
         "units": units | {f"real/{name}": f"r-{name}" for name in ORDER},
