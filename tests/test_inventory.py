@@ -11,7 +11,7 @@ import pytest
 
 from conftest import status_of
 from cpbench.benchmark.plan.costs import costs
-from cpbench.benchmark.plan.planner import with_method
+from cpbench.benchmark.plan.units import with_method
 from cpbench.benchmark.records.reading import read_records
 from cpbench.benchmark.records.result import write_result
 from cpbench.benchmark.run.code import code_of_units

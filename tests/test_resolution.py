@@ -253,7 +253,7 @@ def test_a_plan_has_the_resolution_that_the_records_of_its_suite_suggest(tmp_pat
 
 
 def test_a_plan_of_too_few_runs_is_said_to_separate_nothing(tmp_path):
-    assert "too few" in next(foreseen(session(), grid(1, 1), tmp_path, None))
+    assert "too few" in next(foreseen(session(), grid(1, 1), tmp_path, 5.0))
 
 
 @pytest.mark.parametrize("other", [{"weights": "0" * 16}, {"name": "toybox-10"}])
@@ -267,10 +267,10 @@ def test_own_records_count_too(tmp_path):
     for seed in range(3):
         write_result(tmp_path, record("clora", FORGETS, seed=seed, **own))
         write_result(tmp_path, record("dsc", KEEPS, seed=seed, **own))
-    assert "not known" in next(foreseen(session(weights="0" * 16), grid(1, 3, 3), tmp_path, None)), "no spread"
+    assert "not known" in next(foreseen(session(weights="0" * 16), grid(1, 3, 3), tmp_path, 5.0)), "no spread"
     write_result(tmp_path, record("dsc", FORGETS, seed=2, **own))
-    said = list(foreseen(session(weights="0" * 16), grid(1, 3, 3), tmp_path, None))
-    assert said[0].startswith("Resolution of 3 tasks: 1 order × 3 seeds") and "2 methods" in said[1]
+    said = list(foreseen(session(weights="0" * 16), grid(1, 3, 3), tmp_path, 5.0))
+    assert said[0].startswith("Resolution of 3 tasks: 1 order × 3 seeds") and "2 methods" in said[-1]
 
 
 @pytest.mark.parametrize(

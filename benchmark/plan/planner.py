@@ -19,18 +19,12 @@ from typing import Any, TypeVar
 
 from ..hashing import digest
 from ..records.result import Run
-from ..scoring.classifier import PICTURES, ROUNDS, TRIALS
 from ..scoring.profiles import Profile
 from ..suite.concepts import content_hash, reference_hash
 from ..suite.spec import Concept, Suite
-from .units import Choice, Classify, Draw, Measure, PlannedCell, Real, RunPlan, Train
+from .units import Choice, Classify, Draw, Measure, PlannedCell, Real, RunPlan, Train, with_method
 
 _T = TypeVar("_T")
-
-
-def with_method(code: str, method: str) -> str:
-    """A digest of the code of units in which a method takes part: their own code, and that of the method."""
-    return digest([code, method])
 
 
 @dataclass(frozen=True)
@@ -226,7 +220,7 @@ class Planner:
 
         def make() -> Classify:
             who = [[c.name, c.noun, self._compared(c)] for c in among]
-            asked = [self.suite.prompts.train, self.suite.evaluation.references, PICTURES, ROUNDS, TRIALS]
+            asked = [self.suite.prompts.train, self.suite.evaluation.references]
             trained = method if state else None
             code = self._code("classify", trained)
             key = digest([code, "classify", self._model(state), who, *asked])

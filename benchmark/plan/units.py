@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ..hashing import digest
 from ..protocol import Method
 from ..records.result import Run
 from ..suite.concepts import label_of
@@ -202,6 +203,11 @@ class RunPlan:
         for cell in (x for x in self.cells if x.i == i):
             yield from (u for u in (cell.draw, cell.measure) if u is not None)
         yield from self.classified[i : i + 1]
+
+
+def with_method(code: str, method: str) -> str:
+    """A digest of the code of units in which a method takes part: their own code, and that of the method."""
+    return digest([code, method])
 
 
 def gather(plans: Iterable[RunPlan]) -> dict[str, Unit]:

@@ -98,7 +98,7 @@ def store_checks(on_unit: Callable[[], None], *, quick: bool) -> Iterator[Check]
 def _codes() -> set[str]:
     """The digests of all code that units may be of today."""
     from ...methods.registry import choose, method_names
-    from ..plan.planner import with_method
+    from ..plan.units import with_method
     from ..run.code import code_of_units
     from ..scoring.profiles import PROFILES
 

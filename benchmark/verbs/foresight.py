@@ -43,7 +43,7 @@ def check_wanted(wanted: float | None, *, dry_run: bool) -> None:
         raise BadInput(f"--resolution {wanted:g} computes nothing; use it with --dry-run.")
 
 
-def foreseen(session: Session, grid: Grid, out: Path, wanted: float | None) -> Iterator[str]:
+def foreseen(session: Session, grid: Grid, out: Path, wanted: float) -> Iterator[str]:
     """Sentences on what the runs of a grid will separate, and how many runs it takes to separate ``wanted`` %-points.
 
     They are estimates from records below ``out`` and from those that cpbench ships.
@@ -56,8 +56,7 @@ def foreseen(session: Session, grid: Grid, out: Path, wanted: float | None) -> I
             yield f"Resolution{of}: not known; no records of two methods on {name}{of} show how much runs vary."
             continue
         yield _planned(known[length], Design.planned(count, len(grid.seeds)), of)
-        if wanted is not None:
-            yield _needed(known[length], count, wanted, of)
+        yield _needed(known[length], count, wanted, of)
         yield _basis(known[length].noise, name)
 
 

@@ -58,9 +58,9 @@ def sweep(
     orders, or the orders themselves. lengths: how many concepts of each order to learn, all by default. protocol:
     ``final`` measures each concept before any task, after its own task and after the last; ``full`` after every task.
     backbone: ``toybox``, a folder in diffusers' layout or a hub id; the suite's own by default. settings: options of
-    methods, e.g. ``{"dsc.temperature": 0.05}``. dry_run: plan only; ``on_event`` receives the plan, and how
-    large a difference of average it will show, estimated from records. resolution: a difference in %-points; with
-    ``dry_run``, ``on_event`` receives the number of runs that show it. baseline: a method; its average is subtracted
+    methods, e.g. ``{"dsc.temperature": 0.05}``. dry_run: plan only; ``on_event`` receives the plan.
+    resolution: a difference of average in %-points; with ``dry_run``, ``on_event`` receives how many runs show it, and
+    what the planned ones show, both estimated from records. baseline: a method; its average is subtracted
     from that of the others in the column ``difference`` of the leaderboard.
 
     Raises BadInput before any work if an argument is not valid, FailedRun if runs failed, and TimeOver after
@@ -81,7 +81,7 @@ def sweep(
     planner = session.planner(protocol)
     announce_grid(session, grid, planner, placement, folder, on_event)
     if dry_run:
-        for sentence in foreseen(session, grid, folder, resolution):
+        for sentence in foreseen(session, grid, folder, resolution) if resolution is not None else ():
             on_event(Noted(sentence))
         return results_of([], baseline=baseline)
     deadline = begin + max_hours * 3600 if max_hours else math.inf
