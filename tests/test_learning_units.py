@@ -86,6 +86,9 @@ def test_asking_for_pictures_of_an_earlier_concept_is_refused_while_another_is_l
         def learn(self, task, watch):
             return {"seen": float(len(ask(suite, first)))} if task.number == 2 else {}
 
+        def generate(self, prompts, seeds):
+            raise NotImplementedError
+
         def save(self, folder):
             (folder / "empty").touch()
 
