@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import copy
+import math
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
+import torch
+from torch import nn
+
+from ..hashing import digest
 from ..models.backbone import Backbone
 from ..models.loading import load_backbone
 from ..plan.planner import Planner
 from ..scoring.profiles import PROFILES, Profile
 from ..suite.spec import Sampling, Suite
+from .quantities import normal
 
 KINDS = ("tiny", "tiny v", "toybox")
 """The kinds of models: random weights that predict ε, the same as v, and the shipped model."""
@@ -54,10 +61,25 @@ def model_of(kind: str, sampling: Sampling) -> Backbone:
 def _double(kind: str) -> Backbone:
     loaded = load_backbone(kind.split()[0], suite_of(kind).sampling)
     unet, text, vae = (copy.deepcopy(module).double() for module in (loaded.unet, loaded.text, loaded.vae))
+    if kind != "toybox":
+        _fill({"unet": unet, "text": text, "vae": vae})
     scheduler = loaded.scheduler
     if kind.endswith(" v"):
         scheduler = type(scheduler).from_config(scheduler.config, prediction_type="v_prediction")
     return replace(loaded, unet=unet, text=text, vae=vae, scheduler=scheduler)
+
+
+@torch.no_grad()
+def _fill(modules: Mapping[str, nn.Module]) -> None:
+    """Give every parameter values of our own: those that libraries draw depend on their versions."""
+    for part, module in modules.items():
+        for name, parameter in module.named_parameters():
+            drawn = torch.from_numpy(normal(parameter.shape, int(digest([part, name]), 16) % 2**31))
+            if parameter.ndim > 1:
+                drawn /= math.sqrt(parameter[0].numel())
+            else:
+                drawn = (1.0 if "norm" in name and name.endswith("weight") else 0.0) + 0.1 * drawn
+            parameter.copy_(drawn)
 
 
 def planner_of(suite: Suite, protocol: str = "final", profile: Profile = PROFILES["toybox"], **given: Any) -> Planner:
