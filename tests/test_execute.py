@@ -45,7 +45,7 @@ class Workers:
 
 def do(units, hands, deadline=math.inf):
     events = []
-    outcome = execute({u.key: u for u in units}, hands, events.append, deadline)
+    outcome = execute(hands, {u.key: u for u in units}, events.append, deadline)
     return outcome, [(e.unit.key, e.fate) for e in events]
 
 
@@ -118,7 +118,7 @@ def test_what_another_process_is_doing_is_put_off_and_the_others_go_first(clock)
 @pytest.mark.parametrize(("tries", "reports"), [(20, 0), (21, 1), (100, 1)])
 def test_after_ten_seconds_it_is_reported_once_which_process_a_unit_waits_for(tries, reports, clock):
     events = []
-    execute({"a": Unit("a")}, Workers(fates={"a": ["busy"] * tries}), events.append)
+    execute(Workers(fates={"a": ["busy"] * tries}), {"a": Unit("a")}, events.append)
     assert [e.who for e in events if isinstance(e, Awaited)] == ["a busy"] * reports
     assert len(clock.naps) == tries
 

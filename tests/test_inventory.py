@@ -18,15 +18,13 @@ from cpbench.benchmark.run.code import code_of_units
 from cpbench.benchmark.scoring.profiles import load_profile
 from cpbench.benchmark.storage.inventory import faults, remove, runs, take_inventory, unused
 from cpbench.benchmark.storage.store import Store, disk_bytes
+from cpbench.methods.registry import choose
 from synthetic import record
 
 
 def write(folder):
     (folder / "a.txt").write_text("hello")
     return {}
-
-
-from cpbench.methods.registry import choose
 
 
 @pytest.fixture

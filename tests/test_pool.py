@@ -37,7 +37,7 @@ def test_a_process_that_is_killed_costs_only_its_unit_which_is_done_in_a_new_one
             os.kill(worker.process.pid, signal.SIGKILL)
 
     with Pool(recipe, 2) as pool:
-        outcome = execute(units, pool, kill)
+        outcome = execute(pool, units, kill)
     assert killed and not outcome.errors and outcome.left == 0
     assert store.keys() == set(units)
 
@@ -58,7 +58,7 @@ def test_a_unit_whose_process_always_dies_fails_with_a_sentence_and_the_others_a
             kill(None)
 
     with Killing(recipe, 1) as pool:
-        outcome = execute(units, pool, kill)
+        outcome = execute(pool, units, kill)
     assert (
         f"its process ended {TRIES} times (signal SIGKILL); probably too little memory" in (outcome.errors[doomed.key])
     )

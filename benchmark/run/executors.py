@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from ..errors import BadInput
-from ..plan.units import Unit
 from .cluster import ray_executor
-from .events import Ended, OnEvent
 from .pool import Pool
-from .runner import Runner
 from .scheduler import Executor, execute
 from .session import Session
-from .worker import attempt
+from .worker import Here
 
 
 @dataclass(frozen=True)
@@ -52,27 +50,7 @@ def placed(placement: Placement, session: Session) -> Iterator[Executor]:
             with ray_executor(session.recipe, placement.address) as ray:
                 yield ray
         elif placement.here:
-            yield lambda units, on_event, deadline: execute(units, Here(session.runner), on_event, deadline)
+            yield partial(execute, Here(session.runner))
         else:
             with Pool(session.recipe, placement.jobs) as pool:
-                yield lambda units, on_event, deadline: execute(units, pool, on_event, deadline)
-
-
-class Here:
-    """Computes units in this process, one after another."""
-
-    def __init__(self, runner: Runner) -> None:
-        self.runner, self.ended = runner, list[Ended]()
-
-    def free(self) -> int:
-        """1, or 0 while an ended unit has not been collected."""
-        return 0 if self.ended else 1
-
-    def start(self, unit: Unit, on_event: OnEvent) -> None:
-        """Compute the unit before returning."""
-        self.ended.append(attempt(unit, self.runner, on_event))
-
-    def finished(self) -> Sequence[Ended]:
-        """The unit that was started."""
-        ended, self.ended = self.ended, []
-        return ended
+                yield partial(execute, pool)

@@ -48,12 +48,11 @@ class Runner:
             "needs": list(unit.needs),
             MADE_ON: dict(self.made_on),
         }
-
-        def write(folder: Path) -> dict[str, Any]:
-            begun()
-            return self._work(checked(unit, self.backbone.sampling.size), folder, watch)
-
-        return self.store.put(unit.key, inputs, write, wait=False)
+        with self.store.making(unit.key, inputs, wait=False) as made:
+            if made is not None:
+                begun()
+                made.measured = self._work(checked(unit, self.backbone.sampling.size), made.folder, watch)
+        return self.store.folder / unit.key
 
     def _work(self, unit: Unit, folder: Path, watch: Watch) -> dict[str, Any]:
         match unit:

@@ -49,7 +49,7 @@ class Outcome:
             self.errors[ended.unit.key] = ended.error
 
 
-def execute(units: Mapping[str, Unit], workers: Workers, on_event: OnEvent, deadline: float = math.inf) -> Outcome:
+def execute(workers: Workers, units: Mapping[str, Unit], on_event: OnEvent, deadline: float = math.inf) -> Outcome:
     """Compute all units; start none after ``deadline`` (``time.monotonic``). Raises what would fail every unit."""
     outcome, queue = Outcome(left=len(units)), _Queue(units)
     while queue.active():

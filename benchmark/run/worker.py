@@ -5,13 +5,13 @@ from __future__ import annotations
 import errno
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..errors import Busy, CpbenchError, Faulty, Lost
 from ..plan.units import Unit
 from .checked import told
-from .events import Ended, Fate, OnUnitEvent, Started, Ticked, UnitEvent
+from .events import Ended, Fate, OnEvent, OnUnitEvent, Started, Ticked, UnitEvent
 from .quiet import quiet_libraries
 from .runner import Runner
 from .session import Recipe
@@ -89,3 +89,23 @@ def _no_space(error: BaseException | None) -> bool:
     if isinstance(error, OSError):
         return error.errno in full
     return any(f"(os error {number})" in str(error) for number in full)
+
+
+class Here:
+    """Computes units in this process, one after another."""
+
+    def __init__(self, runner: Runner) -> None:
+        self.runner, self.ended = runner, list[Ended]()
+
+    def free(self) -> int:
+        """1, or 0 while an ended unit has not been collected."""
+        return 0 if self.ended else 1
+
+    def start(self, unit: Unit, on_event: OnEvent) -> None:
+        """Compute the unit before returning."""
+        self.ended.append(attempt(unit, self.runner, on_event))
+
+    def finished(self) -> Sequence[Ended]:
+        """The unit that was started."""
+        ended, self.ended = self.ended, []
+        return ended

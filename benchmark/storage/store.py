@@ -16,7 +16,8 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,14 @@ def writable(folder: Path, remedy: str = "choose another with --out") -> Path:
             raise
         raise BadInput(f"{folder} is not writable ({error.strerror}); {remedy}.") from None
     return folder
+
+
+@dataclass
+class Making:
+    """A unit under way: the folder for its files, and what was measured."""
+
+    folder: Path
+    measured: dict[str, Any] = field(default_factory=dict)
 
 
 class Store:
@@ -109,40 +118,51 @@ class Store:
     def put(
         self, key: str, inputs: dict[str, Any], write: Callable[[Path], dict[str, Any]], *, wait: bool = True
     ) -> Path:
-        """Compute a unit unless it is in the store: ``write`` fills a folder and returns what it measured.
+        """Compute a unit unless it is in the store: ``write`` fills a folder and returns what it measured."""
+        with self.making(key, inputs, wait=wait) as unit:
+            if unit is not None:
+                unit.measured = write(unit.folder)
+        return self.folder / key
+
+    @contextmanager
+    def making(self, key: str, inputs: dict[str, Any], *, wait: bool = True) -> Iterator[Making | None]:
+        """A folder for the files of a unit, which is finished at the end of the block; None if it is in the store.
 
         The folder is written under another name, synced and renamed, so that a process killed at any instant leaves
         nothing incomplete under the key. Each unit has one lock, which the system releases if its process dies. If
         another process holds it, this call waits, or raises Busy without ``wait``.
         """
-        try:
-            with FileLock(self.locks / key, timeout=-1 if wait else 0):
-                return self.find(key) or self._do(key, inputs, write)
-        except Timeout:
-            raise Busy(f"{owner(self.folder / f'{key}.partial')} is under way.") from None
-
-    def _do(self, key: str, inputs: dict[str, Any], write: Callable[[Path], dict[str, Any]]) -> Path:
         partial = self.folder / f"{key}.partial"
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir()
-        (partial / OWNER).write_text(json.dumps({"host": socket.gethostname(), "pid": os.getpid()} | inputs))
-        start = time.perf_counter()
-        try:
-            measured = write(partial)
-        except BaseException:
+        with ExitStack() as held:
+            try:
+                held.enter_context(FileLock(self.locks / key, timeout=-1 if wait else 0))
+            except Timeout:
+                raise Busy(f"{owner(partial)} is under way.") from None
+            if self.find(key) is not None:
+                yield None
+                return
             shutil.rmtree(partial, ignore_errors=True)
-            raise
-        seconds = time.perf_counter() - start
+            partial.mkdir()
+            (partial / OWNER).write_text(json.dumps({"host": socket.gethostname(), "pid": os.getpid()} | inputs))
+            unit, start = Making(partial), time.perf_counter()
+            try:
+                yield unit
+            except BaseException:
+                shutil.rmtree(partial, ignore_errors=True)
+                raise
+            self._finish(key, inputs, unit, time.perf_counter() - start)
+
+    def _finish(self, key: str, inputs: dict[str, Any], unit: Making, seconds: float) -> None:
+        partial = unit.folder
         (partial / OWNER).unlink()
         files = {str(f.relative_to(partial)): sha256(f) for f in sorted(partial.rglob("*")) if f.is_file()}
-        meta = {"key": key, "inputs": inputs, "seconds": seconds, "measured": measured, "sha256": files}
+        meta = {"key": key, "inputs": inputs, "seconds": seconds, "measured": unit.measured, "sha256": files}
         as_read = json.loads(json.dumps(meta))
         (partial / RECORD).write_text(json.dumps(as_read | {_OWN: digest(as_read)}, indent=1))
         _sync(partial)
         partial.replace(self.folder / key)
         _flush(self.folder)
         shutil.rmtree(self.scratch(key), ignore_errors=True)
-        return self.folder / key
 
     def scratch(self, key: str) -> Path:
         """The folder for checkpoints of a unit under way; it is removed when the unit is finished."""
