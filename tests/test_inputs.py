@@ -12,7 +12,7 @@ from cpbench.benchmark.errors import BadInput, FailedRun
 from cpbench.benchmark.hashing import picture_hash
 from cpbench.benchmark.plan.planner import Planner
 from cpbench.benchmark.plan.units import Classify, Measure, Real, gather
-from cpbench.benchmark.run import session
+from cpbench.benchmark.run import features
 from cpbench.benchmark.scoring import metrics as cells
 from cpbench.benchmark.scoring.metrics import Cell, Metric, rows
 from cpbench.benchmark.scoring.profiles import load_profile
@@ -150,7 +150,7 @@ def test_what_is_not_a_number_is_an_error_and_not_a_row_less(monkeypatch, value)
 
 
 def test_features_of_real_pictures_are_computed_once_whatever_run_or_method_asks(tmp_path, suite_file, monkeypatch):
-    seen, load = [], session.load_extractor
+    seen, load = [], features.load_extractor
 
     def counting(name, device):
         found = load(name, device)
@@ -162,7 +162,7 @@ def test_features_of_real_pictures_are_computed_once_whatever_run_or_method_asks
         extract.key = found.key
         return extract
 
-    monkeypatch.setattr(session, "load_extractor", counting)
+    monkeypatch.setattr(features, "load_extractor", counting)
     for method in ("base", "lora"):
         assert status_of("run", "--methods", method, "--suite", suite_file, "--out", tmp_path / "out") == 0
         assert len(seen) == len(set(seen)) > 0

@@ -83,14 +83,8 @@ def check(
         if alone or not (against or results or update):
             found = _fingerprints(methods, fingerprints, jobs or 2, update_fingerprints, alone, view)
         if not alone and not any(f.differences for f in found):
-            runs: dict[str, Any] = {
-                "against": against,
-                "results": results,
-                "seeds": seeds,
-                "device": device,
-                "update": update,
-            }
-            verdicts = verb(methods, suite, jobs=jobs or 1, on_event=view, **runs)
+            runs: dict[str, Any] = {"against": against, "results": results, "seeds": seeds, "update": update}
+            verdicts = verb(methods, suite, device=device, jobs=jobs or 1, on_event=view, **runs)
     _print_fingerprints(console, found)
     _print(console, verdicts)
     for path, text in ((junit, to_junit), (markdown, to_markdown)):

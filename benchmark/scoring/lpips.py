@@ -24,8 +24,8 @@ ALEXNET = "alexnet-owt-7be5be79.pth"
 def lpips_diversity(pictures: Pictures, groups: ArrayLike, distance: Distance | None = None) -> Features:
     """Mean LPIPS distance of each picture (m, h, w, 3) to the others of its group, (m,); NaN for a group of one.
 
-    ``groups`` (m,) are labels. ``distance`` replaces LPIPS. Raises BadInput with a command to run if AlexNet's weights are missing, and Damaged if
-    they do not match.
+    ``groups`` (m,) are labels. ``distance`` replaces LPIPS. Raises BadInput with a command to run if AlexNet's weights
+    are missing, and Damaged if they do not match.
     """
     of, network = np.asarray(groups), distance or lpips_network()
     x = torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1

@@ -20,6 +20,7 @@ from ...reports.tables.notes import CERTAINTY, designed, points
 from ..errors import BadInput
 from ..plan.grid import Grid
 from ..records.reading import read_records, unheard
+from ..run.events import Noted, OnEvent
 from ..run.session import Session
 from ..storage.baseline import baseline
 from ..wording import counted
@@ -41,6 +42,12 @@ def check_wanted(wanted: float | None, *, dry_run: bool) -> None:
         raise BadInput(f"--resolution {wanted:g}: give a positive number of %-points, e.g. 5.")
     if not dry_run:
         raise BadInput(f"--resolution {wanted:g} computes nothing; use it with --dry-run.")
+
+
+def foresee(session: Session, grid: Grid, out: Path, wanted: float | None, on_event: OnEvent) -> None:
+    """Report what :func:`foreseen` estimates, if a resolution is wanted: reading all records takes a while."""
+    for sentence in foreseen(session, grid, out, wanted) if wanted is not None else ():
+        on_event(Noted(sentence))
 
 
 def foreseen(session: Session, grid: Grid, out: Path, wanted: float) -> Iterator[str]:

@@ -11,7 +11,7 @@ from ...methods.registry import choose, method_names
 from ...reports.results import Results
 from ..errors import BadInput, FailedRun, TimeOver, unknown
 from ..plan.grid import Grid, lengths_of, orders_of
-from ..run.events import Noted, OnEvent, ignored
+from ..run.events import OnEvent, ignored
 from ..run.executors import Placement
 from ..run.recorder import Work
 from ..run.session import Recipe, open_session
@@ -21,7 +21,7 @@ from ..storage.store import home, writable
 from ..suite.spec import Suite
 from ..wording import counted
 from .arguments import Names, Orders, Settings, at_least_one, joined, lengths_text, orders_text, settings_of, suite_of
-from .foresight import check_wanted, foreseen
+from .foresight import check_wanted, foresee
 from .results import results_of
 
 
@@ -50,39 +50,35 @@ def sweep(
 ) -> Results:
     """Run methods on a suite, write one record per run below ``out``, and return the results.
 
-    Work that several runs share is done once, and finished work is taken from the store: the same call continues a
-    sweep that was stopped. With ``jobs`` above 1, call it inside ``if __name__ == "__main__":``, since other processes
-    import the script.
+    Work that runs share is done once, and finished work is taken from the store: the same call continues a stopped
+    sweep. With ``jobs`` above 1, call it inside ``if __name__ == "__main__":``: other processes import the script.
 
     methods: names, or ``all``. suite: a name, the path of a YAML file, or a :class:`Suite`. orders: how many task
     orders, or the orders themselves. lengths: how many concepts of each order to learn, all by default. protocol:
     ``final`` measures each concept before any task, after its own task and after the last; ``full`` after every task.
     backbone: ``toybox``, a folder in diffusers' layout or a hub id; the suite's own by default. settings: options of
-    methods, e.g. ``{"dsc.temperature": 0.05}``. dry_run: plan only; ``on_event`` receives the plan.
-    resolution: a difference of average in %-points; with ``dry_run``, ``on_event`` receives how many runs show it, and
-    what the planned ones show, both estimated from records. baseline: a method; its average is subtracted
-    from that of the others in the column ``difference`` of the leaderboard.
+    methods, e.g. ``{"dsc.temperature": 0.05}``. dry_run: plan only; ``on_event`` receives the plan, and with
+    ``resolution`` how many runs show such a difference of average, in %-points. baseline: the method that the column
+    ``difference`` of the leaderboard starts from.
 
     Raises BadInput before any work if an argument is not valid, FailedRun if runs failed, and TimeOver after
     ``max_hours``; the records of finished runs are written in every case (:func:`cpbench.load_results`).
     """
     begin = time.monotonic()
     at_least_one(seeds=seeds, threads=threads)
-    _check_words(protocol, max_hours, baseline)
     check_wanted(resolution, dry_run=dry_run)
+    _check_words(protocol, max_hours, baseline)
     placement, chosen = Placement(executor, jobs, address), choose(joined(methods), settings_of(settings))
     spec, folder = suite_of(suite), Path(out)
-    taught = orders_of(spec, orders_text(orders)), lengths_of(spec, lengths_text(lengths))
-    grid = Grid(chosen, *taught, range(seeds))
-    profile, store = load_profile(spec.evaluation.profile), home().resolve()
-    recipe = Recipe(spec, store, profile, backbone or spec.backbone, device, dtype, threads)
+    grid = Grid(chosen, orders_of(spec, orders_text(orders)), lengths_of(spec, lengths_text(lengths)), range(seeds))
+    profile = load_profile(spec.evaluation.profile)
+    recipe = Recipe(spec, home().resolve(), profile, backbone or spec.backbone, device, dtype, threads)
     writable(folder)
     session = open_session(recipe, on_event)
     planner = session.planner(protocol)
     announce_grid(session, grid, planner, placement, folder, on_event)
     if dry_run:
-        for sentence in foreseen(session, grid, folder, resolution) if resolution is not None else ():
-            on_event(Noted(sentence))
+        foresee(session, grid, folder, resolution, on_event)
         return results_of([], baseline=baseline)
     deadline = begin + max_hours * 3600 if max_hours else math.inf
     work = carry_out(session, grid.waves(planner), placement, session.recorder(folder), on_event, deadline)
