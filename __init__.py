@@ -1,9 +1,9 @@
 """cpbench: a benchmark of continual personalization for text-to-image diffusion models.
 
-The verbs do everything that the commands do: :func:`sweep`, :func:`score`, :func:`check`, :func:`compare`,
-:func:`tune`, :func:`report`, :func:`validate`, :func:`load_results`, :func:`load_suite`, :func:`methods`. They return
-values, raise :class:`CpbenchError`, and print nothing. Public names are loaded when first used, so that importing the
-package costs nothing.
+The verbs do everything that the commands do: :func:`sweep`, :func:`score`, :func:`check`, :func:`fingerprints`,
+:func:`compare`, :func:`tune`, :func:`report`, :func:`validate`, :func:`load_results`, :func:`load_suite`,
+:func:`methods`. They return values, raise :class:`CpbenchError`, and print nothing. Public names are loaded when first
+used, so that importing the package costs nothing.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .benchmark.verbs.check import check as check
     from .benchmark.verbs.compare import compare as compare
     from .benchmark.verbs.conformance import conformance as conformance
+    from .benchmark.verbs.fingerprints import fingerprints as fingerprints
     from .benchmark.verbs.listing import methods as methods
     from .benchmark.verbs.report import report as report
     from .benchmark.verbs.results import load_results as load_results
@@ -46,6 +47,7 @@ _PUBLIC = {
     "tune": "benchmark.verbs.tune",
     "report": "benchmark.verbs.report",
     "conformance": "benchmark.verbs.conformance",
+    "fingerprints": "benchmark.verbs.fingerprints",
     "validate": "benchmark.verbs.validate",
     "load_results": "benchmark.verbs.results",
     "Results": "reports.results",

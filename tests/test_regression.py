@@ -13,8 +13,9 @@ from scipy.stats import t as student
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from conftest import status_of
-from cpbench.benchmark.checks.regression import FALSE_ALARM, judge, place_of, spread_of, summaries
+from cpbench.benchmark.checks.regression import FALSE_ALARM, POWER, SeedSpread, judge, place_of, spread_of, summaries
 from cpbench.benchmark.checks.verdicts import sentence, to_junit, to_markdown
+from cpbench.benchmark.fingerprints.stored import Compared, Difference
 from cpbench.benchmark.records.reading import read_records
 from cpbench.benchmark.run.environment import environment, set_threads
 from cpbench.benchmark.verbs.check import of_profile, plan_of
@@ -95,6 +96,48 @@ def test_where_all_seeds_are_alike_one_picture_may_still_be_taken_for_another():
     t = student.ppf(1 - FALSE_ALARM / 2 / 7, 2)
     allowed = spread_of(stored).allowed("identity, learned", place_of(stored[0].run), 3, 7)
     assert allowed == pytest.approx(t / pictures * np.sqrt(1 + 1 / 3))
+
+
+@pytest.mark.parametrize(("methods", "seeds", "comparisons"), [(24, 3, 300), (8, 5, 1), (50, 2, 20)])
+def test_a_change_as_large_as_the_resolution_is_found_in_four_of_five_checks(methods, seeds, comparisons):
+    """Stored seeds of several methods, and one more seed of the first of them, moved by the resolution or not."""
+    rng, found, alarms, n = np.random.default_rng(methods), 0, 0, 4000
+    for _ in range(n):
+        stored = rng.normal(5, 0.3, size=(methods, seeds))
+        pooled = float(np.sqrt(stored.var(axis=1, ddof=1).mean()))
+        spread = SeedSpread({"x": pooled}, {"x": methods * (seeds - 1)}, {}, {"x": 0.0})
+        asked = "x", ("lora", ()), seeds, comparisons
+        off = rng.normal(5, 0.3) - stored[0].mean()
+        found += abs(off + spread.resolution(*asked)) > spread.allowed(*asked)
+        alarms += abs(off) > spread.allowed(*asked)
+    assert found / n == pytest.approx(POWER, abs=0.04) and alarms / n < FALSE_ALARM * 1.5
+
+
+def test_the_sentence_tells_what_a_comparison_within_the_spread_would_miss_and_a_strict_one_misses_nothing():
+    stored = [run(s, seed=k) for k, s in enumerate((-0.01, 0.0, 0.01, 0.005, -0.005))]
+    (loose,) = judge(stored, [run(environment=THERE)])
+    size = 100 * loose.resolution["identity, at the end"]
+    assert 0 < size < 100 and loose.resolution["identity, at the end"] > 0.01
+    told = sentence([loose])
+    assert f"A change of {size:.3g} points in the average identity" in told and "80%" in told
+    assert "no change was found" in told and "nothing changed" not in told
+    assert f"below {size:.3g} points of identity" in to_markdown([loose])
+    assert "identity, at the end: a change below" in to_junit([loose])
+    (strict,) = judge(stored[:1], [stored[0]])
+    assert strict.resolution == {} and "nothing changed" in sentence([strict])
+    (blind,) = judge([run()], [run(9.0, environment=THERE)])
+    assert "a change of any size would be missed" in sentence([blind]) and "any: " in to_markdown([blind])
+
+
+def test_reports_for_ci_hold_fingerprints_too():
+    lost = Difference("tiny/task 2/learn/update 2/loss.clora", "0.5", "0.25", 0.5)
+    found = [Compared("clora", 10, (lost,), 1e-12), Compared("lora", 9, (), 2e-12)]
+    tree = ElementTree.fromstring(to_junit([], found).partition("\n")[2])
+    assert (tree.get("tests"), tree.get("failures")) == ("2", "1")
+    assert "loss.clora: 0.5 -> 0.25 (5.0e-01)" in tree.find("testcase/failure").text
+    text = to_markdown([], found)
+    assert "| clora | tiny/task 2/learn/update 2/loss.clora | 0.5 | 0.25 | 5.0e-01 | 1 |" in text
+    assert "1 of 2 fingerprints" in text and "2e-12" in to_markdown([], found[1:])
 
 
 @pytest.mark.parametrize("left", range(3))
