@@ -68,8 +68,11 @@ class Heard:
 
 
 def hear_model(backbone: Backbone, book: Book) -> None:
-    """Write down each new prompt as it is encoded, and latents and pixels of drawn pictures before they are rounded."""
-    embed, decoded, seen = backbone.embed, backbone.decoded, set[str]()
+    """Write down each new prompt as it is encoded, latents, pixels before they are rounded, and their mean after it.
+
+    Rounding may move a few pixels by one, which the mean does not show.
+    """
+    embed, decoded, decode, seen = backbone.embed, backbone.decoded, backbone.decode, set[str]()
 
     def heard_embed(prompts: Sequence[str], params: Params | None = None) -> Tensor:
         if fresh := [p for p in dict.fromkeys(prompts) if p not in seen]:
@@ -83,7 +86,12 @@ def hear_model(backbone: Backbone, book: Book) -> None:
         book.vector("pixels", pixels)
         return pixels
 
-    backbone.embed, backbone.decoded = heard_embed, heard_decoded  # type: ignore[method-assign]
+    def heard_decode(latents: Tensor) -> Pictures:
+        pictures = decode(latents)
+        book.numbers("brightness", float(pictures.mean()))
+        return pictures
+
+    backbone.embed, backbone.decoded, backbone.decode = heard_embed, heard_decoded, heard_decode  # type: ignore[method-assign]
 
 
 def _learn(learn: Callable[..., dict[str, float]], book: Book) -> Callable[..., dict[str, float]]:

@@ -31,8 +31,13 @@ def write_method(usual: Choice, short: Choice, book: Book) -> None:
     """Write down the options of a method (``usual``), and what it computes with few updates (``short``)."""
     write_options({k: v for k, v in usual.options.items() if k != "package"}, book)
     for kind in KINDS:
-        with book.at(kind), tempfile.TemporaryDirectory() as folder:
-            _run(short, kind, Path(folder), book)
+        write_run(short, kind, book)
+
+
+def write_run(choice: Choice, kind: str, book: Book) -> None:
+    """Write down what a method computes on one kind of model."""
+    with book.at(kind), tempfile.TemporaryDirectory() as folder:
+        _run(choice, kind, Path(folder), book)
 
 
 def _run(choice: Choice, kind: str, folder: Path, book: Book) -> None:

@@ -19,13 +19,14 @@ from ..fingerprints.stored import Compared, compared, read_fingerprint, write_fi
 from ..fingerprints.summaries import write_summaries
 from ..fingerprints.workers import Made, Write, made_by
 from ..records.history import digests_of, extended, read_history, shipped_fingerprints, write_history
-from ..run.code import code_of_units
+from ..run.code import DECIDING, code_of_units
 from ..run.events import OnEvent, Preparing, ignored
 from ..scoring.profiles import load_profile
 from ..sources import code_digest
 from ..wording import counted
 from .analysed import write_analysis
 from .arguments import Names, at_least_one, joined
+from .variants import write_variants
 
 OTHERS: Mapping[str, Callable[[Book], None]] = {
     "sampling": write_sampling,
@@ -35,6 +36,7 @@ OTHERS: Mapping[str, Callable[[Book], None]] = {
     "analysis": write_analysis,
     "plan": write_plan,
     "suites": write_suites,
+    "variants": write_variants,
 }
 """What is fingerprinted besides the methods, by name."""
 SHORT = {"dsc.iterations": 2, "dsc.batch": 2, "ziplora.iterations": 2, "ewc.passes": 1, "merge.captions": 8}
@@ -45,6 +47,7 @@ _SOURCES = {
     "plan": (f"{_PACKAGE}.benchmark.plan.planner", f"{_PACKAGE}.benchmark.plan.grid"),
     "summaries": (f"{_PACKAGE}.benchmark.records.continual",),
     "analysis": (f"{_PACKAGE}.reports.analysis.summaries", f"{_PACKAGE}.reports.analysis.paired"),
+    "variants": (f"{_PACKAGE}.methods.build", *DECIDING["train"], *DECIDING["draw"], *DECIDING["classify"]),
 }
 
 
