@@ -36,7 +36,6 @@ KERNELS: tuple[dict[str, str], ...] = (
     {"ATEN_CPU_CAPABILITY": "default", "OPENBLAS_CORETYPE": "Sandybridge"},
 )
 """Kernels of torch (ATen, MKL, oneDNN) and of numpy (OpenBLAS)."""
-THREADS = (1, 2)
 VARIED = {name for kernels in KERNELS for name in kernels}
 CHILD = """
 import json, sys
@@ -155,13 +154,13 @@ def _numbers(found: list) -> dict:
     return {"first": first, "differing": len(differing), "largest": largest, "where": where}
 
 
-def places(pythons: Sequence[str]) -> Iterator[Place]:
-    """All combinations of a Python, kernels and threads, again and again; neighbours differ in all three."""
+def places(pythons: Sequence[str], threads: Sequence[int]) -> Iterator[Place]:
+    """All combinations of a Python, kernels and threads, again and again; neighbours differ in Python or kernels."""
     versions = {p: _torch(p) for p in pythons}
     for k in itertools.count():
         python = pythons[k % len(pythons)]
         kernels = KERNELS[(k // len(pythons)) % len(KERNELS)]
-        yield Place(python, versions[python], kernels, THREADS[(k // len(pythons) // len(KERNELS)) % len(THREADS)])
+        yield Place(python, versions[python], kernels, threads[(k // len(pythons) // len(KERNELS)) % len(threads)])
 
 
 def _torch(python: str) -> str:
@@ -170,7 +169,7 @@ def _torch(python: str) -> str:
 
 
 def campaign(
-    planted: Sequence[Regression], clean: int, pythons: Sequence[str], seen: Sequence[Outcome], *, restrict: bool
+    planted: Sequence[Regression], clean: int, where: Iterator[Place], seen: Sequence[Outcome], *, restrict: bool
 ) -> Iterator[Outcome]:
     """Checks with each regression, and without any in between, each at the next place; without those already seen."""
     done = {o.planted for o in seen if o.planted}
@@ -180,7 +179,7 @@ def campaign(
         left.insert((k + 1) * (whole + none) // none - 1, None)
     with tempfile.TemporaryDirectory() as folder:
         copy = Copy(Path(folder))
-        for one, place in zip(left, itertools.islice(places(pythons), len(seen), None), strict=False):
+        for one, place in zip(left, itertools.islice(where, len(seen), None), strict=False):
             yield copy.check(place, one, [one.seen_in] if one and restrict else ())
 
 
@@ -227,7 +226,9 @@ def main() -> int:
     )
     parser.add_argument("--out", type=Path, help="a file of outcomes, one JSON object per line, which is continued")
     parser.add_argument("--restrict", action="store_true", help="compute one fingerprint per regression only")
+    parser.add_argument("--threads", default="1,2", help="numbers of threads; several are slow on a busy machine")
     asked = parser.parse_args()
+    where = places([sys.executable, *asked.python], [int(n) for n in asked.threads.split(",")])
     seen = []
     if asked.out and asked.out.exists():
         seen = [Outcome(**json.loads(line)) for line in asked.out.read_text().splitlines()]
@@ -235,7 +236,7 @@ def main() -> int:
     if lost := set(names) - {r.name for r in PLANTED}:
         parser.error(f"no regression {', '.join(sorted(lost))}")
     chosen = [r for r in PLANTED if r.name in names]
-    for o in campaign(chosen, asked.clean, [sys.executable, *asked.python], seen, restrict=asked.restrict):
+    for o in campaign(chosen, asked.clean, where, seen, restrict=asked.restrict):
         seen.append(o)
         if asked.out:
             with asked.out.open("a") as file:

@@ -146,7 +146,7 @@ CONSOLIDATING = (
         "self.options.decay * self.fisher.get(n, torch.zeros_like(v)) + v for n, v",
         "self.options.decay * (self.fisher.get(n, torch.zeros_like(v)) + v) for n, v",
         "γ of EWC decays the new information too; the same numbers with the default γ = 1",
-        "ewc",
+        "variants",
     ),
     Regression(
         "ewc-unscaled-sum",
@@ -224,7 +224,7 @@ CONSOLIDATING = (
         adapter.reset(task.seed)
 """,
         "the orthogonal start of an adapter is drawn over",
-        "lora-merge",
+        "variants",
     ),
     Regression(
         "replay-newest-only",
