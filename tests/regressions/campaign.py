@@ -62,8 +62,7 @@ def some(items, jobs):
 verb.fingerprints = heard
 if only:
     verb.made_by = some
-if threads > 1:  # in this process: those that it starts have one thread each
-    several(threads)
+several(threads)  # of this process: those that it starts have one thread each
 main(["check", "--fast", "--jobs", "1" if threads > 1 else "2", "--quiet"])
 """
 """The command itself, with its numbers written to a file besides."""

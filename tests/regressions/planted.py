@@ -494,7 +494,7 @@ BOOKKEEPING = (
         'if v != ""} for section',
         "if v} for section",
         "options of value 0 or false are missing in keys and records: stale units are found for them",
-        "plan",
+        "ewc",
     ),
     Regression(
         "key-forgets-sampling",
