@@ -122,6 +122,7 @@ def described(kinds):
     return "; ".join(f"{' '.join(who)}: {what}" for what, who in groups.items() if what)
 
 
+@pytest.mark.slow
 def test_no_code_runs_in_a_unit_that_is_not_in_its_digest(suite, tmp_path, monkeypatch):
     """The functions that are called while units of each kind are computed are of modules that their digests cover."""
     recipe = Recipe(suite, tmp_path / "home", load_profile("toybox"), "tiny")

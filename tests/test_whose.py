@@ -245,6 +245,7 @@ def broken(*_, **__):
     raise RuntimeError("no such number")
 
 
+@pytest.mark.slow
 def test_in_a_checkout_no_command_changes_what_git_holds(checkout, monkeypatch, capsys):
     monkeypatch.setitem(metrics.METRICS, "broken", replace(metrics.METRICS["mmd"], name="broken", of=broken))
     suite = "--suite", "tiny.yaml"
