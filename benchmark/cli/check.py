@@ -129,6 +129,8 @@ def _fingerprints(
 
 def _print_fingerprints(console: Console, found: Sequence[Compared]) -> None:
     """Print the first difference of each fingerprint that has any."""
+    from rich.console import Console
+
     from ..checks.verdicts import fingerprint_sentence, first_row
     from .console import table
 
@@ -139,7 +141,8 @@ def _print_fingerprints(console: Console, found: Sequence[Compared]) -> None:
         shown = table("fingerprint", "first difference", "stored", "now", "relative", "differ")
         for f, row in rows:
             shown.add_row(*row, f"{len(f.differences)} of {f.quantities}")
-        console.print(shown)
+        # A file does not wrap.
+        (console if console.is_terminal else Console(width=200)).print(shown)
     console.print(fingerprint_sentence(found), highlight=False)
 
 

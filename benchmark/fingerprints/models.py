@@ -18,6 +18,7 @@ from ..models.loading import load_backbone
 from ..plan.planner import Planner
 from ..scoring.profiles import PROFILES, Profile
 from ..suite.spec import Sampling, Suite
+from .exact import Times, exact_schedule
 from .quantities import normal
 
 KINDS = ("tiny", "tiny v", "toybox")
@@ -61,11 +62,13 @@ def model_of(kind: str, sampling: Sampling) -> Backbone:
 def _double(kind: str) -> Backbone:
     loaded = load_backbone(kind.split()[0], suite_of(kind).sampling)
     unet, text, vae = (copy.deepcopy(module).double() for module in (loaded.unet, loaded.text, loaded.vae))
+    unet.time_proj = Times(unet.time_proj)
     if kind != "toybox":
         _fill({"unet": unet, "text": text, "vae": vae})
-    scheduler = loaded.scheduler
+    scheduler = copy.deepcopy(loaded.scheduler)
     if kind.endswith(" v"):
         scheduler = type(scheduler).from_config(scheduler.config, prediction_type="v_prediction")
+    exact_schedule(scheduler)
     return replace(loaded, unet=unet, text=text, vae=vae, scheduler=scheduler)
 
 

@@ -16,6 +16,7 @@ from ..errors import CpbenchError, FailedRun
 from ..run.environment import set_threads
 from ..run.quiet import quiet_libraries
 from ..run.signals import deaf, uninterrupted
+from .exact import exact_noise
 from .quantities import Book, Quantity
 
 Write = Callable[[Book], None]
@@ -35,7 +36,7 @@ def made(name: str, write: Write) -> Made:
     """Compute one fingerprint in this process, with the threads that it has."""
     begun, book = time.perf_counter(), Book()
     try:
-        with quiet_libraries():
+        with quiet_libraries(), exact_noise():
             write(book)
     except CpbenchError as error:
         return Made(name, book.quantities, time.perf_counter() - begun, str(error))
