@@ -9,8 +9,13 @@ from cpbench.benchmark.records.history import (
     extended,
     line_of,
     read_history,
+    shipped_fingerprints,
     write_history,
 )
+from cpbench.benchmark.records.reading import read_records
+from cpbench.benchmark.verbs.fingerprints import OTHERS, digest_today
+from cpbench.methods.catalogue import CATALOGUE
+from cpbench.methods.registry import choose
 from cpbench.reports.analysis import comparability, origin
 from cpbench.reports.analysis.board import boards
 from cpbench.reports.analysis.comparability import EQUAL_CODE, OTHER_CODE, unequal
@@ -95,3 +100,22 @@ def test_a_history_grows_on_its_newest_line_unless_numbers_changed(tmp_path):
 
 def test_every_shared_name_has_a_digest():
     assert set(digests_of("dsc", CODE, None)) == {"dsc", *SHARED} == set(digests_of("dsc", {}, "abc"))
+
+
+def test_the_shipped_history_ends_with_the_code_of_today():
+    """Else records of today's code would count as never compared; see CONTRIBUTING.md for what to do."""
+    history = read_history(shipped_fingerprints())
+    methods = {name: choose(name, {})[0] for name in CATALOGUE}
+    names = {*methods, *OTHERS, "learning"}
+    assert names <= set(history)
+    old = {n for n in names if digest_today(n, methods.get(n)) not in history[n][-1]}
+    assert not old, "run: cpbench check --fast --update-fingerprints 'why'"
+
+
+def test_the_shipped_records_are_of_the_newest_line():
+    """They were made at one commit, whose numbers were found again to the last bit."""
+    history = read_history(shipped_fingerprints())
+    folder = shipped_fingerprints().parent
+    for _, result in read_records(folder, on_fault=pytest.fail):
+        found = digests_of(result.run.method, result.code, result.environment.get("commit"))
+        assert {n for n, code in found.items() if code not in history[n][-1]} == set(), result.run.id
