@@ -68,11 +68,12 @@ class Heard:
 
 
 def hear_model(backbone: Backbone, book: Book) -> None:
-    """Write down each new prompt as it is encoded, latents, pixels before they are rounded, and their mean after it.
+    """Write down each new prompt as it is encoded, latents, pixels before they are rounded, and how far they then move.
 
-    Rounding may move a few pixels by one, which the mean does not show.
+    A pixel halfway between two grey levels may go either way, but equally far; beside 1, its way is judged in levels.
     """
     embed, decoded, decode, seen = backbone.embed, backbone.decoded, backbone.decode, set[str]()
+    last: list[NDArray[np.float64]] = []
 
     def heard_embed(prompts: Sequence[str], params: Params | None = None) -> Tensor:
         if fresh := [p for p in dict.fromkeys(prompts) if p not in seen]:
@@ -84,11 +85,12 @@ def hear_model(backbone: Backbone, book: Book) -> None:
         pixels = decoded(latents)
         book.vector("latents", latents)
         book.vector("pixels", pixels)
+        last[:] = [pixels.permute(0, 2, 3, 1).double().numpy()]
         return pixels
 
     def heard_decode(latents: Tensor) -> Pictures:
         pictures = decode(latents)
-        book.numbers("brightness", float(pictures.mean()))
+        book.numbers("rounded by", float(np.abs(pictures - last.pop()).mean()), 1.0)
         return pictures
 
     backbone.embed, backbone.decoded, backbone.decode = heard_embed, heard_decoded, heard_decode  # type: ignore[method-assign]
