@@ -30,7 +30,7 @@ def scores(r, n):
         yield row("identity", i, j, v + half, prompt=1, n=n // 2)
         yield row("mmd", i, j, (1 - v) / 100, n=n)
         yield row("kid", i, j, (1 - v) / 50, n=n)
-    for j, v in ((1, 1.0), (2, 0.9), (3, 0.95)):
+    for j, v in ((1, 1.0), (2, 0.9), (3, 0.95))[: len(r) - 1]:
         yield row("identity", 0, j, v, source="real", n=n)
         yield row("mmd", 0, j, 0.001, source="real", n=n)
 
@@ -66,12 +66,13 @@ def record(method="clora", r=FORGETS, *, n=8, status="ok", options=None, figures
         "dtype": "float32",
     }
     taught = changes.get("order", ORDER)
-    units = {f"draw/{i}/{j + 1}": f"d{i}{j + 1}" for i in range(4) for j in range(3) if not math.isnan(r[i][j])}
+    r = [row[: len(taught)] for row in r[: len(taught) + 1]]
+    units = {f"draw/{i}/{j + 1}": f"d{i}{j + 1}" for i, x in enumerate(r) for j, v in enumerate(x) if not math.isnan(v)}
     content = {
         "schema": 1,
         "run": run | changes,
         "scores": [s | {"concept": taught[s["j"] - 1]} for s in scores(r, n)] if status == "ok" else [],
-        "cost": [spent(task, figures) for task in (1, 2, 3)] if method != "base" else [],
+        "cost": [spent(task, figures) for task in range(1, len(taught) + 1)] if method != "base" else [],
         "environment": {},
         "units": units | {f"real/{name}": f"r-{name}" for name in ORDER},
         "status": status,
