@@ -258,7 +258,7 @@ def test_a_truncated_record_is_set_aside_and_written_again(tmp_path, suite_file,
     whole = timeless_records(tmp_path / "out")
     path.write_bytes(path.read_bytes()[:100])
     assert status_of(*arguments) == 0
-    assert "Invalid JSON" in (out := capsys.readouterr().out) and "set aside as" in out and path.stem in out
+    assert "not JSON that ends" in (out := capsys.readouterr().out) and "set aside as" in out and path.stem in out
     assert timeless_records(tmp_path / "out") == whole
     assert path.with_suffix(".damaged").exists()
 
