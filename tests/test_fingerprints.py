@@ -108,9 +108,9 @@ def test_guidance_that_begins_a_step_late_is_found_in_sampling_where_steps_and_g
 def test_a_biased_kid_is_found_by_the_name_of_the_metric(monkeypatch):
     stored = usual("metrics")
     biased = functional._squared_discrepancy
-    monkeypatch.setattr(functional, "_squared_discrepancy", lambda x, y, degree: biased(x, y, degree) * (1 + 1e-4))
+    monkeypatch.setattr(functional, "_squared_discrepancy", lambda x, y, degree: biased(x, y, degree) * (1 + 1e-3))
     found = compared("metrics", stored, made("metrics", write_metrics).quantities)
-    assert found.first.quantity == "toybox/concept/mmd/value" and found.first.relative == pytest.approx(1e-4, rel=0.01)
+    assert found.first.quantity == "toybox/concept/mmd/value" and found.first.relative == pytest.approx(1e-3, rel=0.01)
 
 
 def test_a_plan_that_forgets_an_input_is_found_by_that_input(monkeypatch):
@@ -174,7 +174,7 @@ def test_the_first_difference_is_the_first_in_the_computation_also_where_a_quant
     stored = {"a": [1.0], "b": [2.0], "c": [3.0, 1e-9], "d": "x"}
     assert compared("n", stored, dict(stored)).differences == ()
     assert compared("n", stored, stored | {"c": [3.0, 1e-6]}).first is None, "relative to the whole vector"
-    assert compared("n", stored, stored | {"c": [3.0, 1e-4]}).first.quantity == "c"
+    assert compared("n", stored, stored | {"c": [3.0, 1e-2]}).first.quantity == "c"
     lost = {k: v for k, v in stored.items() if k != "b"} | {"d": "y"}
     assert [d.quantity for d in compared("n", stored, lost).differences] == ["b", "d"]
     more = {"a": [1.0], "new": [0.0], **stored}

@@ -79,7 +79,7 @@ def fingerprints(
 ) -> list[Compared]:
     """Compute short runs in float64 and compare every number with the stored one, in the order of computation.
 
-    They agree on all machines: a relative difference above 1e-5 means that the code computes something else. methods:
+    They agree on all machines: a relative difference above 1e-4 means that the code computes something else. methods:
     names, ``all`` for the catalogue, or empty; models, metrics, summaries, suites and plans are always compared.
     folder: that of the fingerprints of other methods, by default those that cpbench ships. jobs: processes. update: a
     reason; what was computed then replaces what is stored.
