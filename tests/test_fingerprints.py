@@ -55,6 +55,7 @@ def usual(name):
     return of_method(name) if name in ("lora", "clora", "lwf") else made(name, verb.OTHERS[name]).quantities
 
 
+@pytest.mark.slow
 def test_a_fingerprint_is_the_same_to_the_bit_twice_and_within_rounding_with_two_threads():
     assert of_method("clora") == usual("clora")
     torch.set_num_threads(2)
@@ -137,6 +138,7 @@ def test_code_that_fails_is_a_difference_and_says_where(monkeypatch):
     assert "ZeroDivisionError" in failed.error and "'diversity'" in failed.error
 
 
+@pytest.mark.slow
 def test_processes_give_what_this_one_gives():
     items = [("summaries", write_summaries), ("plan", write_plan)]
     found = {one.name: one.quantities for one in made_by(items, 2)}
