@@ -10,7 +10,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from cpbench.benchmark.errors import Damaged
+from cpbench.benchmark.errors import BadInput, Damaged
 from cpbench.benchmark.storage.baseline import baseline, unpacked
 
 ROOT = Path(__file__).parent.parent
@@ -133,3 +133,14 @@ def test_the_wheel_alone_reports_and_lists_the_shipped_runs(wheel, tmp_path):
     cpbench("report", "--only", "tables")
     made = (tmp_path / "empty" / "report" / "leaderboard.md").read_text()
     assert made == (ROOT / "docs" / "leaderboard" / "leaderboard.md").read_text()
+
+
+def test_what_an_installed_package_ships_is_never_replaced(monkeypatch):
+    from cpbench.benchmark.verbs import check, fingerprints
+
+    for module in (check, fingerprints):
+        monkeypatch.setattr(module, "packed", lambda: True)
+    with pytest.raises(BadInput, match="--against"):
+        check.check("lora", update="a reason")
+    with pytest.raises(BadInput, match="a folder of your own"):
+        fingerprints.fingerprints("lora", update="a reason")

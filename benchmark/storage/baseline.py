@@ -26,7 +26,7 @@ def baseline() -> Path:
     An archive is unpacked below :func:`.store.home` when it is first needed, and again where files are missing. Raises
     Damaged if the package has no records or a damaged archive, and BadInput if the folder cannot be written.
     """
-    if (_RESULTS / ARCHIVE).is_file():
+    if packed():
         return unpacked(_RESULTS / ARCHIVE, home())
     if not _RESULTS.is_dir():
         raise Damaged(f"{_RESULTS} is missing; {_REMEDY}.")
@@ -35,8 +35,12 @@ def baseline() -> Path:
 
 def is_baseline(folder: Path) -> bool:
     """Whether a folder is that of the shipped records; nothing is unpacked."""
-    archive = _RESULTS / ARCHIVE
-    return folder.resolve() == (_place(archive, home()) if archive.is_file() else _RESULTS).resolve()
+    return folder.resolve() == (_place(_RESULTS / ARCHIVE, home()) if packed() else _RESULTS).resolve()
+
+
+def packed() -> bool:
+    """Whether the shipped records are in an archive: then they, and the fingerprints, are never replaced."""
+    return (_RESULTS / ARCHIVE).is_file()
 
 
 def _place(archive: Path, below: Path) -> Path:

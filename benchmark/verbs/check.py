@@ -27,7 +27,7 @@ from ..run.executors import Placement
 from ..run.session import Recipe, Session, open_session
 from ..run.sweep import run_plans
 from ..scoring.profiles import load_profile
-from ..storage.baseline import baseline
+from ..storage.baseline import baseline, is_baseline, packed
 from ..storage.store import Store, home, writable
 from ..suite.spec import Suite
 from ..wording import counted
@@ -73,6 +73,8 @@ def check(
     Raises BadInput if nothing is stored. It does not raise for a difference: see :attr:`Verdict.differences`.
     """
     stored_in = Path(against) if against is not None else baseline()
+    if update is not None and packed() and is_baseline(stored_in):
+        raise BadInput("--update: the records that cpbench ships stay as they are; name your own with --against.")
     asked = _Asked(suite_of(suite), stored_in, device, jobs, on_event)
     pool = _pool(asked)
     stored = _stored(joined(methods), asked, pool)

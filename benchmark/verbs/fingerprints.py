@@ -23,6 +23,7 @@ from ..run.code import DECIDING, code_of_units
 from ..run.events import OnEvent, Preparing, ignored
 from ..scoring.profiles import load_profile
 from ..sources import code_digest
+from ..storage.baseline import packed
 from ..wording import counted
 from .analysed import write_analysis
 from .arguments import Names, at_least_one, joined
@@ -89,6 +90,8 @@ def fingerprints(
     """
     at_least_one(jobs=jobs)
     own = Path(folder) if folder is not None else None
+    if update is not None and own is None and packed():
+        raise BadInput("--update-fingerprints: those that cpbench ships stay as they are; name a folder of your own.")
     names = joined(methods)
     asked = _Asked({c.name: c for c in choose(names, {})} if names else {}, own)
     stored = {name: read_fingerprint(asked.folder(name), name) for name in asked.names}
