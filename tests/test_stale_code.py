@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from rich.table import Table
 
 from conftest import write_suite
 from cpbench.benchmark import sources
+from cpbench.benchmark.errors import FailedRun
 from cpbench.benchmark.plan.planner import Planner
 from cpbench.benchmark.plan.units import kind_of
 from cpbench.benchmark.protocol import unwatched
@@ -193,3 +195,18 @@ def test_a_changed_penalty_is_learned_again_by_the_same_command_and_nothing_else
     made = [p.read_text() for p in (tmp_path / "home" / "units").glob("*/unit.json")]
     assert sum('"method": "clora"' in text for text in made) == 4, "two tasks by each code"
     assert sum('"method": "lora"' in text for text in made) == 2
+
+
+def test_a_process_with_other_code_than_the_plan_computes_nothing(suite, tmp_path):
+    """As on another node of a cluster, or in a process that was started after an edit."""
+    session = open_session(Recipe(suite, tmp_path / "home", load_profile("toybox"), "tiny"), lambda event: None)
+    (lora,) = choose("lora", {})
+    plan = session.planner("final").run(lora, (0, 1), 0)
+    for kind in ("train", "draw", "real"):
+        other = replace(session.runner, code={**session.runner.code, kind: "other"})
+        unit = next(u for u in plan.units() if kind_of(u)[0].lower() == kind)
+        with pytest.raises(FailedRun, match="planned by other code"):
+            other.do(unit, unwatched)
+        assert session.store.find(unit.key) is None
+    session.runner.do(plan.trains[0], unwatched)
+    assert session.store.find(plan.trains[0].key) is not None

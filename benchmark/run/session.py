@@ -64,7 +64,8 @@ class Recipe:
         _check_prompts(self.suite, model)
         scorer, keys = open_scorer(self.suite, self.profile, model, self.home / "features", code_of_features())
         store = Store(self.home / "units", warn)
-        runner = Runner(self.suite, store, model, scorer, numerics(stamp := environment(device)))
+        stamp = environment(device)
+        runner = Runner(self.suite, store, model, scorer, numerics(stamp), code_of_units(self.profile))
         return Session(self, runner, keys, device, stamp, warn)
 
 
