@@ -218,6 +218,8 @@ def campaign(folder: Path, seed: int, kills: int, stops: int, show: Callable[[ob
             return c.faults
     else:
         return [f"too few disturbances in {3 * (kills + stops)} strikes: {dict(c.done)}, resumed: {c.resumed()}"]
+    if not list((folder / "audit").glob("*.begun")):
+        return ["no process noted a unit: fault_child.py no longer wraps what makes units"]
     c.two_at_once(seeds + 1)
     for kind in harms:  # again, now that there are records
         c.harm(kind)

@@ -13,7 +13,7 @@ from cpbench.benchmark.storage import store
 
 AUDIT = Path(os.environ.setdefault("CPBENCH_AUDIT", sys.argv[1] if len(sys.argv) > 1 else ""))
 checkpoint.EVERY, checkpoint.SHARE = 0.1, 1e9  # its tasks are short; which checkpoints they go on from is noted
-putting, loading = store.Store.put, checkpoint.Checkpoints.load
+making, loading = store.Store.making, checkpoint.Checkpoints.load
 
 
 def alive(pid):
@@ -24,10 +24,13 @@ def alive(pid):
     return state not in "ZX"
 
 
-def audited(self, key, inputs, write, *, wait=True):
-    mark = AUDIT / f"{key}.doing"
-
-    def marked(folder):
+@contextmanager
+def audited(self, key, inputs, *, wait=True):
+    with making(self, key, inputs, wait=wait) as unit:
+        if unit is None:
+            yield None
+            return
+        mark = AUDIT / f"{key}.doing"
         try:
             before = int(mark.read_text())
         except (OSError, ValueError):
@@ -37,11 +40,9 @@ def audited(self, key, inputs, write, *, wait=True):
         mark.write_text(str(os.getpid()))
         mark.with_suffix(".begun").touch()
         try:
-            return write(folder)
+            yield unit
         finally:
             mark.unlink(missing_ok=True)
-
-    return putting(self, key, inputs, marked, wait=wait)
 
 
 def noted(self, phase):
@@ -52,7 +53,7 @@ def noted(self, phase):
 
 
 checkpoint.Checkpoints.load = noted
-store.Store.put = audited  # also in spawned processes: they import this file as their main module
+store.Store.making = audited  # also in spawned processes: they import this file as their main module
 
 if __name__ == "__main__":
     from cpbench.benchmark.cli.main import main
