@@ -147,3 +147,17 @@ def test_ctrl_c_while_processes_start_reaches_the_parent_alone_and_is_not_lost(t
     script.write_text(HIT_WHILE_STARTING)
     done = subprocess.run([sys.executable, script], capture_output=True, text=True)
     assert done.returncode == 0 and done.stderr == ""
+
+
+def test_a_signal_while_python_ends_the_process_does_not_change_the_status():
+    """Python resets how signals are answered before the last destructors run."""
+    code = (
+        "import os, signal, sys; sys.argv[1:] = ['--version']\n"
+        "class Late:\n"
+        "    def __del__(self, kill=os.kill, pid=os.getpid(), term=signal.SIGTERM): kill(pid, term)\n"
+        "sys.modules['late'] = Late()\n"
+        "import atexit; atexit.register(os.kill, os.getpid(), signal.SIGTERM)\n"
+        "from cpbench.benchmark.cli.main import main; main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, ""), done

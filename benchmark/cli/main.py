@@ -64,7 +64,7 @@ def _global(
 def main(arguments: list[str] | None = None) -> None:
     """Entry point: every expected error is one sentence on stderr and an exit status."""
     from ..errors import CpbenchError
-    from ..run.signals import answer_with, answered
+    from ..run.signals import answer_with, answered, held
 
     if arguments is None:  # a process of its own: signals are answered until it is gone
         answer_with(end_process)
@@ -76,6 +76,9 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(error.status)
     except BrokenPipeError:
         sys.exit(1)
+    finally:
+        if arguments is None:
+            held()
 
 
 def end_process(*_: object) -> None:

@@ -35,6 +35,12 @@ def answer_with(answer: Callable[..., None]) -> None:
             signal.signal(each, answer)
 
 
+def held() -> None:
+    """Hold back both signals until this process is gone: its work is done, and Python resets how they are answered."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, _BOTH)
+
+
 def stopper(patience: float = 10.0) -> Callable[..., None]:
     """An answer that raises KeyboardInterrupt, but not inside an import that began after this call.
 
