@@ -18,42 +18,26 @@ from torch import Tensor
 
 from ..hashing import digest
 from ..models.backbone import Backbone, Params
-from ..plan.units import Choice
+from ..plan.units import Choice, Refitted
 from ..protocol import Method, Pictures, Prompt, Question, Task, Tick, Watch
 from .quantities import Book
 
 
-@dataclass(frozen=True)
-class Heard:
+def listened_to(choice: Choice, book: Book) -> Choice:
     """A method that writes what it computes into a book; to the benchmark, it is the method itself."""
+    return Refitted(choice, _Hearing(choice.make, book) if choice.make else None)
 
-    choice: Choice
+
+@dataclass(frozen=True)
+class _Hearing:
+    """A factory whose methods are listened to."""
+
+    make: Callable[[Any, int], Method]
     book: Book
 
-    @property
-    def name(self) -> str:
-        """The name of the method."""
-        return self.choice.name
-
-    @property
-    def options(self) -> Mapping[str, Any]:
-        """The options of the method."""
-        return self.choice.options
-
-    @property
-    def code(self) -> str:
-        """No digest: the numbers are written down, so it does not matter which code made them."""
-        return ""
-
-    @property
-    def make(self) -> Callable[[Any, int], Method] | None:
-        """The factory of the method; what it makes is listened to."""
-        return self._make if self.choice.make else None
-
-    def _make(self, backbone: Backbone, seed: int) -> Method:
-        assert self.choice.make is not None
+    def __call__(self, backbone: Backbone, seed: int) -> Method:
         hear_model(backbone, self.book)
-        method: Any = self.choice.make(backbone, seed)
+        method: Any = self.make(backbone, seed)
         for name, wrap in (
             ("optimise", _optimise),
             ("learn", _learn),

@@ -15,7 +15,7 @@ from ..scoring.scorer import Scorer
 from ..storage.store import Store
 from ..suite.concepts import label_of
 from ..suite.spec import Suite
-from .listening import Heard, hear_model
+from .listening import hear_model, listened_to
 from .models import KINDS, model_of, planner_of, suite_of
 from .quantities import Book
 
@@ -41,11 +41,11 @@ def write_run(choice: Choice, kind: str, book: Book) -> None:
 
 
 def _run(choice: Choice, kind: str, folder: Path, book: Book) -> None:
-    suite, heard = suite_of(kind), Heard(choice, book)
+    suite, method = suite_of(kind), listened_to(choice, book)
     runner = _runner(suite, kind, folder)
     if choice.make is None:
         hear_model(runner.backbone, book)
-    plan = planner_of(suite).run(heard, tuple(range(len(suite.concepts))), seed=0)
+    plan = planner_of(suite).run(method, tuple(range(len(suite.concepts))), seed=0)
     for place, unit in _units(plan, kind):
         with book.at(place):
             where = runner.do(unit, unwatched)

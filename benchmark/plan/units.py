@@ -41,6 +41,29 @@ class Choice(Protocol):
 
 
 @dataclass(frozen=True)
+class Refitted:
+    """A chosen method with another factory, for example one that checks what its methods do."""
+
+    choice: Choice
+    make: Callable[[Any, int], Method] | None
+
+    @property
+    def name(self) -> str:
+        """The name of the method."""
+        return self.choice.name
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """The options of the method."""
+        return self.choice.options
+
+    @property
+    def code(self) -> str:
+        """The digest of the code of the method itself."""
+        return self.choice.code
+
+
+@dataclass(frozen=True)
 class Train:
     """Training: learn ``concept`` as task ``number``, starting from the state with the key ``parent``."""
 

@@ -3,37 +3,14 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ..checks.contract import CheckedFactory
 from ..errors import Faulty
 from ..owners import Owner, owner_of, raised_at, summary
-from ..plan.units import Choice, Classify, Draw, Train, Unit
-from ..protocol import Method
-
-
-@dataclass(frozen=True)
-class _Checked:
-    """A chosen method whose factory checks what its methods do."""
-
-    choice: Choice
-    make: Callable[[Any, int], Method] | None
-
-    @property
-    def name(self) -> str:
-        return self.choice.name
-
-    @property
-    def options(self) -> Mapping[str, Any]:
-        return self.choice.options
-
-    @property
-    def code(self) -> str:
-        return self.choice.code
+from ..plan.units import Choice, Classify, Draw, Refitted, Train, Unit
 
 
 def checked(unit: Unit, size: int) -> Unit:
@@ -42,7 +19,7 @@ def checked(unit: Unit, size: int) -> Unit:
         return unit
     choice: Choice = unit.method
     make = CheckedFactory(unit.method.make, owner_of(choice.name, choice.options), size // 8 * 8)
-    return replace(unit, method=_Checked(choice, make))
+    return replace(unit, method=Refitted(choice, make))
 
 
 def told(error: Exception, title: str, file: Path) -> str:

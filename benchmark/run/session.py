@@ -91,9 +91,9 @@ class Session:
         return self.runner.store
 
     @property
-    def code(self) -> dict[str, str]:
-        """Digests of today's code by kind of unit."""
-        return code_of_units(self.recipe.profile)
+    def code(self) -> Mapping[str, str]:
+        """Digests of the code of this process by kind of unit."""
+        return self.runner.code
 
     def costs(self, there: set[str] | None = None) -> Costs:
         """The costs of stored units like those of this session; ``there``: the keys of the store, if already listed."""
