@@ -1,6 +1,8 @@
-"""Counts and durations in words."""
+"""Counts, durations and foreign data in words."""
 
 from __future__ import annotations
+
+from typing import Any
 
 _SIZES = ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
 
@@ -23,3 +25,15 @@ def duration(seconds: float, *, measured: bool = False) -> str:
             rest = whole % size // part
             return f"{whole // size} {name}" + (f" {rest} {below}" if rest else "")
     return f"{whole} s"
+
+
+def shown(value: Any, most: int = 80) -> str:
+    """Data in one printable line of at most ``most`` characters, whatever it is: for messages."""
+    try:
+        text = str(value)
+    except ValueError:  # a whole number of more than 4,300 digits
+        return "a number of thousands of digits"
+    except RecursionError:
+        return "data nested too deeply"
+    text = text if len(text) <= most else f"{text[: most - 1]}…"
+    return text if text.isprintable() else ascii(text)[1:-1]
