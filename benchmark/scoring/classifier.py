@@ -31,12 +31,17 @@ def timesteps(steps: int = 1000) -> list[list[int]]:
 
 
 def classify(explain: Explain, pictures: Pictures, prompts: Sequence[Prompt]) -> NDArray[np.int64]:
-    """The index into ``prompts`` with the least noise-prediction error, (n,), for pictures (n, h, w, 3)."""
+    """The index into ``prompts`` with the least noise-prediction error, (n,), for pictures (n, h, w, 3).
+
+    Raises ValueError where an error is not finite.
+    """
     n, k = len(pictures), len(prompts)
     total, left = np.zeros((n, k)), np.ones((n, k), dtype=bool)
     for times in timesteps():
         asked = [(i, c, t) for i in range(n) for t in times for c in np.flatnonzero(left[i]).tolist()]
         found = explain(pictures, [Question(i, prompts[c], t, 1000 * i + t) for i, c, t in asked])
+        if not np.isfinite(found).all():  # the least of several NaN would be the first candidate
+            raise ValueError("the noise-prediction errors of the model are not finite")
         np.add.at(total, tuple(np.array([(i, c) for i, c, _ in asked]).T), found)
         left = _better_half(np.where(left, total, np.inf))
     return np.asarray(np.where(left, total, np.inf).argmin(axis=1))
@@ -49,7 +54,7 @@ def _better_half(total: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def confusion(truth: Sequence[int], found: NDArray[np.int64], k: int) -> NDArray[np.int64]:
-    """The confusion matrix (k, k): how many pictures of concept a (row) were classified as b (column)."""
+    """The confusion matrix (k, k): how many pictures of concept a (row) were classified as b (column); n may be 0."""
     table = np.zeros((k, k), dtype=np.int64)
-    np.add.at(table, (np.asarray(truth), found), 1)
+    np.add.at(table, (np.asarray(truth, dtype=np.int64), found), 1)  # an empty list would become floats
     return table

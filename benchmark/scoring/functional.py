@@ -1,6 +1,7 @@
 """Metrics as pure functions of features, in float64. Features are (n, d), one row per picture.
 
-All raise ValueError for features of another shape, or of too few pictures.
+All raise ValueError for features of another shape, of too few pictures, or that are not finite: a comparison with NaN
+is false, and the least of several NaN is the first, so shares of such features would look like results.
 """
 
 from __future__ import annotations
@@ -9,16 +10,24 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ..protocol import Features
+from ..wording import counted
 
 
 def _checked(x: ArrayLike, least: int) -> Features:
     features = np.asarray(x, dtype=np.float64)
     if features.ndim != 2 or len(features) < least:
         raise ValueError(f"features must have shape (n, d) with n >= {least}, got {features.shape}")
+    if not np.isfinite(features).all():
+        raise ValueError(f"features must be finite, got NaN or infinity for {_rows_with(~np.isfinite(features))}")
     return features
+
+
+def _rows_with(marked: NDArray[np.bool_]) -> str:
+    """How many rows (n, d) have a mark."""
+    return f"{int(marked.any(axis=1).sum())} of {counted(len(marked), 'picture')}"
 
 
 def _squared_discrepancy(x: ArrayLike, y: ArrayLike, degree: int) -> float:
@@ -72,7 +81,10 @@ def kid(x: ArrayLike, y: ArrayLike) -> float:
 def unit(x: ArrayLike) -> Features:
     """The rows (n, d), scaled to length 1."""
     features = _checked(x, 1)
-    scaled: Features = features / np.linalg.norm(features, axis=1, keepdims=True)
+    lengths = np.linalg.norm(features, axis=1, keepdims=True)
+    if not lengths.all():
+        raise ValueError(f"features must not be zero, which has no cosine, got zero for {_rows_with(lengths == 0)}")
+    scaled: Features = features / lengths
     return scaled
 
 
@@ -140,7 +152,7 @@ def identity(generated: ArrayLike, candidates: Sequence[ArrayLike]) -> Features:
 
     ``candidates`` are reference pictures (n_c, d), one array per candidate. The distance is that of linear
     discriminant analysis: to the candidate's mean, under the common within-candidate covariance, which reduces the
-    influence of pose and place.
+    influence of pose and place. Raises ValueError where no candidate's pictures vary, which leaves no distance.
     """
     means, white = discriminant(candidates)
     gaps = white(_checked(generated, 1))[:, None] - white(means)[None]
@@ -181,6 +193,8 @@ def whitening(spread: Features) -> Whiten:
     """
     squared, basis = _principal(spread)
     variance = squared / len(spread)
+    if not len(variance):
+        raise ValueError("features must vary, got equal ones for all pictures of each group")
 
     def white(x: Features, shrinkage: float = 0.1) -> Features:
         floor = shrinkage * variance.sum() / spread.shape[1]

@@ -65,18 +65,23 @@ class Metric:
     """A metric: its name, direction and description, and ``of``, which computes it.
 
     ``of(cell, profile)`` returns one value per picture, (n,), one value for the whole cell, or None if the metric does
-    not apply to the cell.
+    not apply to the cell. It is not asked for cells of fewer than ``least`` drawn pictures, which have no value.
     """
 
     name: str
     higher_is_better: bool
     of: Callable[[Cell, Profile], Features | float | None]
     sentence: str
+    least: int = 1
+
+    def value(self, cell: Cell, profile: Profile) -> Features | float | None:
+        """What ``of`` returns; None for a cell of too few pictures."""
+        return None if len(cell.drawn) < self.least else self.of(cell, profile)
 
 
 def _distance(f: Callable[[Any, Any], float]) -> Callable[[Cell, Profile], float | None]:
     def of(cell: Cell, profile: Profile) -> float | None:
-        return f(cell.drawn, cell.real) if cell.kind == "concept" and not cell.same else None
+        return f(cell.drawn, cell.real) if cell.kind == "concept" and cell.real is not None and not cell.same else None
 
     return of
 
@@ -86,7 +91,7 @@ def _drift(f: Callable[[Any, Any], float]) -> Callable[[Cell, Profile], float | 
 
 
 def _image_align(cell: Cell, profile: Profile) -> Features | None:
-    if cell.kind != "concept" or cell.real is None:
+    if cell.kind != "concept" or cell.real is None or (cell.same and len(cell.real) < 2):
         return None
     return profile.align_scale * functional.image_align(cell.drawn, cell.real, same=cell.same)
 
@@ -150,21 +155,25 @@ METRICS = {
             False,
             _distance(functional.mmd),
             "squared MMD between generated and real pictures (unbiased, quadratic kernel)",
+            2,
         ),
-        Metric("kid", False, _distance(functional.kid), "as mmd, with the cubic kernel of KID"),
+        Metric("kid", False, _distance(functional.kid), "as mmd, with the cubic kernel of KID", 2),
         Metric(
             "drift_mmd",
             False,
             _drift(functional.drift_mmd),
             "squared MMD to pictures of equal prompts and noises right after learning (prior: of the base model)",
+            2,
         ),
-        Metric("drift_kid", False, _drift(functional.drift_kid), "as drift_mmd, with the cubic kernel of KID"),
-        Metric("drift_fid", False, _drift(functional.frechet), "as drift_mmd, by Fréchet distance (FID on Inception)"),
+        Metric("drift_kid", False, _drift(functional.drift_kid), "as drift_mmd, with the cubic kernel of KID", 2),
+        Metric(
+            "drift_fid", False, _drift(functional.frechet), "as drift_mmd, by Fréchet distance (FID on Inception)", 2
+        ),
         Metric("image_align", True, _image_align, "cosine to the real pictures (CLIP-I or DINO-I, by extractor)"),
         Metric("text_align", True, _text_align, "cosine to the prompt, with the class noun for the token (CLIP-T)"),
         Metric("identity", True, _nearest_of("concept"), "share of pictures nearer to the concept than to look-alikes"),
-        Metric("diversity", True, _diversity, "1 - cosine between pictures of the same prompt"),
-        Metric("lpips_diversity", True, _lpips_diversity, "LPIPS distance between pictures of the same prompt"),
+        Metric("diversity", True, _diversity, "1 - cosine between pictures of the same prompt", 2),
+        Metric("lpips_diversity", True, _lpips_diversity, "LPIPS distance between pictures of the same prompt", 2),
         Metric("copying", False, _copying, "share of pictures nearer to a training picture than 95 % of real ones"),
         Metric("multi_concept", True, _nearest_of("pair"), "share nearer to the pair than to pairs with a look-alike"),
         Metric("multi_align", True, _multi_align, "for pairs: the lower of the cosines to the two concepts"),
@@ -216,7 +225,7 @@ def rows(name: str, cell: Cell, profile: Profile) -> Iterator[dict[str, Any]]:
     not apply; raises Faulty for a metric that fails, or returns anything but finite numbers.
     """
     metric, owner = load_metric(name), metric_owner(name, next(iter(published(name)), None))
-    value = measured(owner, metric.of, cell, profile)
+    value = measured(owner, metric, cell, profile)
     if value is None:
         return
     common = {"metric": name, "higher_is_better": metric.higher_is_better}
@@ -240,7 +249,7 @@ def _jackknife(metric: Metric, cell: Cell, profile: Profile) -> float | None:
     prompts = [] if cell.prompts is None else np.unique(cell.prompts).tolist()
     if len(prompts) < 2:
         return None
-    found = [metric.of(cell.without(p), profile) for p in prompts]
+    found = [metric.value(cell.without(p), profile) for p in prompts]
     if any(one is None for one in found):  # too little is left for a value
         return None
     left = np.array(found, dtype=np.float64)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib.metadata import EntryPoint
 from typing import Any
 
@@ -29,21 +28,25 @@ def wrong_metric(metric: Any, name: str) -> str | None:
         return f"has {metric.of!r} as its function; give it a function of a cell and a profile"
     if not isinstance(metric.higher_is_better, bool):
         return f"has higher_is_better = {metric.higher_is_better!r}; choose True or False"
-    return None if isinstance(metric.sentence, str) else f"has {metric.sentence!r} as its sentence; give it a text"
+    if not isinstance(metric.sentence, str):
+        return f"has {metric.sentence!r} as its sentence; give it a text"
+    if not isinstance(metric.least, int) or metric.least < 1:
+        return f"has least = {metric.least!r}; give it a number of pictures, at least 1"
+    return None
 
 
-def measured(owner: Owner, of: Callable[..., Any], cell: Any, profile: Any) -> NDArray[np.float64] | None:
-    """What a metric returns for a cell: a finite value per picture, (n,), or one for the cell, (); None: no value.
+def measured(owner: Owner, metric: Any, cell: Any, profile: Any) -> NDArray[np.float64] | None:
+    """The value of a metric for a cell: a finite one per picture, (n,), or one for the cell, (); None: no value.
 
     Raises Faulty if it returns anything else, or raises an error.
     """
     with calling(owner, ""):
-        found = of(cell, profile)
+        found = metric.value(cell, profile)
     n = len(cell.drawn)
     if found is not None and (fault := wrong_values(found, n)):
         asked = f"return {n} finite numbers for {n} pictures, one for the whole cell, or None"
         hint = "; check the pictures and the extractor that it is computed from" if owner.module == OWN else ""
-        raise refused(owner, "", of, fault, asked + hint)
+        raise refused(owner, "", metric.of, fault, asked + hint)
     return None if found is None else np.asarray(found, dtype=np.float64)
 
 

@@ -51,7 +51,7 @@ class MetricChecks:
         found = {}
         for name, cell in cells.items():
             try:
-                found[name] = measured(self.owner, self.metric.of, cell, self.profile)
+                found[name] = measured(self.owner, self.metric, cell, self.profile)
             except Faulty as error:
                 raise Faulty(f"for {name}: {error}") from error
         return found
