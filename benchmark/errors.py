@@ -17,9 +17,13 @@ CpbenchError
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from .wording import counted, shown
 
 
 class CpbenchError(Exception):
@@ -76,19 +80,71 @@ class Interrupted(CpbenchError):
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> BadInput:
     """The error for a name that is not in ``known``: it suggests the nearest names, or lists all of them."""
+    return BadInput(f"unknown {kind} '{shown(name)}': {_suggested(name, known)}")
+
+
+def _suggested(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"choose one of {', '.join(names)}."
-    return BadInput(f"unknown {kind} '{name}': {hint}")
+    near = difflib.get_close_matches(name[:100], names, n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(near)}?" if near else f"choose one of {', '.join(names)}."
 
 
-def explain(error: ValidationError) -> str:
-    """The first problem that pydantic found, in one sentence."""
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    what = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "missing":
+def explain(error: ValidationError, model: type[BaseModel] | None = None) -> str:
+    """The first problem that pydantic found, and how many more there are: the field, what is there, what is allowed.
+
+    ``model``: the model that was read; then the nearest name of a field is suggested for an unknown one.
+    """
+    problems = error.errors(include_url=False)
+    more = f" ({counted(len(problems) - 1, 'more problem')}.)" if problems[1:] else ""
+    return _sentence(problems[0], model) + more
+
+
+def _sentence(problem: ErrorDetails, model: type[BaseModel] | None) -> str:
+    where = "".join(f"[{part}]" if isinstance(part, int) else f".{shown(part)}" for part in problem["loc"]).lstrip(".")
+    kind, given = problem["type"], shown(problem["input"])
+    if kind == "missing":
         return f"field '{where}' is missing; add it."
-    if first["type"] == "extra_forbidden":
-        return f"field '{where}' is unknown; remove it."
+    if kind == "extra_forbidden":
+        known = _fields(model, problem["loc"][:-1])
+        return f"field '{where}' is unknown; {_suggested(str(problem['loc'][-1]), known) if known else 'remove it.'}"
+    if kind == "value_error":
+        what = problem["msg"].removeprefix("Value error, ")
+    else:
+        what = f"{given or 'empty'} is not allowed; give {_allowed(problem, model)}"
     return f"{where}: {what}." if where else f"{what}."
+
+
+def _allowed(problem: ErrorDetails, model: type[BaseModel] | None) -> str:
+    """What would be right in the place of a problem, in words."""
+    kind, context = problem["type"], problem.get("ctx", {})
+    if kind == "literal_error":
+        return str(context["expected"])
+    if kind == "string_type":
+        number = isinstance(problem["input"], int | float)
+        return f"text, e.g. in quotes: '{shown(problem['input'])}'" if number else "text"
+    if kind in ("model_type", "dict_type", "mapping_type", "model_attributes_type"):
+        return f"the fields {names}" if (names := ", ".join(_fields(model, problem["loc"]))) else "fields"
+    if kind in ("list_type", "tuple_type"):
+        return "a list"
+    if kind == "too_short":
+        return f"at least {counted(context['min_length'], 'entry', 'entries')}"
+    if kind == "too_long":
+        return f"at most {counted(context['max_length'], 'entry', 'entries')}"
+    return problem["msg"][:1].lower() + problem["msg"][1:]
+
+
+def _fields(model: type[BaseModel] | None, loc: Sequence[str | int]) -> list[str]:
+    """The fields of the model at a place inside another one; none where it is not known."""
+    for part in loc:
+        if model is None:
+            return []
+        if isinstance(part, str):
+            model = _model_in(model.model_fields[part].annotation) if part in model.model_fields else None
+    return [name for name, field in model.model_fields.items() if not field.exclude] if model else []
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The first model in an annotation, e.g. in ``tuple[Concept, ...]``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _model_in(part))), None)

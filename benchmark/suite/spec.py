@@ -5,19 +5,26 @@ A suite is a YAML file, in ``datasets_spec/`` or anywhere else. It is validated 
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ..errors import BadInput, explain, unknown
 from ..hashing import digest
+from ..names import ConceptName, FolderName, Noun, text_fault, text_of
+from ..numbers import Count, Range
+from ..wording import shown
+from .strict_yaml import read_yaml
 
-Count = Annotated[int, Field(ge=1)]
 PLACEHOLDER = "{}"
+FIRST_LOOKALIKE = 900_000
+"""Seeds of look-alikes start here; concepts of a suite stay below, so that none is its own look-alike."""
+Batch = Annotated[int, Range(1, 65_536)]
+_Template = Annotated[str, text_of(1_000, "prompt")]
+_SUFFIXES = (".yaml", ".yml")
 
 
 class _Frozen(BaseModel):
@@ -31,23 +38,24 @@ class Concept(_Frozen):
     pictures relative to the YAML file.
     """
 
-    name: str
-    noun: str
-    toybox: int | None = None
+    name: ConceptName
+    noun: Noun
+    toybox: Annotated[int, Range(0, FIRST_LOOKALIKE - 1)] | None = None
     folder: str | None = None
-
-    @field_validator("name")
-    @classmethod
-    def _plain_name(cls, name: str) -> str:
-        if not re.fullmatch(r"[a-z][a-z0-9-]*", name):
-            raise ValueError(f"concept name '{name}' must start with a lower-case letter, then a-z, 0-9 and '-' only")
-        return name
 
     @field_validator("folder")
     @classmethod
     def _inside(cls, folder: str | None) -> str | None:
-        if folder is not None and (Path(folder).is_absolute() or ".." in Path(folder).parts):
-            raise ValueError(f"folder '{folder}' must be a relative path inside the folder of the YAML file")
+        if folder is None:
+            return None
+        if fault := text_fault(folder, 1_000):
+            raise ValueError(
+                f"folder '{shown(folder)}' {fault}; give a path relative to the YAML file, '.' for its own"
+            )
+        if Path(folder).is_absolute() or ".." in Path(folder).parts or "\\" in folder:
+            raise ValueError(
+                f"folder '{shown(folder)}' must be a relative path inside the folder of the YAML file, written with /"
+            )
         return folder
 
     @model_validator(mode="after")
@@ -55,6 +63,11 @@ class Concept(_Frozen):
         if (self.toybox is None) == (self.folder is None):
             raise ValueError(f"concept '{self.name}' needs exactly one source: give either toybox or folder")
         return self
+
+    @property
+    def source(self) -> tuple[str, ...]:
+        """Where its pictures come from: two concepts of one source are the same."""
+        return ("toybox", self.noun, str(self.toybox)) if self.folder is None else ("folder", str(Path(self.folder)))
 
 
 class Prompts(_Frozen):
@@ -65,10 +78,10 @@ class Prompts(_Frozen):
     personalised, and measure how learning changes the rest of the model.
     """
 
-    train: str
-    evaluation: tuple[str, ...] = Field(min_length=1)
-    pairs: tuple[str, ...] = ()
-    prior: tuple[str, ...] = ()
+    train: _Template
+    evaluation: tuple[_Template, ...] = Field(min_length=1, max_length=1_000)
+    pairs: tuple[_Template, ...] = Field(default=(), max_length=1_000)
+    prior: tuple[_Template, ...] = Field(default=(), max_length=1_000)
 
     @model_validator(mode="after")
     def _placeholders(self) -> Prompts:
@@ -79,7 +92,18 @@ class Prompts(_Frozen):
         ):
             for prompt in prompts:
                 if _placeholders_in(prompt) != n:
-                    raise ValueError(f"prompt '{prompt}' must contain the placeholder {{}} {words} and no other brace")
+                    raise ValueError(
+                        f"prompt '{shown(prompt)}' must contain the placeholder {{}} {words} and no other brace"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _no_prompt_twice(self) -> Prompts:
+        for kind, prompts in (("evaluation", self.evaluation), ("pairs", self.pairs), ("prior", self.prior)):
+            if again := _first_again([_read(prompt) for prompt in prompts]):
+                raise ValueError(
+                    f"prompt '{shown(prompts[again])}' is twice in {kind}, so it would count twice; remove one"
+                )
         return self
 
 
@@ -89,22 +113,32 @@ def _placeholders_in(prompt: str) -> int:
     return -1 if "{" in plain or "}" in plain else prompt.count(PLACEHOLDER)
 
 
+def _read(text: str) -> str:
+    """A text as the tokenizers of text encoders read it: white space is one space, capitals are small letters."""
+    return " ".join(text.split()).lower()
+
+
+def _first_again(values: Sequence[object]) -> int | None:
+    """The place of the first value that was there before, or None."""
+    return next((k for k, value in enumerate(values) if value in values[:k]), None)
+
+
 class Training(_Frozen):
     """The budget of every method: updates per task, pictures per update, and training pictures per concept."""
 
     steps: Count
-    batch: Count
-    pictures: Count
+    batch: Batch
+    pictures: Annotated[int, Range(1, 100_000)]
 
 
 class Sampling(_Frozen):
     """How pictures are sampled, the same for every method; ``size`` is their side in pixels."""
 
     sampler: Literal["ddim", "dpm++"]
-    steps: Count
-    guidance: Annotated[float, Field(ge=1)]
-    batch: Count
-    size: Count
+    steps: Annotated[int, Range(1, 1_000)]
+    guidance: Annotated[float, Range(1, 100)]
+    batch: Batch
+    size: Annotated[int, Range(8, 4_096)]
 
 
 class Evaluation(_Frozen):
@@ -114,21 +148,21 @@ class Evaluation(_Frozen):
     look-alikes for the identity metric (toybox concepts only). ``profile`` is the default scoring profile.
     """
 
-    per_prompt: Count
-    references: Annotated[int, Field(ge=2)]
-    distractors: Annotated[int, Field(ge=0)]
-    profile: str
+    per_prompt: Annotated[int, Range(1, 100_000)]
+    references: Annotated[int, Range(2, 100_000)]
+    distractors: Annotated[int, Range(0, 10_000)]
+    profile: Annotated[str, text_of(64, "profile")]
 
 
 class Suite(_Frozen):
     """A benchmark: concepts in their first order, prompts, budget, sampling and evaluation."""
 
-    name: str
+    name: FolderName
     version: Count
-    title: str
-    licence: str
-    backbone: str
-    concepts: tuple[Concept, ...] = Field(min_length=1)
+    title: Annotated[str, text_of(1_000)]
+    licence: Annotated[str, text_of(10_000)]
+    backbone: Annotated[str, text_of(1_000)]
+    concepts: tuple[Concept, ...] = Field(min_length=1, max_length=1_000)
     prompts: Prompts
     training: Training
     sampling: Sampling
@@ -137,9 +171,22 @@ class Suite(_Frozen):
 
     @model_validator(mode="after")
     def _distinct(self) -> Suite:
-        names = [c.name for c in self.concepts]
-        if len(set(names)) < len(names):
-            raise ValueError(f"concept names must be unique, got {', '.join(names)}")
+        if again := _first_again([c.name for c in self.concepts]):
+            raise ValueError(f"concept names must be unique, and '{self.concepts[again].name}' is there twice")
+        sources = [c.source for c in self.concepts]
+        if again := _first_again(sources):
+            one, other = self.concepts[sources.index(sources[again])], self.concepts[again]
+            raise ValueError(
+                f"concepts '{one.name}' and '{other.name}' are the same ({' '.join(one.source)}); remove one"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _no_tokens(self) -> Suite:
+        p = self.prompts
+        for prompt in (p.train, *p.evaluation, *p.pairs, *p.prior):
+            if found := [c.name for c in self.concepts if f"<{c.name}>" in prompt]:
+                raise ValueError(f"prompt '{shown(prompt)}' has the token <{found[0]}> of a concept; remove it")
         return self
 
     @property
@@ -163,14 +210,34 @@ def load_suite(name: str) -> Suite:
 
     Raises BadInput if there is no such suite, or if the file is not a valid one.
     """
-    path = Path(name) if name.endswith((".yaml", ".yml")) else spec_folder() / f"{name}.yaml"
-    if not path.is_file():
-        raise unknown("suite", name, suite_names())
+    path = _path_of(name)
+    read, shortly = read_yaml(path), shown(path, 300)
+    if not isinstance(read.content, dict):
+        raise BadInput(f"{shortly}: not the fields of a suite ({', '.join(_FIELDS)}); see {spec_folder()}.")
+    if "root" in read.content:
+        raise BadInput(f"{shortly}, line {read.line(['root'])}: field 'root' is unknown; remove it.")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return Suite.model_validate({**content, "root": path.parent.resolve()})
+        return Suite.model_validate({**read.content, "root": path.parent.resolve()})
     except ValidationError as error:
-        raise BadInput(f"{path}: {explain(error)}") from None
-    except (yaml.YAMLError, UnicodeDecodeError, TypeError) as error:
-        reason = " ".join(str(error).split())
-        raise BadInput(f"{path} is not a suite in YAML ({reason}); correct it.") from None
+        line = read.line(error.errors()[0]["loc"])
+        where = f"{shortly}, line {line}" if line else shortly
+        raise BadInput(f"{where}: {explain(error, Suite)}") from None
+
+
+_FIELDS = [name for name, field in Suite.model_fields.items() if not field.exclude]
+
+
+def _path_of(name: str) -> Path:
+    """The YAML file of a suite; raises BadInput where a name is neither that of a shipped one nor that of a file."""
+    if name in suite_names():
+        return spec_folder() / f"{name}.yaml"
+    path = Path(name)
+    try:
+        exists = path.exists()
+    except (OSError, ValueError):  # the name is too long, or has NUL
+        exists = False
+    if not exists:
+        raise unknown("suite", name, suite_names())
+    if path.is_file() and path.suffix.lower() not in _SUFFIXES:
+        raise BadInput(f"{shown(path, 300)}: the name of a suite's file must end in .yaml or .yml; rename it.")
+    return path
