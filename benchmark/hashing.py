@@ -3,17 +3,42 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import math
+import re
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
+from .errors import BadInput, FailedRun
+from .plain_json import json_text
 from .protocol import Pictures
+
+_ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+")
 
 
 def digest(value: Any) -> str:
-    """A short SHA-256 (16 hexadecimal digits) of JSON data; other values are hashed as their ``str``."""
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+    """A short SHA-256 (16 hexadecimal digits) of JSON data; other values are hashed as their ``str``.
+
+    Raises BadInput for a number that is not finite, and for an object whose ``str`` has its address in memory, which
+    would give another hash in every process.
+    """
+    try:
+        text = json_text(value, sort_keys=True, ensure_ascii=False, default=_text)
+    except FailedRun as error:
+        raise BadInput(str(error).replace("it is not written", "give another value")) from None
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _text(value: Any) -> str:
+    text = str(value)
+    if isinstance(value, Real) and not math.isfinite(value):
+        raise BadInput(f"a {type(value).__name__} that is {text} cannot be hashed; give a finite number.")
+    if _ADDRESS.search(text):
+        raise BadInput(
+            f"a {type(value).__name__} cannot be hashed, because its text has an address in memory, which differs from "
+            "process to process; give numbers, texts and lists."
+        )
+    return text
 
 
 def picture_hash(pictures: Pictures) -> str:
