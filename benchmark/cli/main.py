@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from ..streams import occupy, say, streams
+from ..wording import one_line
 from .check import check
+from .command import Command, WrongUse, wrong_use
 from .compare import compare
 from .conformance import conformance
 from .doctor import doctor
@@ -22,63 +25,84 @@ from .tune import tune
 from .validate import validate
 
 app = typer.Typer(
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Benchmark of continual personalization for text-to-image diffusion models.\n\n"
     "Example: cpbench run --methods dsc,clora",
 )
-app.command(short_help="Run methods on a suite, and record the results.")(run)
-app.command(short_help="Write tables, plots and a site from records.")(report)
-app.command(short_help="Score kept pictures again; nothing is trained.")(score)
-app.command(short_help="Re-run stored runs and show what changed.")(check)
-app.command("list", short_help="List methods, options, suites and more.")(list_)
-app.command(short_help="Show one run: conditions, matrix and cost.")(show)
-app.command(short_help="Show what differs between two runs.")(diff)
-app.command(short_help="Show differences of methods, runs or folders.")(compare)
-app.command(short_help="Examine records, and name every fault.")(validate)
-app.command(short_help="Search the options of each method.")(tune)
-app.command(short_help="Check that a method keeps the contract.")(conformance)
-app.command(short_help="Check the installation and the store.")(doctor)
-app.command(short_help="Free disk space that nothing needs.")(gc)
-app.command(short_help="Build the toybox model from scratch (hours).")(pretrain)
+app.command(cls=Command, short_help="Run methods on a suite, and record the results.")(run)
+app.command(cls=Command, short_help="Write tables, plots and a site from records.")(report)
+app.command(cls=Command, short_help="Score kept pictures again; nothing is trained.")(score)
+app.command(cls=Command, short_help="Re-run stored runs and show what changed.")(check)
+app.command("list", cls=Command, short_help="List methods, options, suites and more.")(list_)
+app.command(cls=Command, short_help="Show one run: conditions, matrix and cost.")(show)
+app.command(cls=Command, short_help="Show what differs between two runs.")(diff)
+app.command(cls=Command, short_help="Show differences of methods, runs or folders.")(compare)
+app.command(cls=Command, short_help="Examine records, and name every fault.")(validate)
+app.command(cls=Command, short_help="Search the options of each method.")(tune)
+app.command(cls=Command, short_help="Check that a method keeps the contract.")(conformance)
+app.command(cls=Command, short_help="Check the installation and the store.")(doctor)
+app.command(cls=Command, short_help="Free disk space that nothing needs.")(gc)
+app.command(cls=Command, short_help="Build the toybox model from scratch (hours).")(pretrain)
 
 
 def _version(asked: bool) -> None:
     if asked:
         from ... import __version__
 
-        typer.echo(f"cpbench {__version__}")
+        say(f"cpbench {__version__}")
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _global(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Take the options that are given before a command."""
+    if context.invoked_subcommand is None:
+        say(context.get_help(), error=True)
+        raise typer.Exit(2)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point: every expected error is one sentence on stderr and an exit status."""
-    from ..errors import CpbenchError
+    """Entry point: every expected error, and every one of the system, is a sentence on stderr and an exit status."""
     from ..run.signals import answer_with, answered, held
 
     if arguments is None:  # a process of its own: signals are answered until it is gone
         answer_with(end_process)
+        occupy()
     try:
-        with answered(end_process):
-            app(arguments)
-    except CpbenchError as error:
-        _print_error(str(error))
-        sys.exit(error.status)
-    except BrokenPipeError:
-        sys.exit(1)
+        with answered(end_process), streams() as fault:
+            status = _status(arguments)
+            if lost := fault():
+                _print_error(f"not all output could be written ({lost}); what was recorded before is kept.")
+                status = status or 1
+        sys.exit(status)
     finally:
         if arguments is None:
             held()
+
+
+def _status(arguments: list[str] | None) -> int:
+    """Run a command; returns its exit status."""
+    from ..errors import CpbenchError
+    from ..storage.machine import sentence
+    from ..storage.places import home_read
+
+    try:
+        return app(arguments, standalone_mode=False) or 0
+    except CpbenchError as error:
+        _print_error(str(error))
+        return error.status
+    except WrongUse as error:
+        _print_error(wrong_use(error))
+        return 2
+    except OSError as error:
+        _print_error(sentence(error, home_read()))
+        return 1
 
 
 def end_process(*_: object) -> None:
@@ -91,8 +115,8 @@ def end_process(*_: object) -> None:
     os._exit(130)
 
 
-def _print_error(sentence: Any) -> None:
-    typer.echo(f"cpbench: {sentence}", err=True)
+def _print_error(sentence: str) -> None:
+    say(one_line(f"cpbench: {sentence}"), error=True)
 
 
 if __name__ == "__main__":

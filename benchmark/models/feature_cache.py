@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
+import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -35,9 +35,12 @@ class FeatureCache:
         features = self.extract(pictures)
         self.folder.mkdir(parents=True, exist_ok=True)
         # A unique name: two processes may compute the same features at once, and the last rename wins.
-        with tempfile.NamedTemporaryFile(dir=self.folder, suffix=".partial", delete=False) as partial:
-            partial.write(save({"features": features}, {"sha256": _sum(features)}))
-        Path(partial.name).replace(file)
+        partial = self.folder / f"{uuid.uuid4().hex}.partial"
+        try:
+            partial.write_bytes(save({"features": features}, {"sha256": _sum(features)}))
+            partial.replace(file)
+        finally:
+            partial.unlink(missing_ok=True)
         return features
 
 

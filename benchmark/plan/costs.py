@@ -7,7 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..storage.store import RECORD, Store, disk_bytes
+from ..storage.files import RECORD
+from ..storage.store import Store, disk_bytes
 from .units import Kind
 
 _SAMPLE = 300

@@ -119,10 +119,10 @@ def write_result(folder: Path, result: Result) -> Path:
 
 
 def finished(path: Path) -> bool:
-    """Whether there is the record of a finished run at a path."""
+    """Whether there is the record of a finished run at a path; raises OSError if this user cannot read it."""
     try:
         return Result.model_validate_json(path.read_bytes()).status == "ok"
-    except (OSError, ValueError):
+    except (FileNotFoundError, ValueError):
         return False
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -224,7 +226,11 @@ def _read(file: Path) -> dict[str, float]:
 
 
 def _write(file: Path, found: Mapping[str, float]) -> None:
-    partial = file.with_suffix(".partial")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
-    partial.replace(file)
+    """Keep what was measured; where that cannot be written, e.g. in a folder of another user, it is measured again."""
+    partial = file.with_suffix(f".{os.getpid()}.partial")
+    with suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+        partial.replace(file)
+    with suppress(OSError):
+        partial.unlink()

@@ -56,7 +56,10 @@ class Checkpoints:
         for file in sorted(
             self.folder.glob(f"{phase}-*.safetensors"), key=lambda f: f.stat().st_mtime_ns, reverse=True
         ):
-            content = file.read_bytes()
+            try:
+                content = file.read_bytes()
+            except PermissionError:  # of another user
+                continue
             if file.stem == f"{phase}-{_sum(content)}":
                 self.phases.resume(_measured(content))
                 tensors: Mapping[str, Tensor] = load(content)

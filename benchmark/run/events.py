@@ -17,7 +17,7 @@ from ..protocol import Tick
 
 PATIENCE = 10.0
 """Seconds to wait for a unit of another process before reporting which process that is."""
-Fate = Literal["done", "failed", "busy", "lost", "refused", "full"]
+Fate = Literal["done", "failed", "busy", "lost", "refused", "full", "halted"]
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,8 @@ class Ended:
     """A unit ended after some ``seconds``. ``error`` gives the reason, unless its fate is ``done``.
 
     ``busy``: another process computes it; ``lost``: something that it needs is gone or damaged; ``refused`` (bad
-    input) and ``full`` (the disk): no other unit can succeed either. ``notes``: what a person should read.
+    input), ``full`` (the disk) and ``halted`` (the machine refuses something else): no other unit can succeed either.
+    ``notes``: what a person should read.
     """
 
     unit: Unit

@@ -41,7 +41,7 @@ class Outcome:
 
     def note(self, ended: Ended) -> None:
         """Count a unit that ended; raises BadInput or FailedRun if no other unit can succeed either."""
-        if ended.fate in ("refused", "full"):
+        if ended.fate in ("refused", "full", "halted"):
             raise (BadInput if ended.fate == "refused" else FailedRun)(str(ended.error))
         self.left -= 1
         self.lost |= ended.fate == "lost"

@@ -13,6 +13,7 @@ from ..plan.grid import Grid
 from ..plan.planner import Planner
 from ..plan.survey import Survey, survey, survey_of
 from ..plan.units import RunPlan, Unit
+from ..storage.machine import during_work
 from ..wording import counted
 from .calibration import calibrated
 from .events import OnEvent, Planned, Preparing
@@ -78,7 +79,7 @@ def carry_out(
     with the error; a run that is not finished by ``deadline`` (``time.monotonic``) gets none.
     """
     work = Work()
-    with quiet_libraries(), placed(placement, session) as do:
+    with quiet_libraries(), during_work(session.recipe.home), placed(placement, session) as do:
         for wave in waves:
             work.add(_wave(session, wave, do, recorder, on_event, deadline))
             if time.monotonic() >= deadline:  # do not even plan the other waves
@@ -104,7 +105,7 @@ def _wave(
 
 def do_units(session: Session, units: Mapping[str, Unit], placement: Placement, on_event: OnEvent) -> Outcome:
     """Compute units without writing a record."""
-    with quiet_libraries(), placed(placement, session) as do:
+    with quiet_libraries(), during_work(session.recipe.home), placed(placement, session) as do:
         return do(units, on_event, math.inf)
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from ..errors import Busy, CpbenchError, Faulty, Lost
 from ..plan.units import Unit
+from ..storage.machine import FULL, excuse, system_error
 from .checked import told
 from .events import Ended, Fate, OnEvent, OnUnitEvent, Started, Ticked, UnitEvent
 from .quiet import quiet_libraries
@@ -38,6 +39,8 @@ class Worker:
         except CpbenchError as error:
             return Ended(unit, 0.0, "refused" if error.status == 2 else "failed", str(error))
         except (RuntimeError, OSError, MemoryError) as error:
+            if found := excuse(error, self.recipe.home):
+                return Ended(unit, 0.0, _fate(error), found)
             return Ended(unit, 0.0, "failed", f"the model cannot be loaded: {type(error).__name__}: {error}")
         return attempt(unit, self.runner, on_event)
 
@@ -73,22 +76,18 @@ def attempt(unit: Unit, runner: Runner, on_event: OnUnitEvent) -> Ended:
     except Exception as error:  # a failing plug-in must not stop the other runs
         if isinstance(error, CpbenchError) and not isinstance(error, Faulty):
             return ended("refused" if error.status == 2 else "failed", str(error))
-        if _no_space(error) or _no_space(error.__cause__):
-            return ended(
-                "full",
-                f"no space left in {runner.store.folder}; free some ('cpbench gc'), then run the same command again.",
-            )
+        if found := excuse(error, runner.store.folder.parent):
+            return ended(_fate(error), found)
         return ended("failed", told(error, unit.title, traceback))
-    traceback.unlink(missing_ok=True)
+    with suppress(OSError):  # of another user
+        traceback.unlink()
     return ended("done")
 
 
-def _no_space(error: BaseException | None) -> bool:
-    """Whether the disk is full; libraries in Rust, such as safetensors, give the number only in the error's text."""
-    full = (errno.ENOSPC, errno.EDQUOT)
-    if isinstance(error, OSError):
-        return error.errno in full
-    return any(f"(os error {number})" in str(error) for number in full)
+def _fate(error: Exception) -> Fate:
+    """The fate of a unit that the machine did not let succeed."""
+    cause = system_error(error)
+    return "full" if cause is not None and cause.errno in FULL else "halted"
 
 
 class Here:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import shutil
 import tempfile
 from contextlib import suppress
@@ -10,7 +11,7 @@ from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from ..errors import Damaged
 from ..hashing import sha256
-from .store import home
+from .places import home_read
 
 ARCHIVE = "baseline.zip"
 """The file below ``results/`` of an installed package; ``setup.py`` makes it when a wheel is built."""
@@ -23,11 +24,16 @@ _RESULTS = Path(__file__).parents[2] / "results"
 def baseline() -> Path:
     """The folder of the shipped records, which is only read.
 
-    An archive is unpacked below :func:`.store.home` when it is first needed, and again where files are missing. Raises
-    Damaged if the package has no records or a damaged archive, and BadInput if the folder cannot be written.
+    An archive is unpacked below :func:`.store.home` when it is first needed, and again where files are missing; where
+    that cannot be written, into a temporary folder of this process. Raises Damaged if the package has no records or a
+    damaged archive.
     """
     if packed():
-        return unpacked(_RESULTS / ARCHIVE, home())
+        try:
+            home_read().mkdir(parents=True, exist_ok=True)
+            return unpacked(_RESULTS / ARCHIVE, home_read())
+        except OSError:
+            return unpacked(_RESULTS / ARCHIVE, _temporary())
     if not _RESULTS.is_dir():
         raise Damaged(f"{_RESULTS} is missing; {_REMEDY}.")
     return _RESULTS
@@ -35,7 +41,21 @@ def baseline() -> Path:
 
 def is_baseline(folder: Path) -> bool:
     """Whether a folder is that of the shipped records; nothing is unpacked."""
-    return folder.resolve() == (_place(_RESULTS / ARCHIVE, home()) if packed() else _RESULTS).resolve()
+    if not packed():
+        return folder.resolve() == _RESULTS.resolve()
+    name = _place(_RESULTS / ARCHIVE, Path()).name
+    return folder.name == name and folder.resolve().parent in {home_read().resolve(), *_made}
+
+
+_made: list[Path] = []
+
+
+def _temporary() -> Path:
+    """A folder that is removed when the process ends."""
+    if not _made:
+        _made.append(Path(tempfile.mkdtemp(prefix="cpbench-")).resolve())
+        atexit.register(shutil.rmtree, _made[0], ignore_errors=True)
+    return _made[0]
 
 
 def packed() -> bool:

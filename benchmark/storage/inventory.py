@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from ..errors import BadInput
 from ..records.reading import read_records
 from ..wording import counted
-from .store import RECORD, RUN, disk_bytes, fault_of
+from .files import RECORD, fault_of
+from .locks import held, holding
+from .machine import whose
+from .store import RUN, disk_bytes
 
 _STALE_SECONDS = 3600.0
 """A partial file of features that has not changed for so long is a leftover, and so is the store of a check: writing
@@ -75,16 +80,15 @@ def take_inventory(store: Path) -> Inventory:
 
 def _old(path: Path) -> bool:
     """Whether a path has not changed for an hour, or does not exist."""
-    return not path.exists() or time.time() - path.stat().st_mtime > _STALE_SECONDS
+    try:
+        return time.time() - path.stat().st_mtime > _STALE_SECONDS
+    except OSError:
+        return not path.exists()
 
 
 def locked(store: Path, key: str) -> bool:
     """Whether a running process holds the lock of a unit."""
-    try:
-        with FileLock(store / ".locks" / key, timeout=0):
-            return False
-    except Timeout:
-        return True
+    return held(store / ".locks" / key)
 
 
 def runs(store: Path) -> list[str]:
@@ -92,9 +96,9 @@ def runs(store: Path) -> list[str]:
     found = []
     for file in sorted((store / ".locks").glob(f"{RUN}*")):
         try:
-            with FileLock(file, timeout=0):
-                file.unlink(missing_ok=True)
-        except Timeout:
+            with holding(file, wait=False), suppress(OSError):  # a folder of another user may keep it
+                file.unlink()
+        except OSError:  # also Timeout; a lock that this user may not open may be held
             host, process, _ = file.name.removeprefix(RUN).rsplit(" ", 2)
             found.append(f"a run (process {process} on {host})")
     return found
@@ -113,7 +117,11 @@ def faults(units: Iterable[Path], on_unit: Callable[[], None]) -> dict[Path, str
     """Damaged units and what is wrong with each, after comparing all checksums; ``on_unit`` is called after each."""
     found = {}
     for unit in units:
-        if fault := fault_of(unit):
+        try:
+            fault = fault_of(unit)
+        except OSError as error:
+            fault = f"this user cannot read it ({error.strerror}{whose(unit)})"
+        if fault:
             found[unit] = fault
         on_unit()
     return found
@@ -139,11 +147,23 @@ def unused(units: Iterable[Path], *results: Path) -> list[Path]:
     return [unit for unit in units if not needed(unit)]
 
 
+def _check_removable(path: Path) -> None:
+    """Raise OSError unless all of it can be removed: half of a unit is of no use to anybody."""
+    folders = [path.parent, *([path] if path.is_dir() else ()), *(p for p in path.rglob("*") if p.is_dir())]
+    for folder in folders:
+        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+
+
 def remove(path: Path, store: Path) -> int:
-    """Remove a folder or file of a store; returns the bytes freed, 0 if another process locked it meanwhile."""
+    """Remove a folder or file of a store; returns the bytes freed, 0 if another process locked it meanwhile.
+
+    Raises OSError, and removes nothing, if it belongs to another user who does not share it.
+    """
     key, _, kind = path.name.partition(".")
+    _check_removable(path)
     try:
-        with FileLock(store / ".locks" / key, timeout=0):
+        with holding(store / ".locks" / key, wait=False):
             freed = disk_bytes(path)
             if not kind:  # rename first, so that no process finds half a unit under the key
                 path = path.replace(path.with_name(f"{key}.partial"))

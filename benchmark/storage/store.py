@@ -7,7 +7,6 @@ For a unit with key k, a store has ``k/`` (finished), ``k.partial/`` (under way,
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import shutil
@@ -21,23 +20,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from ..errors import BadInput, Busy, Lost
 from ..hashing import digest, sha256
+from .files import OWN, OWNER, RECORD, clear, fault_of, flush, own_copy, sync
+from .locks import holding
+from .machine import FULL, whose
+from .places import home_read
 
-RECORD, OWNER, RUN = "unit.json", "owner.json", "run "
-_OWN = "digest"  # the field of unit.json with the hash of all others
+RUN = "run "
+_SHARED = ("units", "units/.locks", "features")
 
 
 def home() -> Path:
     """The folder of units and caches: ``$CPBENCH_HOME``, or the platform's cache folder. Created if missing.
 
-    Raises BadInput if it cannot be written.
+    Raises BadInput if it, or a folder in it that every run writes to, cannot be written.
     """
-    folder = Path(os.environ.get("CPBENCH_HOME") or platformdirs.user_cache_dir("cpbench"))
-    return writable(folder, "set CPBENCH_HOME to a folder that you can write")
+    folder, remedy = home_read(), "set CPBENCH_HOME to a folder that you can write"
+    writable(folder, remedy)
+    for part in _SHARED:
+        if (folder / part).exists():
+            writable(folder / part, remedy)
+    return folder
 
 
 def writable(folder: Path, remedy: str = "choose another with --out") -> Path:
@@ -47,9 +53,9 @@ def writable(folder: Path, remedy: str = "choose another with --out") -> Path:
         with tempfile.TemporaryFile(dir=folder):  # a unique name: another run may test the folder at the same time
             pass
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if error.errno in FULL:
             raise
-        raise BadInput(f"{folder} is not writable ({error.strerror}); {remedy}.") from None
+        raise BadInput(f"{folder} is not writable ({error.strerror}{whose(folder)}); {remedy}.") from None
     return folder
 
 
@@ -75,11 +81,12 @@ class Store:
     def in_use(self) -> Iterator[None]:
         """Mark that a run is under way, also between two of its units (:func:`.inventory.runs` lists them)."""
         name = f"{RUN}{socket.gethostname()} {os.getpid()} {uuid.uuid4().hex}"
-        with FileLock(self.locks / name):
+        with holding(self.locks / name):
             try:
                 yield
             finally:
-                (self.locks / name).unlink(missing_ok=True)  # if the process dies, the file stays without a lock
+                with suppress(OSError):  # if the process dies, the file stays without a lock
+                    (self.locks / name).unlink()
 
     def keys(self) -> set[str]:
         """The keys of all finished units; their files are not verified."""
@@ -135,13 +142,14 @@ class Store:
         partial = self.folder / f"{key}.partial"
         with ExitStack() as held:
             try:
-                held.enter_context(FileLock(self.locks / key, timeout=-1 if wait else 0))
+                held.enter_context(holding(self.locks / key, wait=wait))
             except Timeout:
                 raise Busy(f"{owner(partial)} is under way.") from None
             if self.find(key) is not None:
                 yield None
                 return
-            shutil.rmtree(partial, ignore_errors=True)
+            clear(partial)
+            own_copy(self.scratch(key))
             partial.mkdir()
             (partial / OWNER).write_text(json.dumps({"host": socket.gethostname(), "pid": os.getpid()} | inputs))
             unit, start = Making(partial), time.perf_counter()
@@ -158,10 +166,10 @@ class Store:
         files = {str(f.relative_to(partial)): sha256(f) for f in sorted(partial.rglob("*")) if f.is_file()}
         meta = {"key": key, "inputs": inputs, "seconds": seconds, "measured": unit.measured, "sha256": files}
         as_read = json.loads(json.dumps(meta))
-        (partial / RECORD).write_text(json.dumps(as_read | {_OWN: digest(as_read)}, indent=1))
-        _sync(partial)
+        (partial / RECORD).write_text(json.dumps(as_read | {OWN: digest(as_read)}, indent=1))
+        sync(partial)
         partial.replace(self.folder / key)
-        _flush(self.folder)
+        flush(self.folder)
         shutil.rmtree(self.scratch(key), ignore_errors=True)
 
     def scratch(self, key: str) -> Path:
@@ -182,37 +190,6 @@ def owner(partial: Path) -> str:
         return partial.name
 
 
-def fault_of(folder: Path) -> str | None:
-    """What is wrong with the files of a unit; None if nothing is."""
-    try:
-        meta = json.loads((folder / RECORD).read_text())
-        recorded: dict[str, str] = meta["sha256"]
-        own = meta.pop(_OWN, None)  # units of older versions have none
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return "unit.json cannot be read"
-    if own is not None and own != digest(meta):
-        return "unit.json does not match its checksum"
-    for name, checksum in recorded.items():
-        if not (folder / name).is_file():
-            return f"{name} is missing"
-        if sha256(folder / name) != checksum:
-            return f"{name} does not match its checksum"
-    return None
-
-
-def _sync(folder: Path) -> None:
-    """Flush the files and the folder itself to disk, before the rename makes the unit visible."""
-    for path in (*folder.rglob("*"), folder):
-        if path.is_file() or path.is_dir():
-            _flush(path)
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    os.fsync(handle)
-    os.close(handle)
-
-
 def stored_bytes(folder: Path) -> int:
     """The sum of the sizes of all files below a folder, in bytes, the same on every file system."""
     return sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
@@ -222,7 +199,7 @@ def disk_bytes(folder: Path) -> int:
     """The bytes that a folder occupies on disk, as ``du`` counts them: whole blocks, folders, hard links once."""
     seen: dict[tuple[int, int], int] = {}
     for path in (folder, *folder.rglob("*")):
-        with suppress(FileNotFoundError):  # another process may remove files
+        with suppress(OSError):  # another process may remove files, another user keep them for itself
             stat = path.lstat()
             seen[stat.st_dev, stat.st_ino] = getattr(stat, "st_blocks", -(-stat.st_size // 512)) * 512
     return sum(seen.values())

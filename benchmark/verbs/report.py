@@ -14,7 +14,8 @@ from ...reports.write import OnProgress, load, unwatched, write_report
 from ..errors import Regression
 from ..records.folders import Folders
 from ..records.reading import OnFault, unheard
-from ..storage.store import home, writable
+from ..storage.places import home_read
+from ..storage.store import writable
 from .arguments import RUNS, Where, folders_of
 
 
@@ -94,4 +95,4 @@ def about_methods(folders: Folders) -> Methods:
 
 def _pictures(key: str) -> list[Path]:
     """The pictures of a unit in the store."""
-    return sorted((home() / "units" / key).glob("*.png"))
+    return sorted((home_read() / "units" / key).glob("*.png"))

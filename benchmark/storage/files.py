@@ -1,0 +1,81 @@
+"""The files of a unit: whether they are whole, what a dead process left of them, and their way to the disk."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import uuid
+from contextlib import suppress
+from pathlib import Path
+
+from ..hashing import digest, sha256
+
+RECORD, OWNER = "unit.json", "owner.json"
+OWN = "digest"
+"""The field of ``unit.json`` with the hash of all others."""
+_ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+
+
+def clear(partial: Path) -> None:
+    """Remove what a dead process left; what belongs to another user, and so cannot be removed, is set aside."""
+    shutil.rmtree(partial, ignore_errors=True)
+    if partial.exists():
+        partial.replace(partial.with_name(f"{partial.name}-{uuid.uuid4().hex[:8]}"))
+
+
+def own_copy(scratch: Path) -> None:
+    """Copy checkpoints of a dead process of another user, so that this one can continue from them and write more."""
+    if not scratch.exists() or os.access(scratch, os.R_OK | os.W_OK | os.X_OK):
+        return
+    aside = scratch.replace(scratch.with_name(f"{scratch.name}-{uuid.uuid4().hex[:8]}"))
+    scratch.mkdir()
+    with suppress(OSError):  # without them, the work starts again
+        for file in aside.iterdir():
+            shutil.copyfile(file, scratch / file.name)
+
+
+def fault_of(folder: Path) -> str | None:
+    """What is wrong with the files of a unit; None if nothing is. Raises OSError if this user may not read them."""
+    try:
+        return _fault(folder)
+    except OSError as error:
+        if error.errno != errno.EIO:  # a bad sector is damage, a folder of another user is not
+            raise
+        return f"it cannot be read ({error.strerror})"
+
+
+def _fault(folder: Path) -> str | None:
+    try:
+        meta = json.loads((folder / RECORD).read_text())
+        recorded: dict[str, str] = meta["sha256"]
+        own = meta.pop(OWN, None)  # units of older versions have none
+    except (*_ABSENT, ValueError, KeyError, TypeError, AttributeError):
+        return "unit.json cannot be read"
+    if own is not None and own != digest(meta):
+        return "unit.json does not match its checksum"
+    for name, checksum in recorded.items():
+        try:
+            found = sha256(folder / name)
+        except _ABSENT:
+            return f"{name} is missing"
+        if found != checksum:
+            return f"{name} does not match its checksum"
+    return None
+
+
+def sync(folder: Path) -> None:
+    """Flush the files and the folder itself to disk, before the rename makes the unit visible."""
+    for path in (*folder.rglob("*"), folder):
+        if path.is_file() or path.is_dir():
+            flush(path)
+
+
+def flush(path: Path) -> None:
+    """Flush a file or a folder to disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
