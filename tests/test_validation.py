@@ -205,7 +205,7 @@ def sound(folder):
 def test_a_damaged_record_changes_no_board_and_is_named(folder, damage, says):
     before, content = board(folder), plain(record("dsc", KEEPS))
     damage(content)
-    path = folder / "tiny-3" / "dsc" / f"{digest(content['run'])}.json"
+    path = folder / "tiny-3" / "dsc" / f"{digest(repr(content['run']))}.json"
     path.parent.mkdir()
     path.write_text(json.dumps(content))
     warnings = []

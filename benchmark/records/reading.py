@@ -10,8 +10,9 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from ..errors import BadInput
-from ..wording import counted
+from ..wording import counted, shown
 from .files import PLACE, named_files
+from .keys import repeated_key
 from .result import Result, result_path
 from .validation import faults_of
 
@@ -43,11 +44,14 @@ class Examined:
 def examine(path: Path) -> Examined:
     """A record by itself, wherever it is kept."""
     try:
-        result = Result.model_validate_json(path.read_bytes(), strict=True)
+        text = path.read_bytes()
+        result = Result.model_validate_json(text, strict=True)
     except OSError as error:
         return Examined(path, None, (f"cannot be read ({error.strerror}).",))
     except ValidationError as error:
         return Examined(path, None, tuple(_sentence(one) for one in error.errors(include_url=False)))
+    if wrong := repeated_key(text, result):
+        return Examined(path, None, (f"{wrong}; restore the file, or re-run.",))
     faults = tuple(faults_of(result))
     return Examined(path, None if faults else result, faults)
 
@@ -88,7 +92,7 @@ def read_result(path: Path) -> Result:
 
 def _sentence(error: ErrorDetails) -> str:
     """What pydantic found, with its JSON path."""
-    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).lstrip(".")
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).lstrip(".") or "the record"
     if error["type"] == "missing":
         return f"{place} is missing."
     if error["type"] == "extra_forbidden":
@@ -97,7 +101,7 @@ def _sentence(error: ErrorDetails) -> str:
         return f"schema is {error['input']}; this version reads schema 1. Update cpbench."
     if error["type"] == "json_invalid":
         return f"not JSON that ends ({error['ctx']['error']}); restore the file, or re-run."
-    return f"{place} is {str(error['input'])[:40]}; {error['msg'].lower()}."
+    return f"{place} is {shown(error['input'], 40)}; {error['msg'].lower()}."
 
 
 def read_records(*folders: Path, on_fault: OnFault) -> Iterator[tuple[Path, Result]]:

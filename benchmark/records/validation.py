@@ -8,13 +8,15 @@ sweeps over all of them, and only rows that fail one are looked at by themselves
 from __future__ import annotations
 
 import datetime
-import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import lru_cache
 from operator import itemgetter
 
+from ..plain_json import not_finite
+from ..names import concept_fault, folder_fault
+from ..wording import shown
 from .ranges import CEILED, RANGES, range_of
 from .result import Result, Run, Score
 
@@ -27,6 +29,8 @@ Key = tuple[str, bool, str | None, str, int, int, str, int | None]
 def faults_of(result: Result) -> Iterator[str]:
     """Every fault of a record that was parsed; nothing for a sound one."""
     yield from _of_run(result.run)
+    for place in not_finite(result.environment, "environment"):
+        yield f"environment has a number that is not finite: {place}."
     yield from _of_status(result)
     yield from _of_costs(result)
     if len(set(result.run.order)) == len(result.run.order):
@@ -34,15 +38,19 @@ def faults_of(result: Result) -> Iterator[str]:
 
 
 def _of_run(run: Run) -> Iterator[str]:
+    for where, name in (("run.suite", run.suite), ("run.method", run.method)):
+        if fault := folder_fault(name):
+            yield f"{where} is '{shown(name)}', a name that {fault}; it must be that of a folder on any system."
+    for name in dict.fromkeys(run.order):
+        if fault := concept_fault(name):
+            yield f"run.order has '{shown(name)}', a name that {fault}; rename the concept in the suite and re-run."
     if not run.order:
         yield "run.order is empty; name the concepts in the order in which they were taught."
     for concept, n in Counter(run.order).items():
         if n > 1:
             yield f"run.order has '{concept}' {n} times; a concept is taught once."
-    try:
-        json.dumps(run.options, allow_nan=False)
-    except ValueError:
-        yield "run.options has a number that is not finite."
+    for place in not_finite(run.options, "run.options"):
+        yield f"run.options has a number that is not finite: {place}."
 
 
 def _of_status(result: Result) -> Iterator[str]:
