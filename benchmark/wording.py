@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 _SIZES = ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
@@ -37,3 +38,23 @@ def shown(value: Any, most: int = 80) -> str:
         return "data nested too deeply"
     text = text if len(text) <= most else f"{text[: most - 1]}…"
     return text if text.isprintable() else ascii(text)[1:-1]
+
+
+_ESCAPED = ("Cc", "Cf", "Cs", "Zl", "Zp")
+_JOINERS = "\u200c\u200d"  # which Persian, Indic scripts and emoji need
+
+
+def printable(text: str) -> str:
+    """Text for a terminal: control characters but newlines, overrides of direction and lone surrogates are escaped."""
+    if text.isprintable():
+        return text
+    return "".join(c if c == "\n" or _harmless(c) else c.encode("ascii", "backslashreplace").decode() for c in text)
+
+
+def one_line(text: str) -> str:
+    """Data for one line of a terminal: as :func:`printable`, and newlines are escaped too."""
+    return printable(text).replace("\n", "\\n")
+
+
+def _harmless(c: str) -> bool:
+    return c in _JOINERS or unicodedata.category(c) not in _ESCAPED

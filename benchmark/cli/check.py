@@ -8,36 +8,41 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .command import FILE, FOLDER
 from .options import Device, Quiet
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from ..checks.regression import Verdict
     from ..fingerprints.stored import Compared
     from ..run.progress import View
+    from ..terminal import Terminal
 
 _SHOWN = 5  # differences per run; the others are only counted
 
 
 _Methods = Annotated[str, typer.Option(help="Names separated by commas, or 'all' stored ones.")]
 _Suite = Annotated[str, typer.Option(help="Suite of the stored runs: its name or YAML file.")]
-_Against = Annotated[Path | None, typer.Option(help="Folder of the stored records. Default: those that cpbench ships.")]
+_Against = Annotated[
+    Path | None, FOLDER, typer.Option(help="Folder of the stored records. Default: those that cpbench ships.")
+]
 _Results = Annotated[
     list[Path] | None,
+    FOLDER,
     typer.Option(help="Compare the records in this folder; re-run nothing. Repeatable: the first counts."),
 ]
 _Seeds = Annotated[int, typer.Option(help="How many of the stored seeds to re-run.")]
 _Jobs = Annotated[int | None, typer.Option(help="Number of processes. Default: 2 for fingerprints, 1 for whole runs.")]
 _Fast = Annotated[bool, typer.Option("--fast", help="Compare fingerprints only; re-run nothing.")]
 _Fingerprints = Annotated[
-    Path | None, typer.Option(help="Folder of the fingerprints of other methods. Default: those that cpbench ships.")
+    Path | None,
+    FOLDER,
+    typer.Option(help="Folder of the fingerprints of other methods. Default: those that cpbench ships."),
 ]
 _UpdateFingerprints = Annotated[
     str | None, typer.Option(help="Replace stored fingerprints that differ, for this reason; re-run nothing.")
 ]
-_Junit = Annotated[Path | None, typer.Option(help="Also write the outcome to this file, as JUnit XML.")]
-_Markdown = Annotated[Path | None, typer.Option(help="Also write a summary to this file, in Markdown.")]
+_Junit = Annotated[Path | None, FILE, typer.Option(help="Also write the outcome to this file, as JUnit XML.")]
+_Markdown = Annotated[Path | None, FILE, typer.Option(help="Also write a summary to this file, in Markdown.")]
 _Update = Annotated[
     str | None,
     typer.Option(help="Replace stored records that differ with the new ones, for this reason, e.g. 'a new sampler'."),
@@ -67,17 +72,22 @@ def check(
 
     Example: cpbench check --methods lora,dsc --junit check.xml
     """
-    from rich.console import Console
-
     from ..checks.verdicts import fingerprint_sentence, sentence, to_junit, to_markdown
     from ..errors import Regression
+    from ..numbers import JOBS
     from ..run.progress import watching
     from ..storage.baseline import baseline
+    from ..terminal import Terminal
+    from ..verbs.arguments import SEEDS
     from ..verbs.check import check as verb
+    from ..wording import one_line
     from .console import interruptible
 
+    if jobs is not None:
+        JOBS.check("--jobs", jobs)
+    SEEDS.check("--seeds", seeds)
     _check_files(junit, markdown)
-    console, alone = Console(), fast or update_fingerprints is not None
+    console, alone = Terminal(), fast or update_fingerprints is not None
     found, verdicts = list["Compared"](), list["Verdict"]()
     with interruptible(), watching(console, quiet=quiet) as view:
         if alone or not (against or results or update):
@@ -92,9 +102,8 @@ def check(
             path.write_text(text(verdicts, found), encoding="utf-8")
     if update_fingerprints is not None or update is not None:
         what = f"Records in {against or baseline()}" if update else "Fingerprints"
-        console.print(
-            f"{what} replaced: {_changed(found, verdicts)} ({update or update_fingerprints}).", highlight=False
-        )
+        reason = one_line(f"({update or update_fingerprints})")
+        console.print(f"{what} replaced: {_changed(found, verdicts)} {reason}.", soft_wrap=True)
     elif any(f.differences for f in found):
         raise Regression(f"{fingerprint_sentence(found)} If this is intended, give --update-fingerprints and a reason.")
     elif _changed(found, verdicts):
@@ -127,43 +136,40 @@ def _fingerprints(
     return verb.fingerprints(names, folder=folder, jobs=jobs, update=reason, on_event=view)
 
 
-def _print_fingerprints(console: Console, found: Sequence[Compared]) -> None:
+def _print_fingerprints(console: Terminal, found: Sequence[Compared]) -> None:
     """Print the first difference of each fingerprint that has any."""
-    from rich.console import Console
-
     from ..checks.verdicts import fingerprint_sentence, first_row
-    from .console import table
+    from ..terminal import Sheet, Terminal
 
     if not found:
         return
     rows = [(f, row) for f in found if (row := first_row(f)) is not None]
     if rows:
-        shown = table("fingerprint", "first difference", "stored", "now", "relative", "differ")
+        shown = Sheet("fingerprint", "first difference", "stored", "now", "relative", "differ")
         for f, row in rows:
             shown.add_row(*row, f"{len(f.differences)} of {f.quantities}")
-        # A file does not wrap.
-        (console if console.is_terminal else Console(width=200)).print(shown)
-    console.print(fingerprint_sentence(found), highlight=False)
+        Terminal(width=200).print(shown)  # a file does not wrap
+    console.print(fingerprint_sentence(found))
 
 
-def _print(console: Console, verdicts: Sequence[Verdict]) -> None:
+def _print(console: Terminal, verdicts: Sequence[Verdict]) -> None:
     """Print a row per run, then the first few changes of each run."""
     from ..checks.verdicts import allowed, how, missed, name_of, sentence
+    from ..terminal import Sheet, mark
     from ..wording import counted
-    from .console import table
 
     if not verdicts:
         return
-    rows = table("run", "compared", "how", "changes it misses", "changed")
+    rows = Sheet("run", "compared", "how", "changes it misses", "changed")
     for v in verdicts:
-        mark = f"[red]{len(v.differences)}[/]" if v.differences else "[green]0[/]"
-        rows.add_row(name_of(v), str(v.compared), how(v), missed(v) or "none", mark)
+        number = mark(not v.differences, str(len(v.differences)))
+        rows.add_row(name_of(v), str(v.compared), how(v), missed(v) or "none", number)
     console.print(rows)
     if any(v.differences for v in verdicts):
-        changed = table("run", "what", "stored", "now", "allowed")
+        changed = Sheet("run", "what", "stored", "now", "allowed")
         for m in (m for v in verdicts for m in v.differences[:_SHOWN]):
             changed.add_row(m.run, m.what, m.stored, m.now, allowed(m))
         console.print(changed)
         if hidden := sum(max(0, len(v.differences) - _SHOWN) for v in verdicts):
-            console.print(f"{counted(hidden, 'more change')} not shown; --junit lists all of them.", highlight=False)
-    console.print(sentence(verdicts), highlight=False)
+            console.print(f"{counted(hidden, 'more change')} not shown; --junit lists all of them.")
+    console.print(sentence(verdicts))

@@ -32,12 +32,12 @@ def compare(
     """
     import json
 
-    from rich.console import Console
-
     from ...reports.analysis.limits import Limit
     from ...reports.tables.comparison import as_json as plain
     from ...reports.tables.comparison import comparison_table, met
     from ..errors import Regression
+    from ..streams import say
+    from ..terminal import Terminal
     from ..verbs.compare import compare as verb
     from .console import warn
 
@@ -45,10 +45,8 @@ def compare(
     found = verb(first, second, results=results, warn=warn)
     problems = [text for c in found for limit in limits if (text := met(c, limit))]
     if as_json:
-        typer.echo(json.dumps([plain(c) for c in found], indent=1))
+        say(json.dumps([plain(c) for c in found], indent=1))
     else:
-        console = Console()
-        wide = console if console.is_terminal else Console(width=160)
-        wide.print(comparison_table(found))
+        Terminal(width=160).print(comparison_table(found))
     if problems:
         raise Regression(" ".join(problems))

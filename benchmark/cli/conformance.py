@@ -24,21 +24,22 @@ def conformance(
     """
     import json
 
-    from rich.console import Console
-
     from ..errors import FailedRun
+    from ..streams import say
+    from ..terminal import Terminal, mark
     from ..verbs.conformance import conformance as verb
+    from ..wording import one_line
     from .console import interruptible, parse_settings
 
-    rows, console = [], Console()
+    rows, console = [], Terminal()
     with interruptible():
         for row in verb(name, parse_settings(settings or ()), metric=metric):
             rows.append(row)
             if not as_json:
-                mark = "[green]ok[/]" if row.fault is None else "[red]no[/]"
-                console.print(mark, row.check, f"[red]{row.fault}[/]" if row.fault else "")
+                good = row.fault is None
+                console.print(mark(good), one_line(row.check), mark(good, one_line(row.fault)) if row.fault else "")
     if as_json:
         found = [{"check": row.check, "good": row.fault is None, "fault": row.fault} for row in rows]
-        typer.echo(json.dumps(found, indent=1))
+        say(json.dumps(found, indent=1))
     if any(row.fault is not None for row in rows):
         raise FailedRun(f"{'metric' if metric else 'method'} '{name}' breaks the contract; see the lines marked 'no'.")

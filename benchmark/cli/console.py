@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-
-import typer
-from rich.console import Console
-from rich.table import Table
 
 from ..errors import BadInput, FailedRun, Interrupted, TimeOver
 from ..records.reading import read_result
 from ..records.result import Result
 from ..run.progress import View, plan_table, watching
 from ..run.signals import answered, stopper
+from ..streams import say
+from ..terminal import Terminal
+from ..wording import counted, one_line
 
 
 def parse_settings(texts: Sequence[str]) -> dict[str, str]:
@@ -32,30 +30,23 @@ def parse_settings(texts: Sequence[str]) -> dict[str, str]:
 
 def warn(text: str) -> None:
     """Print what a person should read as one line on stderr, as it is."""
-    typer.echo(f"cpbench: warning: {text}", err=True)
+    say(one_line(f"cpbench: warning: {text}"), error=True)
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Turn Ctrl-C, SIGTERM and a full disk into errors of one sentence, before typer ends the process without any."""
+    """Turn Ctrl-C and SIGTERM into an error of one sentence, before typer ends the process without any."""
     try:
         with answered(stopper()):
             yield
     except KeyboardInterrupt:
         raise Interrupted("interrupted; finished units are kept, and the same command continues.") from None
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        where = f" for {error.filename}" if error.filename else ""
-        raise FailedRun(
-            f"no space left on the disk{where}; free some ('cpbench gc'), then run the same command again."
-        ) from None
 
 
 @contextmanager
 def recording(out: Path, *, quiet: bool, baseline: str | None = None) -> Iterator[View]:
     """Show the progress of a verb that makes records, then print their leaderboard, even if some runs failed."""
-    console, problem = Console(), None
+    console, problem = Terminal(), None
     with interruptible(), watching(console, quiet=quiet) as view:
         try:
             yield view
@@ -70,22 +61,14 @@ def recording(out: Path, *, quiet: bool, baseline: str | None = None) -> Iterato
 @contextmanager
 def planning() -> Iterator[View]:
     """Show the plan of a verb that computes nothing, then print it by kind of unit."""
-    console = Console()
+    console = Terminal()
     with interruptible(), watching(console, quiet=True) as view:
         yield view
     if view.plan is not None:
         console.print(plan_table(view.plan.found))
 
 
-def table(*columns: str, right: Sequence[str] = ()) -> Table:
-    """An empty table without lines; the columns named in ``right`` hold numbers."""
-    made = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
-    return made
-
-
-def print_leaderboard(console: Console, paths: Sequence[Path], out: Path, baseline: str | None = None) -> None:
+def print_leaderboard(console: Terminal, paths: Sequence[Path], out: Path, baseline: str | None = None) -> None:
     """Print the leaderboard of some records beside the best shipped ones, and where the records are."""
     from ...methods.catalogue import UPPER_BOUNDS
     from ...reports.analysis.board import boards
@@ -94,17 +77,14 @@ def print_leaderboard(console: Console, paths: Sequence[Path], out: Path, baseli
     from ..storage.baseline import is_baseline
     from ..verbs.arguments import RUNS
     from ..verbs.results import beside
-    from ..wording import counted
 
     done: list[Result] = [r for r in map(read_result, paths) if r.status == "ok"]
-    wide = console if console.is_terminal else Console(width=160)  # a file does not wrap
+    wide = Terminal(width=160)  # a file does not wrap
     if done:
         own = entries_of(done)
         shown = own if is_baseline(out) else [*own, *beside(own)]
         wide.print(to_terminal(boards(shown, UPPER_BOUNDS, baseline), wide.width, short=True))
     report = "cpbench report" if out == RUNS else f"cpbench report --results {out}"
     console.print(
-        f"{counted(len(paths), 'record')} in {out}; '{report}' makes tables and plots.",
-        highlight=False,
-        soft_wrap=True,
+        one_line(f"{counted(len(paths), 'record')} in {out}; '{report}' makes tables and plots."), soft_wrap=True
     )

@@ -19,18 +19,18 @@ def doctor(
     """
     import json
 
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.table import Table
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress
 
     from ..errors import FailedRun
     from ..run.quiet import quiet_libraries
     from ..storage.inventory import take_inventory
     from ..storage.store import home
+    from ..streams import say
+    from ..terminal import Sheet, Terminal, mark, words
     from ..verbs.doctor import checks, store_checks
 
-    console = Console()
-    columns = (TextColumn("comparing checksums"), BarColumn(), MofNCompleteColumn())
+    console = Terminal()
+    columns = (words("comparing checksums"), BarColumn(), MofNCompleteColumn())
     bar = Progress(*columns, console=console, transient=True)
     with quiet_libraries():
         rows = checks()
@@ -39,11 +39,11 @@ def doctor(
             seen = bar.add_task("", total=len(take_inventory(home() / "units").units), visible=not quick)
             rows += store_checks(lambda: bar.advance(seen), quick=quick)
     if as_json:
-        typer.echo(json.dumps([vars(row) for row in rows], indent=1))
+        say(json.dumps([vars(row) for row in rows], indent=1))
     else:
-        table = Table(box=None, pad_edge=False, show_header=False)
+        table = Sheet(show_header=False)
         for row in rows:
-            table.add_row("[green]ok[/]" if row.good else "[red]no[/]", row.what, row.found)
+            table.add_row(mark(row.good), row.what, row.found)
         console.print(table)
     if not all(row.good for row in rows):
         raise FailedRun("some checks failed; see the lines marked 'no'.")

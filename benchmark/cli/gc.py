@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .command import FOLDER
+
 if TYPE_CHECKING:
     from ..storage.inventory import Inventory
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 def gc(
     unused: Annotated[
         list[Path] | None,
+        FOLDER,
         typer.Option(help="Also remove units that no record in this folder uses, e.g. runs. Repeatable."),
     ] = None,
     checkpoints: Annotated[
@@ -36,30 +39,43 @@ def gc(
 
 
 def _collect(results: Sequence[Path], checkpoints: bool, dry_run: bool) -> None:
-    from rich.console import Console
     from rich.filesize import decimal
     from rich.progress import track
 
-    from ..storage.inventory import remove, take_inventory
+    from ..storage.inventory import take_inventory
+    from ..storage.places import home_read
     from ..storage.store import disk_bytes, home
-    from .console import table
+    from ..terminal import Sheet, Terminal
 
-    console, folder = Console(), home()
+    console, folder = Terminal(), home_read() if dry_run else home()
     stock = take_inventory(folder / "units")
     parts = {name: paths for name, paths in stock.named().items() if name != "checkpoints" or checkpoints}
     if results:
         parts["used by no record"] = unused_units(stock, results)
-    rows = table("what", "number", "on disk", right=("number", "on disk"))
+    rows = Sheet("what", "number", "on disk", right=("number", "on disk"))
     sizes = {name: [disk_bytes(path) for path in paths] for name, paths in parts.items()}
     for name, paths in parts.items():
         rows.add_row(name, str(len(paths)), decimal(sum(sizes[name])))
     console.print(rows)
     every = [path for paths in parts.values() for path in paths]
     if dry_run:
-        console.print(f"{decimal(sum(map(sum, sizes.values())))} in {folder} would be freed.", highlight=False)
+        console.print(f"{decimal(sum(map(sum, sizes.values())))} in {folder} would be freed.", soft_wrap=True)
         return
-    freed = sum(remove(path, folder / "units") for path in track(every, "removing", console=console, transient=True))
-    console.print(f"Freed {decimal(freed)} in {folder}; {decimal(disk_bytes(folder))} left in use.", highlight=False)
+    freed = sum(_removed(path, folder) for path in track(every, "removing", console=console, transient=True))
+    console.print(f"Freed {decimal(freed)} in {folder}; {decimal(disk_bytes(folder))} left in use.", soft_wrap=True)
+
+
+def _removed(path: Path, folder: Path) -> int:
+    """The bytes freed by removing a part of the store; one of another user stays, with a warning."""
+    from ..storage.inventory import remove
+    from ..storage.machine import whose
+    from .console import warn
+
+    try:
+        return remove(path, folder / "units")
+    except OSError as error:
+        warn(f"{path} cannot be removed ({error.strerror}{whose(path)}); its owner can remove it.")
+        return 0
 
 
 def unused_units(stock: Inventory, results: Sequence[Path]) -> list[Path]:
@@ -67,9 +83,10 @@ def unused_units(stock: Inventory, results: Sequence[Path]) -> list[Path]:
     from ..errors import BadInput
     from ..records.reading import read_records, unheard
     from ..storage.inventory import runs, unused
-    from ..storage.store import home, owner
+    from ..storage.places import home_read
+    from ..storage.store import owner
 
-    if busy := [*map(owner, stock.under_way), *runs(home() / "units")]:
+    if busy := [*map(owner, stock.under_way), *runs(home_read() / "units")]:
         raise BadInput(
             f"--unused {results[0]}: {busy[0]} is under way in this store, and no record names its "
             "finished units yet; wait until it ends, or omit --unused."

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from .command import FOLDER
+
 
 def complete_methods(incomplete: str) -> Iterator[str]:
     """Names of methods, for the last of a list separated by commas."""
@@ -27,12 +29,13 @@ def complete_suites(incomplete: str) -> Iterator[str]:
 
 Results = Annotated[
     list[Path] | None,
+    FOLDER,
     typer.Option(
         help="Folder of records. Repeatable: the first that holds a run counts. Default: runs, and the records that "
         "cpbench ships."
     ),
 ]
-Out = Annotated[Path, typer.Option(help="Folder to write the records to.")]
+Out = Annotated[Path, FOLDER, typer.Option(help="Folder to write the records to.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Device = Annotated[

@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
+from .command import FOLDER
 from .options import Quiet
 
 
 def pretrain(
     out: Annotated[
         Path | None,
+        FOLDER,
         typer.Option(help="Folder for data, checkpoints and weights. Default: pretrain/ in the cache folder."),
     ] = None,
     updates: Annotated[
@@ -27,23 +29,27 @@ def pretrain(
     """
     from dataclasses import replace
 
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TimeRemainingColumn
 
     from ..pretrain.recipe import PretrainOptions
     from ..pretrain.recipe import pretrain as stages
+    from ..pretrain.stage import UPDATES
     from ..storage.store import home, writable
+    from ..terminal import Terminal, words
     from .console import interruptible
 
+    options = PretrainOptions()
+    if updates is not None:
+        options = replace(options, rounds=(UPDATES.check("--updates", updates),))
     folder = out or home() / "pretrain"
     writable(folder)
-    options = replace(PretrainOptions(), rounds=(updates,)) if updates else PretrainOptions()
-    columns = (TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    bars = Progress(*columns, TextColumn("loss {task.fields[loss]:.4f}"), disable=quiet)
+    columns = (words("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Terminal()
+    bars = Progress(*columns, words("loss {task.fields[loss]:.4f}"), console=console, disable=quiet)
     with interruptible(), bars:
         tasks: dict[str, TaskID] = {}
         for step in stages(options, folder):
             if step.stage not in tasks:
                 tasks[step.stage] = bars.add_task(step.stage, total=step.updates, loss=0.0)
             bars.update(tasks[step.stage], completed=step.step, loss=step.loss)
-    Console().print(f"The weights are in {folder / 'weights'}.", highlight=False, soft_wrap=True)
+    console.print(f"The weights are in {folder / 'weights'}.", soft_wrap=True)

@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
+from .command import FOLDER
 from .options import Baseline, Quiet, Results
 
 
 def report(
     results: Results = None,
-    out: Annotated[Path, typer.Option(help="Folder to write the report to.")] = Path("report"),
+    out: Annotated[Path, FOLDER, typer.Option(help="Folder to write the report to.")] = Path("report"),
     only: Annotated[
         str | None,
         typer.Option(
@@ -25,6 +26,7 @@ def report(
     ] = False,
     strips: Annotated[
         Path | None,
+        FOLDER,
         typer.Option(
             help="Instead of a report, write small film strips beside the same runs' records in this folder, e.g. "
             "results: sites then show pictures that the store no longer has."
@@ -36,22 +38,22 @@ def report(
 
     Example: cpbench report --results runs --out report --only tables
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
+    from ..terminal import Terminal, words, working
     from ..verbs.report import check_report, keep_strips
     from ..verbs.report import report as verb
-    from ..wording import counted
+    from ..wording import counted, one_line
     from .console import interruptible, warn
 
-    console = Console()
+    console = Terminal()
     if strips is not None:
-        with interruptible(), console.status("writing strips"):
+        with interruptible(), working(console, "writing strips"):
             kept = keep_strips(results, strips, warn)
-        console.print(f"{counted(len(kept), 'film strip')} in {strips}.", highlight=False, soft_wrap=True)
+        console.print(f"{counted(len(kept), 'film strip')} in {strips}.", soft_wrap=True)
         return
-    columns = (TextColumn("{task.description:<18}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    bars = Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal)
+    columns = (words("{task.description:<18}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    bars = Progress(*columns, console=console, transient=True, disable=quiet or not console.is_interactive)
     with interruptible(), bars:
         tasks = {"": bars.add_task("reading records", total=None)}
 
@@ -65,8 +67,8 @@ def report(
             results, out, only=only, baseline=baseline, on_progress=progress, warn=warn
         )
     if check:
-        console.print(f"{counted(len(paths), 'file')} in {out}: up to date.", highlight=False, soft_wrap=True)
+        console.print(f"{counted(len(paths), 'file')} in {out}: up to date.", soft_wrap=True)
         return
     for path in (p for p in paths if p.parent == out or p.name == "index.html"):
-        console.print(str(path), highlight=False, soft_wrap=True)
-    console.print(f"{counted(len(paths), 'file')} in {out}.", highlight=False, soft_wrap=True)
+        console.print(one_line(str(path)), soft_wrap=True)
+    console.print(f"{counted(len(paths), 'file')} in {out}.", soft_wrap=True)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from .command import FOLDER
 from .options import Device, Quiet, Results, Threads
 
 
@@ -27,7 +28,9 @@ def score(
     ] = None,
     results: Results = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder to write the new records to. Default: the first --results, or runs.")
+        Path | None,
+        FOLDER,
+        typer.Option(help="Folder to write the new records to. Default: the first --results, or runs."),
     ] = None,
     device: Device = "auto",
     threads: Threads = None,

@@ -28,35 +28,37 @@ def list_(
     """
     import json
 
-    from rich.console import Console
-
     from ..errors import BadInput
+    from ..streams import say
+    from ..terminal import Sheet, Terminal
     from ..verbs.arguments import folders_of
     from ..verbs.listing import listed
-    from .console import table, warn
+    from .console import warn
 
     rows = listed(what, results, warn)
     if as_json:
-        typer.echo(json.dumps(rows, indent=1))
+        say(json.dumps(rows, indent=1))
         return
     if not rows:
         raise BadInput(f"{folders_of(results)} holds no records; make some with 'cpbench run'.")
     rows = [_folded(row) for row in rows]
-    shown = table(*rows[0])
+    shown = Sheet(*rows[0])
     for column in shown.columns:
         column.no_wrap = str(column.header) in (*_WHOLE, next(iter(rows[0])))
     for row in rows:
-        shown.add_row(*(str(value) for value in row.values()))
-    Console().print(shown, markup=False, highlight=False)
+        shown.add_row(*row.values())
+    Terminal().print(shown)
 
 
 def _folded(row: dict[str, Any]) -> dict[str, Any]:
-    """A row of options in three columns, so that it fits 80 characters; other rows unchanged."""
+    """A row of options in three columns, so that it fits 80 characters; other rows unchanged, in words."""
+    from rich.text import Text
+
     if "tuned within" not in row:
-        return row
+        return {name: str(value) for name, value in row.items()}
     tuned = f"tuned within {row['tuned within']}; " if row["tuned within"] != "-" else ""
     text = f"{row['what it does']}\n({tuned}{row['methods']})"
-    return {"option": row["option"], "value": row["value"], "what it does": text}
+    return {"option": row["option"], "value": str(row["value"]), "what it does": Text(text)}
 
 
 def _one(run_id: str, results: list[Path] | None) -> Result:
@@ -85,18 +87,21 @@ def show(
     """
     import json
 
-    from rich.console import Console
-
     from ...reports.analysis.entry import entry_of
     from ...reports.tables.terminal import matrix_table
+    from ..streams import say
+    from ..terminal import Terminal
+    from ..wording import one_line
 
     found = _one(run_id, results)
     if as_json:
-        typer.echo(found.model_dump_json(by_alias=True, indent=1))
+        say(json.dumps(json.loads(found.model_dump_json(by_alias=True)), indent=1))
         return
-    console, r = Console(), found.run
-    console.print(f"{r.method} on {r.suite} (version {r.suite_version}), seed {r.seed}, {r.device}, {r.dtype}")
-    console.print(f"options: {json.dumps(r.options)}", highlight=False)
+    console, r = Terminal(), found.run
+    console.print(
+        one_line(f"{r.method} on {r.suite} (version {r.suite_version}), seed {r.seed}, {r.device}, {r.dtype}")
+    )
+    console.print(f"options: {json.dumps(r.options, ensure_ascii=False)}")
     console.print(matrix_table(entry_of(found)))
 
 
@@ -112,19 +117,18 @@ def diff(
     """
     import json
 
-    from rich.console import Console
-
     from ...reports.analysis.comparability import FORBIDS, unequal
     from ...reports.analysis.entry import entry_of
     from ...reports.tables.terminal import difference_table
-    from .console import table
+    from ..streams import say
+    from ..terminal import Sheet, Terminal
 
     a, b = (entry_of(_one(run_id, results)) for run_id in (first, second))
     found = list(unequal(a, b))
     if as_json:
-        typer.echo(json.dumps([vars(u) for u in found], indent=1))
+        say(json.dumps([vars(u) for u in found], indent=1))
         return
-    console, rows = Console(), table("what", a.run.id[:8], b.run.id[:8], "consequence")
+    console, rows = Terminal(), Sheet("what", a.run.id[:8], b.run.id[:8], "consequence")
     for u in found:
         rows.add_row(u.what, u.first, u.second, u.follows, style="red" if u.follows == FORBIDS else "")
     console.print(rows if found else "The two runs are of the same method under the same conditions.")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from .command import FOLDER
 from .options import Quiet, Threads
 
 
@@ -18,30 +19,31 @@ def tune(
     trials: Annotated[int, typer.Option(help="Settings to try per method; its defaults are among them.")] = 6,
     length: Annotated[int, typer.Option(help="How many concepts of the suite to learn per trial.")] = 3,
     threads: Threads = None,
-    out: Annotated[Path, typer.Option(help="Folder to write the trials to, one JSON file per method.")] = Path("tuned"),
+    out: Annotated[Path, FOLDER, typer.Option(help="Folder to write the trials to, one JSON file per method.")] = Path(
+        "tuned"
+    ),
     quiet: Quiet = False,
 ) -> None:
     """Search the options of each method, with the same number of trials for every method.
 
     Example: cpbench tune --methods clora,dsc
     """
-    from rich.console import Console
-
     from ...methods.search_space import space
     from ..run.progress import watching
+    from ..terminal import Terminal
     from ..verbs.tune import best
     from ..verbs.tune import tune as verb
     from ..wording import counted
     from .console import interruptible
 
-    console = Console()
+    console = Terminal()
     with interruptible(), watching(console, quiet=quiet) as view:
         found = verb(methods, suite, trials=trials, length=length, threads=threads, out=out, on_event=view)
     for name, tried in found.items():
         if tried:
             settings = ", ".join(f"{key}={value}" for key, value in tried[best(tried)]["settings"].items())
             ranges = ", ".join(f"{key} {r.low:g} to {r.high:g}" for key, r in space(name).items())
-            console.print(f"{name}: {counted(len(tried), 'trial')} in {ranges}", highlight=False, soft_wrap=True)
-            console.print(f"  best: {settings}; all trials are in {out / name}.json", highlight=False, soft_wrap=True)
+            console.print(f"{name}: {counted(len(tried), 'trial')} in {ranges}", soft_wrap=True)
+            console.print(f"  best: {settings}; all trials are in {out / name}.json", soft_wrap=True)
         else:
-            console.print(f"{name}: has no options of its own to tune", highlight=False)
+            console.print(f"{name}: has no options of its own to tune")

@@ -27,23 +27,24 @@ def validate(
     """
     import json
 
+    from ..streams import say
     from ..verbs.validate import validate as verb
-    from ..wording import counted
+    from ..wording import counted, one_line
     from .console import interruptible
 
     with interruptible():
         found = verb(*paths)
     if as_json:
         content = {"sound": found.sound, "faults": _plain(found.faults), "notes": _plain(found.notes)}
-        typer.echo(json.dumps(content, indent=1))
+        say(json.dumps(content, indent=1))
     else:
         for fault in found.faults:
-            typer.echo(f"{fault.file}: {fault.sentence}")
+            say(one_line(f"{fault.file}: {fault.sentence}"))
         for note in found.notes:
-            typer.echo(f"{note.file}: note: {note.sentence}")
+            say(one_line(f"{note.file}: note: {note.sentence}"))
         sound, faulty = counted(found.sound, "sound record"), counted(found.faulty, "faulty file")
         faults, notes = counted(len(found.faults), "fault"), counted(len(found.notes), "note")
-        typer.echo(f"{sound}, {faulty} ({faults}), {notes}.")
+        say(f"{sound}, {faulty} ({faults}), {notes}.")
     if found.faults:
         raise typer.Exit(2)
 

@@ -10,14 +10,16 @@ from pathlib import Path
 from rich.console import Console, Group
 from rich.filesize import decimal
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TaskID, TextColumn
-from rich.status import Status
-from rich.table import Column, Table
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID
+from rich.table import Table
+from rich.text import Text
 
 from ..plan.survey import Survey
 from ..plan.units import Unit
 from ..protocol import Tick
-from ..wording import counted, duration
+from ..streams import say
+from ..terminal import Sheet, words, working
+from ..wording import counted, duration, one_line
 from .events import Ended, Event, Noted, Planned, Preparing, Recorded, Started, Ticked, Warned
 from .forecast import Forecast
 
@@ -55,9 +57,8 @@ def _processes(jobs: int) -> str:
 
 def plan_table(found: Survey) -> Table:
     """A plan by kind of unit and method: units that all runs need, distinct ones, found ones, and those left to do."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("units", "needed by all runs", "distinct", "found", "to do"):
-        table.add_column(name, justify="left" if name == "units" else "right")
+    numbers = ("needed by all runs", "distinct", "found", "to do")
+    table = Sheet("units", *numbers, right=numbers)
     for kind in sorted(found.wanted):
         counts = (found.wanted[kind], found.distinct[kind], found.found[kind], found.left[kind])
         table.add_row(_WORDS[kind[0]] + (f" {kind[1]}" if kind[1] else ""), *map(str, counts))
@@ -80,15 +81,21 @@ class View:
             case Warned(text):
                 self.warn(text)
             case Noted(text):
-                self.console.print(text, highlight=False, soft_wrap=True, markup=False)
+                self._line(text)
             case Planned():
                 self.plan = event
                 for line in plan_lines(event):
-                    self.console.print(line, highlight=False, soft_wrap=True, markup=False)
+                    self._line(line)
 
     def warn(self, text: str) -> None:
-        """Print a warning without wrapping it."""
-        self.console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
+        """Print a warning without wrapping it: on stderr, or between the bars of a terminal."""
+        if self.console.is_interactive:
+            self._line(text, "yellow")
+        else:
+            say(one_line(f"cpbench: warning: {text}"), error=True)
+
+    def _line(self, text: str, style: str = "") -> None:
+        self.console.print(Text(one_line(text), style), soft_wrap=True)
 
 
 class PlainView(View):
@@ -109,7 +116,7 @@ class PlainView(View):
             self.done += 1
             self.forecast.ended(event.unit, event.seconds)
             fate = event.error or f"{event.seconds:.1f} s, about {duration(self.forecast.seconds())} left"
-            self.console.print(f"[{self.done}/{self.total}] {event.unit.title}: {fate}", markup=False, highlight=False)
+            self._line(f"[{self.done}/{self.total}] {event.unit.title}: {fate}")
 
 
 class LiveView(View):
@@ -117,7 +124,7 @@ class LiveView(View):
 
     def __init__(self, console: Console, stack: ExitStack) -> None:
         super().__init__(console)
-        self.stack, self.status = stack, Status("", console=console)
+        self.stack, self.status = stack, working(console)
         self.live: Live | None = None
         self.forecast: Forecast | None = None
         self.batch, self.of_plan = 1, TaskID(0)
@@ -125,10 +132,17 @@ class LiveView(View):
         self.begun: dict[tuple[str, str], tuple[float, int]] = {}
         wide = console.width >= _WIDE
         self.plan_bar = Progress(
-            _text("{task.description}", 7), _bar(wide), MofNCompleteColumn(), _text("{task.fields[text]}", 34)
+            words("{task.description}", width=7),
+            _bar(wide),
+            MofNCompleteColumn(),
+            words("{task.fields[text]}", width=34),
         )
-        rest: list[ProgressColumn] = [_text("[dim]{task.fields[text]}", 36 if wide else 25)]
-        self.bars = Progress(_text("{task.description}", 44 if wide else 26), _bar(wide), MofNCompleteColumn(), *rest)
+        self.bars = Progress(
+            words("{task.description}", width=44 if wide else 26),
+            _bar(wide),
+            MofNCompleteColumn(),
+            words("{task.fields[text]}", style="dim", width=36 if wide else 25),
+        )
 
     def __call__(self, event: Event) -> None:
         """Update the bars."""
@@ -136,7 +150,7 @@ class LiveView(View):
             if self.live is not None:
                 return
             many = f": {event.done} of {event.of}" if event.of else ""
-            self.status.update(f"{event.what}{many}")
+            self.status.update(Text(one_line(f"{event.what}{many}")))
             self.status.start()
             return
         if isinstance(event, Planned | Started | Ended | Warned):
@@ -187,11 +201,6 @@ class LiveView(View):
         return f"{tick.phase}: loss {tick.loss:.3f}, {rate:.0f}/s"
 
 
-def _text(text: str, width: int) -> TextColumn:
-    """A column of text in one line; text that is too long ends in an ellipsis."""
-    return TextColumn(text, table_column=Column(no_wrap=True, overflow="ellipsis", max_width=width))
-
-
 def _bar(wide: bool) -> BarColumn:
     return BarColumn(bar_width=24 if wide else 10)
 
@@ -201,7 +210,7 @@ def watching(console: Console, *, quiet: bool = False) -> Iterator[View]:
     """The view for a console: the plan alone if ``quiet``, live bars on a terminal, else plain lines."""
     if quiet:
         yield View(console)
-    elif console.is_terminal:
+    elif console.is_interactive:
         with ExitStack() as stack:
             view = LiveView(console, stack)
             stack.callback(view.status.stop)

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
+from ...benchmark.terminal import Sheet
 from ...benchmark.wording import counted
 from ..analysis.compare import Comparison, Measure
 from ..analysis.limits import Limit
@@ -23,7 +23,7 @@ _OPTIONS = 5  # differing options that are listed; the others are counted
 
 def comparison_table(found: Sequence[Comparison]) -> Group:
     """Each comparison as a table, with what follows from it in sentences below."""
-    parts: list[Table | Text] = []
+    parts: list[Sheet | Text] = []
     for c in found:
         parts += [_table(c), *(Text(line) for line in sentences(c)), Text()]
     return Group(*parts[:-1])
@@ -69,8 +69,8 @@ def _significant(c: Comparison) -> str:
     return f"Significant (95 % confidence): {', '.join(sure)}."
 
 
-def _table(c: Comparison) -> Table:
-    table = Table(title=title(c), title_justify="left", box=None, pad_edge=False, header_style="bold")
+def _table(c: Comparison) -> Sheet:
+    table = Sheet(title=title(c))
     heads = "", c.first, c.second, "difference", "95 % interval", "pairs"
     for k, name in enumerate(heads):
         table.add_column(name, justify="right" if k else "left", overflow="fold", no_wrap=k > 2)

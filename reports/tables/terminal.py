@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from rich.box import SIMPLE_HEAD
+from rich.box import HEAVY_HEAD, SIMPLE_HEAD
 from rich.console import Console, ConsoleOptions, Group, RenderResult
-from rich.table import Table
 from rich.text import Text
 
 from ...benchmark.records import continual
 from ...benchmark.records.continual import Matrix
+from ...benchmark.terminal import Cell, Sheet
 from ...benchmark.wording import counted, duration
 from ..analysis.board import Board, Line, headline
 from ..analysis.entry import Entry, matrix
@@ -29,7 +29,7 @@ def to_terminal(boards: Sequence[Board], width: int, *, short: bool = False) -> 
     Where not all columns fit with their intervals, these become half-widths (±), and columns that still do not fit are
     counted and named below.
     """
-    parts: list[Table | Text] = []
+    parts: list[Sheet | Text] = []
     for whole in boards:
         board, rows = abridged(whole) if short else (whole, 0)
         every = columns_of(board)
@@ -76,20 +76,20 @@ def _fitting(board: Board, every: Sequence[Column], width: int, *, brief: bool) 
     return used
 
 
-def _table(board: Board, used: Sequence[Column], found: Mapping[str, Winners], *, brief: bool) -> Table:
+def _table(board: Board, used: Sequence[Column], found: Mapping[str, Winners], *, brief: bool) -> Sheet:
     """One board: best values bold, second-best underlined, bounds and shipped rows dim."""
     title = f"{board.conditions['suite'].split(' (')[0]}, {counted(board.tasks, 'task')}, {board.headline}"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
+    table = Sheet(title=title, box=SIMPLE_HEAD, pad_edge=True, header_style="table.header", padding=(0, 1))
     table.add_column("method", no_wrap=True)
     if board.ranks:
         table.add_column("rank", justify="right", no_wrap=True)
     for column in used:
         head = column.title.replace(" ", "\n", 1)
-        table.add_column(head, justify="right", min_width=max(map(len, head.split("\n"))))
+        table.add_column(Text(head), justify="right", min_width=max(map(len, head.split("\n"))))
     for line in board.lines:
         texts = [place(board, line)] if board.ranks else []
         shown = [(c, cell(c, line.values.get(c.key), brief=brief)) for c in used]
-        marked = [Text(text, _style(line, found[c.key]), no_wrap=True) for c, text in shown]
+        marked = [Cell(text, _style(line, found[c.key]), no_wrap=True) for c, text in shown]
         table.add_row(line.title, *texts, *marked, style="dim" if line.bound or is_shipped(board, line) else None)
     return table
 
@@ -115,9 +115,10 @@ class MatrixTable:
         if fitting < len(order):
             yield _left_out(order[fitting:], len(order), "concept", f"cpbench show {self.result.run.id[:8]} --json")
 
-    def _table(self, main: str, fitting: int) -> Table:
+    def _table(self, main: str, fitting: int) -> Sheet:
         order = self.result.run.order
-        table = Table(title=f"{main} of each concept (column) after each task (row)", title_justify="left")
+        title = f"{main} of each concept (column) after each task (row)"
+        table = Sheet(title=title, box=HEAVY_HEAD, pad_edge=True, header_style="table.header")
         table.add_column("after", no_wrap=True)
         for name in order[:fitting]:
             table.add_column(name, justify="right", no_wrap=True)
@@ -129,7 +130,7 @@ class MatrixTable:
 
 def matrix_table(result: Entry) -> Group:
     """The matrix of one run, and what each task cost, for a terminal."""
-    costs = Table(title="cost of each task", title_justify="left", box=None, pad_edge=False, header_style="bold")
+    costs = Sheet(title="cost of each task")
     for title in ("task", "training", "peak memory", "stored", "trainable", "per picture"):
         costs.add_column(title, justify="right", min_width=max(map(len, title.split())))
     for c in result.cost:
@@ -139,10 +140,10 @@ def matrix_table(result: Entry) -> Group:
     return Group(MatrixTable(result), *([costs] if result.cost else []))
 
 
-def difference_table(a: Entry, b: Entry) -> Table:
+def difference_table(a: Entry, b: Entry) -> Sheet:
     """The headline numbers of two runs and their difference, for a terminal."""
     main = headline([a, b])
-    table = Table("", a.run.id[:8], b.run.id[:8], "difference", box=None, pad_edge=False, header_style="bold")
+    table = Sheet("", a.run.id[:8], b.run.id[:8], "difference")
     for column in columns(main)[:3]:
         x, y = (of_column(column.key, e.matrix(main)) for e in (a, b))
         table.add_row(column.title, column.show(x), column.show(y), column.show(x - y))

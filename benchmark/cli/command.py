@@ -1,0 +1,123 @@
+"""What all commands have in common: how they take paths, and how a wrong use is answered."""
+
+from __future__ import annotations
+
+import errno
+import inspect
+import os
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import typer
+from typer.core import TyperCommand
+
+from ..errors import BadInput
+from ..wording import shown
+
+FOLDER, FILE = "folder", "file"
+"""Marks of options that take a path: ``Annotated[Path, FOLDER, typer.Option(...)]``."""
+_ALSO_PATHS = ("suite", "backbone", "first", "second")  # take names too
+WrongUse: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError")
+
+
+class Command(TyperCommand):
+    """A command whose paths are read alike: ``~`` is the home folder, and what cannot be a path is refused by name."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Refuse what no path and no text may hold, and remember which paths were empty."""
+        if nul := next((a for a in args if "\0" in a), None):
+            raise BadInput(f"'{shown(nul)}' has a NUL character, which no argument can have; omit it.")
+        ctx.meta["empty"] = set(_flags_with_nothing(args))
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command with every path as it is meant."""
+        kinds = kinds_of_paths(self.callback)
+        for param in self.params:
+            value, name = ctx.params.get(param.name), _title(param)
+            if param.name in _ALSO_PATHS and isinstance(value, str):
+                ctx.params[param.name] = _at_home(value, name)
+            elif param.name in kinds and value is not None:
+                if ctx.meta["empty"].intersection(param.opts):
+                    raise BadInput(f"{name}: the path is empty; name a {kinds[param.name] or FILE}.")
+                many = isinstance(value, list | tuple)
+                paths = [path_of(path, name, kinds[param.name]) for path in (value if many else [value])]
+                ctx.params[param.name] = paths if many else paths[0]
+        return super().invoke(ctx)
+
+
+def kinds_of_paths(function: Any) -> dict[str, str]:
+    """The arguments of a command that are paths, and whether they are a ``folder``, a ``file``, or either (empty)."""
+    hints = get_type_hints(inspect.unwrap(function), include_extras=True)
+    return {
+        name: next((mark for mark in getattr(hint, "__metadata__", ()) if mark in (FOLDER, FILE)), "")
+        for name, hint in hints.items()
+        if _is_path(hint)
+    }
+
+
+def _is_path(hint: Any) -> bool:
+    return hint is Path or any(map(_is_path, getattr(hint, "__args__", ())))
+
+
+def path_of(path: Path, name: str, kind: str = "") -> Path:
+    """A path with its ``~`` expanded; raises BadInput where no ``folder`` or ``file`` can be, under the option's name.
+
+    A path that does not exist is allowed.
+    """
+    path = Path(_at_home(str(path), name))
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return path
+    except OSError as error:
+        raise BadInput(f"{name} {shown(path)}: {_reason(error, path)}; choose another path.") from None
+    if kind == FOLDER and not stat.S_ISDIR(mode):
+        raise BadInput(f"{name} {shown(path)} is a file; name a folder.")
+    if kind == FILE and stat.S_ISDIR(mode):
+        raise BadInput(f"{name} {shown(path)} is a folder; name a file in it.")
+    return path
+
+
+def _reason(error: OSError, path: Path) -> str:
+    if error.errno == errno.ENAMETOOLONG:
+        return "the path, or a name in it, is too long for this system"
+    if error.errno == errno.ELOOP:
+        return "its links lead in a circle"
+    if error.errno == errno.ENOTDIR:
+        file = next(above for above in path.parents if above.is_file())
+        return f"{shown(file)} is a file, not a folder"
+    return error.strerror or type(error).__name__
+
+
+def _at_home(text: str, name: str) -> str:
+    """The text with the home folder for a leading ``~``, which shells do not expand between quotation marks."""
+    if not text.startswith("~") or Path(text.partition(os.sep)[0]).exists():
+        return text
+    try:
+        return str(Path(text).expanduser())
+    except RuntimeError:  # no such user
+        raise BadInput(f"{name} {shown(text)}: the home folder is not known; write the whole path.") from None
+
+
+def _flags_with_nothing(args: Sequence[str]) -> Iterator[str]:
+    """Options that are given an empty text; and the names of arguments cannot be told apart, so all are meant."""
+    for before, here in zip(["", *args], args, strict=False):
+        if here.startswith("--") and here.endswith("=") and here.count("=") == 1:
+            yield here[:-1]
+        elif not here:
+            yield before if before.startswith("-") else "paths"
+
+
+def _title(param: Any) -> str:
+    flags: Mapping[int, str] = dict(enumerate(param.opts))
+    return flags[0] if flags[0].startswith("-") else f"argument '{flags[0]}'"
+
+
+def wrong_use(error: Any) -> str:
+    """An error of the command line's own parser in one sentence or two, with what shows the options."""
+    text = str(error.format_message()).rstrip(".")
+    where = error.ctx.command_path if error.ctx is not None else "cpbench"
+    return f"{text[:1].lower()}{text[1:]}. See '{where} --help'."
