@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from functools import cache
@@ -13,10 +12,11 @@ from typing import Any
 from ..benchmark.errors import BadInput
 from ..benchmark.models.backbone import Backbone
 from ..benchmark.protocol import Method
+from ..benchmark.ranged import declared
 from ..benchmark.sources import code_digest
 from .adapters.base import Adapter, Tokens
 from .adapters.keys_values import KeysValues
-from .adapters.low_rank import Lora, LoraOptions, Vera, VeraOptions
+from .adapters.low_rank import Lora, LoraOptions, Vera, VeraOptions, check_rank, widest_rank
 from .catalogue import CATALOGUE, PLAIN
 from .consolidations.base import Consolidation
 from .consolidations.clora import Clora, CloraOptions
@@ -89,24 +89,33 @@ def no_option(key: str, name: str, valid: Sequence[str]) -> BadInput:
 
 
 def applied(options: Mapping[str, Any], settings: Mapping[str, str]) -> dict[str, Any]:
-    """Options with ``section.field`` settings applied."""
+    """Options with ``section.field`` settings applied; raises BadInput for a value that is not allowed."""
     changed = dict(options)
     for key, text in settings.items():
         section, option = key.split(".")
-        value = parse(key, text, type(getattr(changed[section], option)))
-        changed[section] = replace(changed[section], **{option: value})
+        kind, allowed = declared(type(changed[section]))[option]
+        changed[section] = replace(changed[section], **{option: allowed.parse(f"--set {key}", text, kind)})
     return changed
 
 
-def parse(key: str, text: str, kind: type) -> Any:
-    """Read the text of a setting as the type of its default; raises BadInput where it is none."""
-    try:
-        value = {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
-    except (ValueError, KeyError):
-        value = math.nan
-    if value != value:  # nan, which would be equal to no recorded value
-        raise BadInput(f"--set {key}={text}: expected a value of type {kind.__name__}.")
-    return value
+def with_values(section: str, options: Any, values: Mapping[str, Any]) -> Any:
+    """The options of a section with other values; KeyError for one that it lacks, BadInput for what is not allowed."""
+    known = declared(type(options))
+    checked = {o: known[o].allowed.check(f"{section}.{o}", value, known[o].kind) for o, value in values.items()}
+    return replace(options, **checked)
+
+
+def check_fit(options: Mapping[str, Any], backbone: Backbone, prompt: str, tasks: int) -> None:
+    """Raise BadInput for recorded options that do not fit a model, a training prompt or a number of tasks."""
+    rank, width = options.get("lora", {}).get("rank", 1), widest_rank(backbone)
+    check_rank(rank, backbone)
+    if options.get("merge", {}).get("rule") == "orthogonal" and rank * tasks > width:
+        raise BadInput(
+            f"lora.rank {rank}: {tasks} orthogonal LoRAs do not fit into the {width} dimensions that layers of "
+            f"{backbone.name} read; give at most {max(1, width // tasks)}, or choose another merge.rule."
+        )
+    for section in ("dsc", "ewc"):
+        backbone.check_prompts([prompt.format(options.get(section, {}).get("generic", ""))])
 
 
 def plain(options: Mapping[str, Any]) -> dict[str, Any]:

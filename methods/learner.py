@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 import torch
@@ -16,7 +16,9 @@ from torch import Tensor, nn
 
 from ..benchmark.errors import BadInput
 from ..benchmark.models.backbone import Backbone, Params
+from ..benchmark.numbers import Range
 from ..benchmark.protocol import Pictures, Prompt, Question, Subject, Task, Watch
+from ..benchmark.ranged import Ranged
 from .adapters.base import Adapter, Foldable, Mergeable, Weighted
 from .consolidations.base import Consolidation
 from .inspection import inspect
@@ -28,7 +30,7 @@ Part = tuple[Callable[..., T], tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
-class LearnerOptions:
+class LearnerOptions(Ranged):
     """Learning rates of the adapter and of the new token, and how the token starts.
 
     ``cooldown``: the last share of the updates, over which the rates fall linearly to zero (0: never).
@@ -36,9 +38,9 @@ class LearnerOptions:
     alone, which starts at random, as in C-LoRA.
     """
 
-    rate: float = 3e-3
-    token_rate: float = 2e-3
-    cooldown: float = 0.5
+    rate: Annotated[float, Range(0, 1)] = 3e-3
+    token_rate: Annotated[float, Range(0, 1)] = 2e-3
+    cooldown: Annotated[float, Range(0, 1)] = 0.5
     use_noun: bool = True
 
 

@@ -14,7 +14,9 @@ from inspect import signature
 from typing import Any, TypeVar, cast
 
 from ..benchmark.errors import BadInput, CpbenchError, unknown
+from ..benchmark.numbers import Allowed, anything
 from ..benchmark.owners import Owner, raised_at, summary, top_level
+from ..benchmark.ranged import declared
 from .catalogue import CATALOGUE
 
 GROUP = "cpbench.methods"
@@ -25,10 +27,11 @@ Published = Mapping[str, Sequence[EntryPoint]]
 
 @dataclass(frozen=True)
 class Option:
-    """An option of a plug-in: its default, and what it does."""
+    """An option of a plug-in: its default, what it does, and what it may be, in words."""
 
     default: bool | int | float | str
     description: str = ""
+    allowed: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ def describe(
         given, defaults = options or {}, defaults_of(factory)
         if extra := sorted(given.keys() - defaults.keys()):
             raise TypeError(f"'{extra[0]}' is described, but the factory has no keyword argument of this name.")
-        own = {name: Option(default, given.get(name, "")) for name, default in defaults.items()}
+        own = _options(factory, given)
         info = MethodInfo("", sentence, adapter, tuple(consolidations), paper, bound, options=own)
         cast(Any, factory).method_info = info
         return factory
@@ -81,6 +84,20 @@ def describe(
 def defaults_of(factory: Callable[..., Any]) -> dict[str, Any]:
     """The options of a factory: its keyword arguments after backbone and seed whose defaults are of a plain type."""
     return {name: default for name, default in keywords_of(factory).items() if type(default) in _PLAIN}
+
+
+def allowed_of(factory: Callable[..., Any]) -> dict[str, Allowed]:
+    """What each option of a factory may be: what ``Annotated[float, Range(0, 1)]`` declares, or any finite number."""
+    defaults = defaults_of(factory)
+    try:
+        found = declared(factory)
+    except Exception:  # the annotations of another package may fail in any way; a method runs without them
+        found = {}
+    kinds = {name: type(default) for name, default in defaults.items()}
+    return {
+        name: found[name].allowed if name in found and found[name].kind is kind else anything(kind)
+        for name, kind in kinds.items()
+    }
 
 
 def keywords_of(factory: Callable[..., Any]) -> dict[str, Any]:
@@ -177,8 +194,16 @@ def _info_of(factory: Callable[..., Any]) -> MethodInfo:
     info = getattr(factory, "method_info", None)
     if isinstance(info, MethodInfo):
         return info
-    own = {name: Option(default) for name, default in defaults_of(factory).items()}
-    return MethodInfo("", (factory.__doc__ or "").strip().partition("\n")[0], options=own)
+    return MethodInfo("", (factory.__doc__ or "").strip().partition("\n")[0], options=_options(factory, {}))
+
+
+def _options(factory: Callable[..., Any], texts: Mapping[str, str]) -> dict[str, Option]:
+    """The options of a factory in words."""
+    allowed = allowed_of(factory)
+    return {
+        name: Option(default, texts.get(name, ""), allowed[name].wanted(type(default)))
+        for name, default in defaults_of(factory).items()
+    }
 
 
 def _owners(name: str, found: Published) -> list[str]:

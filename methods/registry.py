@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import EntryPoint
 from typing import Any
 
 from ..benchmark.errors import BadInput, CpbenchError
 from ..benchmark.models.backbone import Backbone
+from ..benchmark.names import folder_fault
 from ..benchmark.owners import summary
 from ..benchmark.protocol import Method
 from ..benchmark.sources import code_digest, files_of
-from .build import build, code_of, configure, no_option, options_of, parse, plain, valid_options
+from ..benchmark.wording import shown
+from .build import build, code_of, configure, no_option, options_of, plain, valid_options, with_values
 from .catalogue import CATALOGUE
-from .plugins import Published, defaults_of, keywords_of, load, package_of, point_of, published
+from .plugins import Published, allowed_of, defaults_of, keywords_of, load, package_of, point_of, published
 
 
 @dataclass(frozen=True)
@@ -36,18 +39,21 @@ def method_names() -> list[str]:
     return list(dict.fromkeys([*CATALOGUE, *published()]))
 
 
-def choose(names: str, settings: Mapping[str, str]) -> list[Chosen]:
-    """The methods of a comma-separated list, of ``all`` (the catalogue) or of ``all+plugins``, with settings applied.
+def choose(names: str, settings: Mapping[str, str], warn: Callable[[str], None] = lambda _: None) -> list[Chosen]:
+    """The methods of a comma-separated list, with settings applied; each once, ``warn`` names those given twice.
 
-    Raises BadInput for an unknown name, for a name that two packages publish, and for a setting that fits none of the
+    In the list, ``all`` is the catalogue, and ``all+plugins`` all known methods. Raises BadInput for an unknown name, for a name that two packages publish, and for a setting that fits none of the
     methods; CpbenchError for a plug-in that cannot be loaded.
     """
     found = published()
     groups = {"all": list(CATALOGUE), "all+plugins": method_names()}
-    wanted = groups.get(names.strip()) or [n.strip() for n in names.split(",") if n.strip()]
+    words = [word.strip() for word in names.split(",") if word.strip()]
+    wanted = [name for word in words for name in groups.get(word, [word])]
     if not wanted:
         raise BadInput(f"--methods '{names}': name at least one of {', '.join(method_names())}.")
     chosen = [_choose(name, settings, found) for name in dict.fromkeys(wanted)]
+    if twice := [name for name, n in Counter(wanted).items() if n > 1]:
+        warn(f"--methods {shown(names)}: {', '.join(twice)} given more than once, and run once.")
     sections = {section for one in chosen for section in _sections(one.name)}
     if lost := sorted(key for key in settings if key.rpartition(".")[0] not in sections):
         if (section := lost[0].rpartition(".")[0]) in found:
@@ -71,6 +77,8 @@ def _choose(name: str, settings: Mapping[str, str], found: Published) -> Chosen:
     point = point_of(name, found)
     own = {key: text for key, text in settings.items() if key.rpartition(".")[0] in _sections(name)}
     if point is not None:
+        if fault := folder_fault(name):
+            raise BadInput(f"method '{shown(name)}' of {package_of(point)}: its name {fault}; rename its entry point.")
         return _plugin(point, own)
     options = configure(name, own)
     return _of_catalogue(name, options)
@@ -93,7 +101,8 @@ def _plugin(point: EntryPoint, settings: Mapping[str, str]) -> Chosen:
                 f"{others[lost[0]]!r}; that of an option must be a bool, int, float or str."
             )
         raise no_option(f"{point.name}.{lost[0]}", point.name, [f"{point.name}.{option}" for option in defaults])
-    values = {o: parse(f"{point.name}.{o}", text, type(defaults[o])) for o, text in given.items()}
+    kinds, allowed = {o: type(default) for o, default in defaults.items()}, allowed_of(factory)
+    values = {o: allowed[o].parse(f"--set {point.name}.{o}", text, kinds[o]) for o, text in given.items()}
     return _with_values(point, factory, defaults | values)
 
 
@@ -126,11 +135,14 @@ def recorded(name: str, options: Mapping[str, Any]) -> Chosen:
         defaults, given = defaults_of(factory), options.get(name, {})
         if not all(option in defaults and _alike(value, defaults[option]) for option, value in given.items()):
             raise _gone(name)
+        for option, value in given.items():
+            if value != defaults[option]:
+                allowed_of(factory)[option].check(f"{name}.{option}", value, type(defaults[option]))
         return _with_values(point, factory, defaults | given)
     present = options_of(name)
     try:
-        own = {section: replace(present[section], **values) for section, values in options.items()}
-    except (KeyError, TypeError):
+        own = {section: with_values(section, present[section], values) for section, values in options.items()}
+    except (KeyError, AttributeError):
         raise _gone(name) from None
     return _of_catalogue(name, own)
 

@@ -60,6 +60,21 @@ class Backbone:
         """What is computed outside mixed precision: float64 if the weights are float64, else float32."""
         return torch.float64 if next(self.unet.parameters()).dtype is torch.float64 else torch.float32
 
+    @property
+    def factor(self) -> int:
+        """How many pixels a latent covers per side: 8 in Stable Diffusion 1.x and 2.x."""
+        return int(2 ** (len(self.vae.config.block_out_channels) - 1))
+
+    def check_size(self) -> None:
+        """Raise BadInput where the size of pictures is not a multiple of :attr:`factor`."""
+        size, factor = self.sampling.size, self.factor
+        if size % factor:
+            near = [n for n in (size - size % factor, size - size % factor + factor) if n]
+            raise BadInput(
+                f"sampling.size {size}: {self.name} draws pictures whose size is a multiple of {factor}; give "
+                f"{' or '.join(map(str, near))}."
+            )
+
     # --- tokens ---------------------------------------------------------------------------------------------------
 
     @property
@@ -204,7 +219,7 @@ class Backbone:
 
     def initial_noise(self, seed: int) -> Tensor:
         """Standard normal noise (c, h, w) for one picture, drawn on the CPU: equal on all devices and in any batch."""
-        shape = (self.unet.config.in_channels, *[self.sampling.size // 8] * 2)
+        shape = (self.unet.config.in_channels, *[self.sampling.size // self.factor] * 2)
         return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import torch
 from ..errors import BadInput
 from ..hashing import digest
 from ..suite.spec import Sampling
+from ..wording import shown
 from .backbone import Backbone, hash_weights
 
 EMBEDDED = ("tiny", "toybox")
@@ -22,12 +22,16 @@ _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 def pick_device(name: str) -> torch.device:
     """The device for ``auto``, ``cpu``, ``cuda`` (or ``cuda:1``) or ``mps``; raises BadInput if it is not available."""
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    mps = torch.backends.mps.is_available()
+    there = {"cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0, "mps": int(mps), "cpu": 1}
     if name == "auto":
-        return torch.device(next(d for d in ("cuda", "mps", "cpu") if there[d]))
-    if not re.fullmatch(r"\w+(:\d{1,2})?", name) or not there.get(name.split(":")[0], False):
+        return torch.device(next(d for d, n in there.items() if n))
+    kind, colon, number = name.partition(":")
+    of_kind = range(there.get(kind, 0))
+    if not (number in map(str, of_kind) if colon else of_kind):
+        known = [d if n == 1 else f"{d}:0 to {d}:{n - 1}" for d, n in there.items() if n]
         raise BadInput(
-            f"--device {name}: not available on this machine; choose auto or {', '.join(d for d in there if there[d])}."
+            f"--device {shown(name)}: not available on this machine; choose auto or {', '.join(reversed(known))}."
         )
     return torch.device(name)
 

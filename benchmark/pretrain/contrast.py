@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -14,32 +15,34 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..models.extractors import load_extractor
+from ..numbers import Count, Range
 from ..protocol import Features
+from ..ranged import Ranged
 from ..scoring.functional import unit, whitening
 from ..toybox.captions import OPENINGS, WHERE, Scene
 from ..toybox.clip import FEATURES, MAX_LOGIT_SCALE, ToyboxClip, build_clip, write_clip
 from ..toybox.parts import Parts
 from ..toybox.world import CLASSES, COLOURS
 from . import quality
-from .stage import Schedule, Stage, StageStep
+from .stage import Rate, Schedule, Seed, Share, Stage, StageStep, Updates
 
 _OPENING = re.compile("^(?:" + "|".join(o for o in OPENINGS if o) + ") ")
 
 
 @dataclass(frozen=True)
-class ClipRecipe:
+class ClipRecipe(Ranged):
     """The settings of toybox-clip; with the code and the scenes they decide the weights."""
 
-    seed: int = 0
-    scenes: int = 12_000
-    updates: int = 2_000
-    batch: int = 192
-    rate: float = 1e-3
-    ema: float = 0.995
-    shrinkage: float = 0.1
-    feature_noise: float = 0.7
-    feature_dropout: float = 0.2
-    held_out: int = 512
+    seed: Seed = 0
+    scenes: Count = 12_000
+    updates: Updates = 2_000
+    batch: Annotated[int, Range(2, 1_000_000)] = 192
+    rate: Rate = 1e-3
+    ema: Share = 0.995
+    shrinkage: Annotated[float, Range(0, 1, above=True)] = 0.1
+    feature_noise: Annotated[float, Range(0, 100)] = 0.7
+    feature_dropout: Annotated[float, Range(0, 0.99)] = 0.2
+    held_out: Count = 512
 
 
 def meaning(caption: str) -> str:

@@ -9,38 +9,50 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..errors import BadInput
+from ..numbers import Count, Range
+from ..ranged import Ranged
 from ..toybox.captions import random_scene
 from ..toybox.parts import Parts, Size, build_parts
 from ..toybox.weights import write_weights
 from ..toybox.world import Picture
 from .contrast import ClipRecipe, pretrain_clip
-from .stage import Schedule, Stage, StageStep
+from .stage import UPDATES, Rate, Schedule, Seed, Share, Stage, StageStep, Updates
 
 
 @dataclass(frozen=True)
-class PretrainOptions:
+class PretrainOptions(Ranged):
     """The settings of pretraining; with the code they decide the weights."""
 
-    seed: int = 0
-    pictures: int = 60_000
-    codec_updates: int = 2_000
-    codec_batch: int = 32
-    codec_rate: float = 1.5e-3
-    decoder_updates: int = 15_000
-    decoder_rate: float = 1e-3
-    decoder_noise: float = 0.15
+    seed: Seed = 0
+    pictures: Count = 60_000
+    codec_updates: Updates = 2_000
+    codec_batch: Count = 32
+    codec_rate: Rate = 1.5e-3
+    decoder_updates: Updates = 15_000
+    decoder_rate: Rate = 1e-3
+    decoder_noise: Annotated[float, Range(0, 10)] = 0.15
     rounds: tuple[int, ...] = (20_000, 26_000)
-    batch: int = 16
-    rate: float = 1e-3
-    ema: float = 0.999
-    caption_dropout: float = 0.1
-    snr_cap: float = 5.0
+    batch: Count = 16
+    rate: Rate = 1e-3
+    ema: Share = 0.999
+    caption_dropout: Share = 0.1
+    snr_cap: Annotated[float, Range(0, 1e6, above=True)] = 5.0
+
+    def __post_init__(self) -> None:
+        """Raise BadInput for a setting that is not allowed, or for no round at all."""
+        super().__post_init__()
+        if not self.rounds:
+            raise BadInput("PretrainOptions.rounds is empty; give the updates of at least 1 round.")
+        for updates in self.rounds:
+            UPDATES.check("PretrainOptions.rounds", updates)
 
 
 def _scene(seed: int) -> tuple[Picture, str]:

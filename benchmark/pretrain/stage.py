@@ -7,25 +7,34 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import torch
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from ..numbers import Range
+from ..ranged import Ranged
+
 _EVERY = 250  # updates between checkpoints
+UPDATES = Range(1, 100_000_000)
+Updates = Annotated[int, UPDATES]
+Rate = Annotated[float, Range(0, 1, above=True)]
+Share = Annotated[float, Range(0, 1)]
+Seed = Annotated[int, Range(0, 1_000_000_000)]
 
 
 @dataclass(frozen=True)
-class Schedule:
+class Schedule(Ranged):
     """Linear warm-up to ``peak``, a constant rate, then linear decay to 0 over the share ``cooldown`` of the updates.
 
     With a constant middle part a run can be extended while it runs: only its end depends on the length.
     """
 
-    updates: int
-    peak: float
-    warmup: int = 200
-    cooldown: float = 0.3
+    updates: Updates
+    peak: Rate
+    warmup: Updates = 200
+    cooldown: Share = 0.3
 
     def rate(self, step: int) -> float:
         """The learning rate of update ``step``, which counts from 0."""

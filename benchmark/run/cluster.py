@@ -19,15 +19,17 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from ..errors import BadInput, FailedRun
+from ..numbers import Range
 from ..plan.units import Unit
 from ..protocol import Tick
-from ..wording import counted
+from ..wording import counted, shown
 from .events import PATIENCE, Awaited, Ended, Event, OnEvent, Started, Ticked, UnitEvent
 from .scheduler import Executor, Outcome
 from .session import Recipe
 from .signals import deaf, uninterrupted
 from .worker import Throttle, Worker
 
+_PORT = Range(1, 65535)
 _RETRIES = 3
 _PATIENCE = 20.0  # seconds that the driver has to disconnect from the cluster
 _KNOCK = 10.0  # seconds that the head of a cluster has to answer
@@ -108,6 +110,17 @@ def _drive(pipe: Connection, recipe: Recipe, address: str | None) -> None:
 def _where(address: str | None) -> str | None:
     """The address that Ray will use: without a given one, that of its environment variable."""
     return os.environ.get("RAY_ADDRESS", address) if address in (None, "auto") else address
+
+
+def check_address(given: str | None) -> None:
+    """Raise BadInput for an address, given or of Ray's environment variable, whose port is none."""
+    address, name = _where(given), "--address" if given not in (None, "auto") else "RAY_ADDRESS"
+    _, colon, port = (address or "").rpartition(":")
+    if colon and not port.startswith("//") and not port.endswith("]"):
+        try:
+            _PORT.read(port, int)
+        except ValueError:
+            raise BadInput(f"{name} {shown(address)}: its port must be {_PORT.wanted(int)}.") from None
 
 
 def _knock(address: str | None) -> None:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from ..errors import BadInput
-from .cluster import ray_executor
+from ..numbers import JOBS
+from ..wording import shown
+from .cluster import check_address, ray_executor
 from .pool import Pool
 from .scheduler import Executor, execute
 from .session import Session
@@ -27,14 +29,15 @@ class Placement:
         """Raise BadInput for values that do not fit together."""
         if self.executor not in ("local", "ray"):
             raise BadInput(f"--executor {self.executor}: choose local or ray.")
-        if self.jobs < 1:
-            raise BadInput(f"--jobs {self.jobs}: give at least 1.")
+        JOBS.check("--jobs", self.jobs)
         if self.executor == "ray" and self.jobs > 1:
             raise BadInput(
                 f"--jobs {self.jobs}: only for --executor local; omit it, Ray starts as many processes as fit."
             )
         if self.executor == "local" and self.address is not None:
-            raise BadInput(f"--address {self.address}: only for a Ray cluster; add --executor ray.")
+            raise BadInput(f"--address {shown(self.address)}: only for a Ray cluster; add --executor ray.")
+        if self.executor == "ray":
+            check_address(self.address)
 
     @property
     def here(self) -> bool:

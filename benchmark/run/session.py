@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,15 +9,17 @@ from typing import Any
 
 import torch
 
-from ..errors import BadInput
 from ..models.backbone import Backbone
 from ..models.loading import load_backbone, pick_device
+from ..models.vocabulary import check_words
+from ..numbers import THREADS
 from ..plan.costs import Costs, costs
 from ..plan.planner import Planner
 from ..plan.units import Choice, RunPlan, Unit, gather
 from ..records.stamp import numerics
 from ..scoring.metrics import load_metric
 from ..scoring.profiles import Profile
+from ..storage.machine import before_work
 from ..storage.store import Store
 from ..suite.concepts import check_suite
 from ..suite.spec import Suite
@@ -48,19 +49,23 @@ class Recipe:
     threads: int | None = None
 
     def __post_init__(self) -> None:
-        """Raise BadInput for more threads than a machine can start; the limit still admits those of larger machines."""
-        most = max(64, 4 * (os.cpu_count() or 1))
-        if self.threads is not None and not 1 <= self.threads <= most:
-            raise BadInput(f"--threads {self.threads}: give 1 to {most}.")
+        """Raise BadInput for more threads than a machine can start."""
+        if self.threads is not None:
+            THREADS.check("--threads", self.threads)
 
-    def open(self, warn: Callable[[str], None]) -> Session:
-        """Check the pictures of the suite, then load everything that its units need."""
-        check_suite(self.suite)
+    def open(self, warn: Callable[[str], None], remark: Callable[[str], None] = lambda _: None) -> Session:
+        """Check the pictures of the suite, then load everything that its units need.
+
+        ``remark`` is called with a sentence for whatever a person should know of the pictures and nouns: for one process only.
+        """
+        check_suite(self.suite, remark)
         for metric in self.profile.metrics:
             load_metric(metric)
         device = pick_device(self.device)
         set_threads(self.threads or 1)
         model = load_backbone(self.backbone, self.suite.sampling, str(device), self.dtype)
+        check_words(self.suite, model, remark)
+        model.check_size()
         _check_prompts(self.suite, model)
         scorer, keys = open_scorer(self.suite, self.profile, model, self.home / "features", code_of_features())
         store = Store(self.home / "units", warn)
@@ -143,8 +148,8 @@ class Session:
 def open_session(recipe: Recipe, on_event: OnEvent) -> Session:
     """Load what a recipe asks for, without output of the libraries, and report that it takes a while."""
     on_event(Preparing("loading the model"))
-    with quiet_libraries():
-        return recipe.open(lambda text: on_event(Warned(text)))
+    with quiet_libraries(), before_work(recipe.home):
+        return recipe.open(lambda text: on_event(Warned(text)), lambda text: on_event(Warned(text)))
 
 
 def _check_prompts(suite: Suite, model: Backbone) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from ..errors import BadInput
+from ..numbers import JOBS, THREADS, Range
 from ..records.folders import Folders
 from ..storage.baseline import baseline, is_baseline
 from ..suite.spec import Suite, load_suite
+from ..wording import shown
 
 Names = str | Sequence[str]
 """Names separated by commas, or a list of them."""
@@ -23,6 +27,16 @@ Where = str | Path | Sequence[str | Path] | None
 SHIPPED = "shipped"
 RUNS = Path("runs")
 """Where own runs are recorded by default, below the current folder."""
+SEEDS = Range(1, 1_000_000)
+Seeds = Annotated[int, SEEDS]
+Jobs = Annotated[int, JOBS]
+Threads = Annotated[int, THREADS]
+Trials = Annotated[int, Range(2, 100_000)]
+"""The first trial has the values from before any tuning."""
+Length = Annotated[int, Range(1, 10_000)]
+Hours = Annotated[float, Range(0, math.inf, above=True, endless=True)]
+Points = Annotated[float, Range(0, 1000, above=True)]
+"""A difference in %-points."""
 
 
 def folders_of(results: Where) -> Folders:
@@ -57,16 +71,22 @@ def suite_of(suite: str | Path | Suite) -> Suite:
 
 def orders_text(orders: Orders) -> str:
     """Task orders as the text that the command line takes."""
-    if isinstance(orders, int | str):
+    if isinstance(orders, Integral | str):
         return str(orders)
-    return "/".join(",".join(str(concept) for concept in order) for order in orders)
+    if isinstance(orders, Sequence) and all(isinstance(order, Sequence) for order in orders):
+        return "/".join(",".join(str(concept) for concept in order) for order in orders)
+    raise BadInput(f"--orders {shown(orders)}: give a number, a text, or a list of orders, each a list of concepts.")
 
 
 def lengths_text(lengths: int | str | Sequence[int] | None) -> str | None:
     """Sequence lengths as the text that the command line takes."""
     if lengths is None or isinstance(lengths, str):
         return lengths
-    return str(lengths) if isinstance(lengths, int) else ",".join(map(str, lengths))
+    if isinstance(lengths, Integral):
+        return str(lengths)
+    if not isinstance(lengths, Iterable):
+        raise BadInput(f"--lengths {shown(lengths)}: give a number, a text such as 2,4, or a list of numbers.")
+    return ",".join(map(str, lengths))
 
 
 def settings_of(settings: Settings | None) -> dict[str, str]:
@@ -76,10 +96,3 @@ def settings_of(settings: Settings | None) -> dict[str, str]:
         if not (section and dot and option):
             raise BadInput(f"--set {key}: write it as section.option=value, e.g. dsc.temperature=0.05.")
     return {key: str(value) for key, value in (settings or {}).items()}
-
-
-def at_least_one(**numbers: int | None) -> None:
-    """Raise BadInput for the first number below 1, under the name of its option."""
-    for name, value in numbers.items():
-        if value is not None and value < 1:
-            raise BadInput(f"--{name} {value}: give at least 1.")

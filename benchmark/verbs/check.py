@@ -17,6 +17,7 @@ from ..errors import BadInput, unknown
 from ..hashing import digest
 from ..models.loading import pick_device
 from ..plan.units import RunPlan
+from ..ranged import ranged
 from ..records.folders import Folders
 from ..records.reading import read_records, read_result
 from ..records.result import Result, Run, result_path, write_result
@@ -31,7 +32,7 @@ from ..storage.baseline import baseline, is_baseline, packed
 from ..storage.store import Store, home, writable
 from ..suite.spec import Suite
 from ..wording import counted
-from .arguments import Names, Where, folders_of, joined, suite_of
+from .arguments import Jobs, Names, Seeds, Where, folders_of, joined, suite_of
 
 
 @dataclass(frozen=True)
@@ -49,15 +50,16 @@ class _Asked:
         self.on_event(Warned(text))
 
 
+@ranged
 def check(
     methods: Names = "all",
     suite: str | Path | Suite = "toybox-2",
     *,
     against: str | Path | None = None,
     results: Where = None,
-    seeds: int = 1,
+    seeds: Seeds = 1,
     device: str = "auto",
-    jobs: int = 1,
+    jobs: Jobs = 1,
     update: str | None = None,
     on_event: OnEvent = ignored,
 ) -> list[Verdict]:

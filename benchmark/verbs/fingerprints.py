@@ -18,6 +18,7 @@ from ..fingerprints.scoring import write_metrics, write_scoring
 from ..fingerprints.stored import Compared, compared, read_fingerprint, write_fingerprint
 from ..fingerprints.summaries import write_summaries
 from ..fingerprints.workers import Made, Write, made_by
+from ..ranged import ranged
 from ..records.history import digests_of, extended, read_history, shipped_fingerprints, write_history
 from ..run.code import DECIDING, code_of_units
 from ..run.events import OnEvent, Preparing, ignored
@@ -26,7 +27,7 @@ from ..sources import code_digest
 from ..storage.baseline import packed
 from ..wording import counted
 from .analysed import write_analysis
-from .arguments import Names, at_least_one, joined
+from .arguments import Jobs, Names, joined
 from .variants import write_variants
 
 OTHERS: Mapping[str, Callable[[Book], None]] = {
@@ -70,11 +71,12 @@ class _Asked:
         return self.own if own and self.own is not None else shipped_fingerprints()
 
 
+@ranged
 def fingerprints(
     methods: Names = "all",
     *,
     folder: str | Path | None = None,
-    jobs: int = 2,
+    jobs: Jobs = 2,
     update: str | None = None,
     on_event: OnEvent = ignored,
 ) -> list[Compared]:
@@ -88,7 +90,6 @@ def fingerprints(
     Raises BadInput where no fingerprint is stored, and FailedRun if one cannot be computed. It does not raise for a
     difference: see :attr:`Compared.differences`.
     """
-    at_least_one(jobs=jobs)
     own = Path(folder) if folder is not None else None
     if update is not None and own is None and packed():
         raise BadInput("--update-fingerprints: those that cpbench ships stay as they are; name a folder of your own.")

@@ -35,12 +35,8 @@ class _Known:
 
 
 def check_wanted(wanted: float | None, *, dry_run: bool) -> None:
-    """Raise BadInput for a resolution that is not positive, or is asked for without a dry run."""
-    if wanted is None:
-        return
-    if not 0 < wanted < math.inf:
-        raise BadInput(f"--resolution {wanted:g}: give a positive number of %-points, e.g. 5.")
-    if not dry_run:
+    """Raise BadInput for a resolution that is asked for without a dry run."""
+    if wanted is not None and not dry_run:
         raise BadInput(f"--resolution {wanted:g} computes nothing; use it with --dry-run.")
 
 

@@ -10,6 +10,7 @@ from ...methods.registry import recorded
 from ...reports.results import Results
 from ..errors import BadInput, FailedRun
 from ..plan.units import Classify, Draw, Real, RunPlan
+from ..ranged import ranged
 from ..records.folders import Folders
 from ..records.result import Result
 from ..run.events import OnEvent, Warned, ignored
@@ -20,12 +21,13 @@ from ..scoring.profiles import load_profile
 from ..storage.store import home, writable
 from ..suite.spec import Suite
 from ..wording import counted
-from .arguments import RUNS, Names, Where, at_least_one, folders_of, joined, suite_of
+from .arguments import RUNS, Names, Threads, Where, folders_of, joined, suite_of
 from .results import results_of
 
 _PICTURES = ("train", "draw", "real")  # kinds of units that make pictures; their code is that of the record
 
 
+@ranged
 def score(
     runs: Sequence[str] = (),
     *,
@@ -35,7 +37,7 @@ def score(
     results: Where = None,
     out: str | Path | None = None,
     device: str = "auto",
-    threads: int | None = None,
+    threads: Threads | None = None,
     on_event: OnEvent = ignored,
 ) -> Results:
     """Score the stored pictures of runs again, write one record per run, and return these runs.
@@ -47,7 +49,6 @@ def score(
 
     Raises BadInput for runs without a record, or whose trained states are no longer in the store.
     """
-    at_least_one(threads=threads)
     more = tuple(name.strip() for name in joined(metrics).split(",") if name.strip())
     folders = folders_of(results) if runs or results else Folders((RUNS,))
     folder = writable(Path(out) if out is not None else records_out(results))

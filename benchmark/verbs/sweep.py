@@ -7,11 +7,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from ...methods.build import check_fit
 from ...methods.registry import choose, method_names
 from ...reports.results import Results
 from ..errors import BadInput, FailedRun, TimeOver, unknown
 from ..plan.grid import Grid, lengths_of, orders_of
-from ..run.events import OnEvent, ignored
+from ..ranged import ranged
+from ..run.events import OnEvent, ignored, warning
 from ..run.executors import Placement
 from ..run.recorder import Work
 from ..run.session import Recipe, open_session
@@ -20,31 +22,46 @@ from ..scoring.profiles import load_profile
 from ..storage.store import home, writable
 from ..suite.spec import Suite
 from ..wording import counted
-from .arguments import Names, Orders, Settings, at_least_one, joined, lengths_text, orders_text, settings_of, suite_of
+from .arguments import (
+    Hours,
+    Jobs,
+    Names,
+    Orders,
+    Points,
+    Seeds,
+    Settings,
+    Threads,
+    joined,
+    lengths_text,
+    orders_text,
+    settings_of,
+    suite_of,
+)
 from .foresight import check_wanted, foresee
 from .results import results_of
 
 
+@ranged
 def sweep(
     methods: Names,
     suite: str | Path | Suite = "toybox-6",
     *,
     orders: Orders = 1,
     lengths: int | str | Sequence[int] | None = None,
-    seeds: int = 1,
+    seeds: Seeds = 1,
     protocol: str = "final",
     backbone: str | None = None,
     device: str = "auto",
     dtype: str = "float32",
     settings: Settings | None = None,
-    threads: int | None = None,
-    jobs: int = 1,
+    threads: Threads | None = None,
+    jobs: Jobs = 1,
     executor: str = "local",
     address: str | None = None,
-    max_hours: float | None = None,
+    max_hours: Hours | None = None,
     out: str | Path = "runs",
     dry_run: bool = False,
-    resolution: float | None = None,
+    resolution: Points | None = None,
     baseline: str | None = None,
     on_event: OnEvent = ignored,
 ) -> Results:
@@ -64,17 +81,19 @@ def sweep(
     Raises BadInput before any work if an argument is not valid, FailedRun if runs failed, and TimeOver after
     ``max_hours``; the records of finished runs are written in every case (:func:`cpbench.load_results`).
     """
-    begin = time.monotonic()
-    at_least_one(seeds=seeds, threads=threads)
+    begin, warn = time.monotonic(), warning(on_event)
     check_wanted(resolution, dry_run=dry_run)
-    _check_words(protocol, max_hours, baseline)
-    placement, chosen = Placement(executor, jobs, address), choose(joined(methods), settings_of(settings))
+    _check_words(protocol, baseline)
+    placement, chosen = Placement(executor, jobs, address), choose(joined(methods), settings_of(settings), warn)
     spec, folder = suite_of(suite), Path(out)
-    grid = Grid(chosen, orders_of(spec, orders_text(orders)), lengths_of(spec, lengths_text(lengths)), range(seeds))
+    which = orders_of(spec, orders_text(orders), warn), lengths_of(spec, lengths_text(lengths), warn)
+    grid = Grid(chosen, *which, range(seeds))
     profile = load_profile(spec.evaluation.profile)
     recipe = Recipe(spec, home().resolve(), profile, backbone or spec.backbone, device, dtype, threads)
     writable(folder)
     session = open_session(recipe, on_event)
+    for method in chosen:
+        check_fit(method.options, session.runner.backbone, spec.prompts.train, max(grid.lengths))
     planner = session.planner(protocol)
     announce_grid(session, grid, planner, placement, folder, on_event)
     if dry_run:
@@ -87,11 +106,9 @@ def sweep(
     return results
 
 
-def _check_words(protocol: str, max_hours: float | None, baseline: str | None) -> None:
+def _check_words(protocol: str, baseline: str | None) -> None:
     if baseline is not None and baseline.partition(" (")[0] not in method_names():
         raise unknown("method", baseline, method_names())
-    if max_hours is not None and not max_hours > 0:  # so that nan, too, is refused
-        raise BadInput(f"--max-hours {max_hours:g}: give more than 0.")
     if protocol not in ("final", "full"):
         raise BadInput(f"--protocol {protocol}: choose final or full.")
 

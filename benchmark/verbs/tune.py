@@ -15,6 +15,7 @@ from ...methods.search_space import space
 from ...methods.search_space import trials as trials_of
 from ..errors import BadInput
 from ..plan.units import RunPlan
+from ..ranged import ranged
 from ..run.events import OnEvent, ignored
 from ..run.executors import Placement
 from ..run.session import Recipe, Session, open_session
@@ -22,19 +23,21 @@ from ..run.sweep import announce, do_units
 from ..scoring.profiles import load_profile
 from ..storage.store import home, writable
 from ..suite.spec import Suite
-from .arguments import Names, at_least_one, joined, suite_of
+from .arguments import Length, Names, Threads, joined, suite_of
+from .arguments import Trials as HowMany
 
 Trials = list[dict[str, Any]]
 """Settings, their value, the seconds they took, and the error of one that failed."""
 
 
+@ranged
 def tune(
     methods: Names,
     suite: str | Path | Suite = "toybox-tune",
     *,
-    trials: int = 6,
-    length: int = 3,
-    threads: int | None = None,
+    trials: HowMany = 6,
+    length: Length = 3,
+    threads: Threads | None = None,
     out: str | Path = "tuned",
     on_event: OnEvent = ignored,
 ) -> dict[str, Trials]:
@@ -44,9 +47,6 @@ def tune(
     fails has the value 0. A method without options of its own to tune has no trials. length: how many concepts a trial
     learns.
     """
-    if trials < 2:
-        raise BadInput(f"--trials {trials}: give at least 2; the first trial has the values from before any tuning.")
-    at_least_one(threads=threads)
     names, spec, folder = [c.name for c in choose(joined(methods), {})], suite_of(suite), writable(Path(out))
     if not 1 <= length <= len(spec.concepts):
         raise BadInput(f"--length {length}: {spec.name} has {len(spec.concepts)} concepts.")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import peft
 import torch
@@ -13,8 +14,22 @@ from torch import Tensor, nn
 
 from ...benchmark.errors import BadInput
 from ...benchmark.models.backbone import Backbone
+from ...benchmark.numbers import Range
+from ...benchmark.ranged import Ranged
 
 KEYS_AND_VALUES = r".*attn2\.to_[kv]"
+
+
+def widest_rank(backbone: Backbone) -> int:
+    """The greatest rank whose rows can be independent: the fewest dimensions that an adapted layer reads."""
+    named = backbone.unet.named_modules()
+    return min(int(module.in_features) for name, module in named if re.fullmatch(KEYS_AND_VALUES, name))
+
+
+def check_rank(rank: int, backbone: Backbone) -> None:
+    """Raise BadInput for a rank of LoRA above :func:`widest_rank`."""
+    if rank > (width := widest_rank(backbone)):
+        raise BadInput(f"lora.rank {rank}: the layers of {backbone.name} read {width} dimensions; give 1 to {width}.")
 
 
 class PeftAdapter:
@@ -108,17 +123,18 @@ class PeftAdapter:
 
 
 @dataclass(frozen=True)
-class LoraOptions:
+class LoraOptions(Ranged):
     """Rank r and scale α of the low-rank change ΔW = (α/r) B A."""
 
-    rank: int = 32
-    alpha: float = 32.0
+    rank: Annotated[int, Range(1, 10_000)] = 32
+    alpha: Annotated[float, Range(0, 1e6, above=True)] = 32.0
 
 
 class Lora(PeftAdapter):
     """ΔW = (α/r) B A with both factors trained (LoRA, arXiv 2106.09685)."""
 
     def __init__(self, backbone: Backbone, seed: int, options: LoraOptions) -> None:
+        check_rank(options.rank, backbone)
         config = peft.LoraConfig(r=options.rank, lora_alpha=options.alpha, target_modules=KEYS_AND_VALUES)
         super().__init__(backbone, config, peft.tuners.lora.Linear)
         self.reset(seed)
@@ -153,12 +169,12 @@ class Lora(PeftAdapter):
 
 
 @dataclass(frozen=True)
-class VeraOptions:
+class VeraOptions(Ranged):
     """Rank r of the frozen projections, the seed that they are drawn with, and the first value of each entry of d."""
 
-    rank: int = 64
-    projection: int = 0
-    first: float = 0.1
+    rank: Annotated[int, Range(1, 100_000)] = 64
+    projection: Annotated[int, Range(0, 2**63 - 1)] = 0
+    first: Annotated[float, Range(0, 100, above=True)] = 0.1
 
 
 class Vera(PeftAdapter):

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
+from ...benchmark.numbers import Count, Range, Text
 from ...benchmark.protocol import Task, Watch
+from ...benchmark.ranged import Ranged
 from ..adapters.base import Weighted
 from ..scores import cross_entropy, errors, known_before, logits, predict
 from ..training import Phase, Step, Trainer
@@ -20,19 +23,19 @@ from .base import Consolidation, flatten, unflatten
 
 
 @dataclass(frozen=True)
-class DscOptions:
+class DscOptions(Ranged):
     """w_H and β weigh scores and noise, τ is the temperature of the scores, and I the iterations of the phase.
 
     ``generic``: what c⁰ is called for all concepts, e.g. "thing"; the class noun of each where it is empty.
     """
 
-    score_weight: float = 1.0
-    noise_weight: float = 1.0
-    temperature: float = 0.05
-    iterations: int = 60
-    batch: int = 4
-    rate: float = 1e-3
-    generic: str = ""
+    score_weight: Annotated[float, Range(0, 1e15)] = 1.0
+    noise_weight: Annotated[float, Range(0, 1e15)] = 1.0
+    temperature: Annotated[float, Range(1e-6, 1e6)] = 0.05
+    iterations: Count = 60
+    batch: Count = 4
+    rate: Annotated[float, Range(0, 1)] = 1e-3
+    generic: Annotated[str, Text()] = ""
 
 
 def dsc_loss(noise: Tensor, first: Tensor, second: Tensor, student: Tensor, options: DscOptions) -> dict[str, Tensor]:

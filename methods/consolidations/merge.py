@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from ...benchmark.errors import BadInput
+from ...benchmark.numbers import Choice, Count
 from ...benchmark.protocol import Subject, Task, Watch
+from ...benchmark.ranged import Ranged
 from ..adapters.base import Directed, Mergeable, Steerable
 from ..training import Trainer
 from .base import Consolidation, flatten, unflatten
@@ -47,7 +49,7 @@ def constrained(w0: Tensor, regular: Tensor, target: Tensor, values: Tensor) -> 
 
 
 @dataclass(frozen=True)
-class MergeOptions:
+class MergeOptions(Ranged):
     """``rule``: average, greatest (by magnitude), constrained (Custom Diffusion's) or orthogonal.
 
     The last averages LoRAs whose rows of A started orthogonal to those of all earlier ones (arXiv 2410.04891).
@@ -55,8 +57,8 @@ class MergeOptions:
     under the constrained rule.
     """
 
-    rule: str = "average"
-    captions: int = 200
+    rule: Annotated[str, Choice(RULES)] = "average"
+    captions: Count = 200
 
 
 class Merge(Consolidation[Mergeable]):
@@ -66,8 +68,6 @@ class Merge(Consolidation[Mergeable]):
     requires: tuple[type, ...] = (Mergeable,)
 
     def __init__(self, options: MergeOptions) -> None:
-        if options.rule not in RULES:
-            raise BadInput(f"merge.rule={options.rule}: choose one of {', '.join(RULES)}.")
         self.options = options
         if options.rule == "orthogonal":
             self.requires = (Mergeable, Steerable)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...benchmark.errors import BadInput, unknown
+from ...benchmark.wording import shown
 from .compare import Comparison
 from .units import PERCENT
 from .values import VALUES
@@ -41,9 +42,9 @@ class Limit:
     def of(cls, text: str) -> Limit:
         """A condition as it is written; raises BadInput for other texts and unknown columns."""
         match = _FORM.fullmatch(text)
-        if match is None:
+        if match is None or not math.isfinite(float(match[3])):
             raise BadInput(
-                f"--fail-if '{text}': write a column, one of < <= > >=, and a number, e.g. 'average < -2', or "
+                f"--fail-if '{shown(text)}': write a column, one of < <= > >=, and a number, e.g. 'average < -2', or "
                 "'average < -2 (sure)' for the whole interval."
             )
         column, sign, value, sure = match.groups()

@@ -1,0 +1,81 @@
+"""Dataclasses and functions that check what their annotations declare.
+
+What declares no range may be any finite number.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import cache, wraps
+from typing import Annotated, Any, NamedTuple, ParamSpec, TypeVar, get_args, get_origin, get_type_hints
+
+from .numbers import ANYTHING, Allowed, Range, anything
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Declared(NamedTuple):
+    """The kind of an option or argument, and what it may be."""
+
+    kind: type
+    allowed: Allowed
+
+
+def declared(source: Any) -> Mapping[str, Declared]:
+    """What the annotations of a dataclass or function declare, by field or argument; only of the plain kinds.
+
+    Raises NameError or TypeError where the annotations cannot be read, as in a package with broken ones.
+    """
+    return _read(source)
+
+
+@cache
+def _read(source: Any) -> Mapping[str, Declared]:
+    hints = get_type_hints(source, include_extras=True)
+    found = {name: _declared(hint) for name, hint in hints.items() if name != "return"}
+    return {name: one for name, one in found.items() if one is not None}
+
+
+def _declared(hint: Any) -> Declared | None:
+    """What one annotation declares, also beside None."""
+    parts = [part for part in get_args(hint) if part is not type(None)]
+    if get_origin(hint) is Annotated:
+        kind = next((k for k in ANYTHING if k is parts[0] or k in get_args(parts[0])), None)
+        limits = [part for part in parts[1:] if isinstance(part, Allowed)]
+        return Declared(kind, limits[0] if limits else anything(kind)) if kind else None
+    if type(None) in get_args(hint) and len(parts) == 1:
+        return _declared(parts[0])
+    return Declared(hint, anything(hint)) if hint in ANYTHING.keys() else None
+
+
+class Ranged:
+    """A frozen dataclass whose fields are checked when it is made; raises BadInput for the first that is not allowed.
+
+    Numbers of NumPy become plain ones, so that they can be recorded.
+    """
+
+    def __post_init__(self) -> None:
+        for name, (kind, allowed) in declared(type(self)).items():
+            value = allowed.check(f"{type(self).__name__}.{name}", getattr(self, name), kind)
+            object.__setattr__(self, name, value)
+
+
+def ranged(function: Callable[P, R]) -> Callable[P, R]:
+    """A function whose arguments with a declared range are checked before it runs.
+
+    Raises BadInput, with the argument as an option of the command line; None is allowed where it is the default.
+    """
+    arguments = inspect.signature(function)
+
+    @wraps(function)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        bound = arguments.bind(*args, **kwargs)
+        for name, (kind, allowed) in declared(function).items():
+            given = bound.arguments.get(name, default := arguments.parameters[name].default)
+            if isinstance(allowed, Range) and given is not default:
+                bound.arguments[name] = allowed.check(f"--{name.replace('_', '-')}", given, kind)
+        return function(*bound.args, **bound.kwargs)
+
+    return checked
