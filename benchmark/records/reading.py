@@ -92,7 +92,8 @@ def read_result(path: Path) -> Result:
 
 def _sentence(error: ErrorDetails) -> str:
     """What pydantic found, with its JSON path."""
-    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).lstrip(".") or "the record"
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"])
+    place = "".join(parts).lstrip(".") or "the record"
     if error["type"] == "missing":
         return f"{place} is missing."
     if error["type"] == "extra_forbidden":

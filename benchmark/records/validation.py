@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from operator import itemgetter
 
-from ..plain_json import not_finite
 from ..names import concept_fault, folder_fault
+from ..plain_json import not_finite
 from ..wording import shown
 from .ranges import CEILED, RANGES, range_of
 from .result import Result, Run, Score
