@@ -29,25 +29,31 @@ def named_files(folder: Path) -> Iterator[tuple[Path, str | None]]:
     """The files that are records by name and depth, ``<suite>/<method>/<run id>.json``, sorted, and others like them.
 
     The latter come with what is wrong with their names or places: every other file that looks like a record or a part
-    of one. The schema of records, ``reported/``, ``fingerprints/``, ``superseded/`` and files of other kinds are left
-    out.
+    of one, and folders that cannot be read. The schema of records, ``reported/``, ``fingerprints/``, ``superseded/``
+    and files of other kinds are left out.
     """
-    for path in sorted(_files(folder, 1)):
-        yield path, _fault(path, len(path.relative_to(folder).parts))
+    for path, fault in sorted(_files(folder, 1)):
+        yield path, fault or _fault(path, len(path.relative_to(folder).parts))
 
 
-def _files(folder: Path, depth: int) -> Iterator[Path]:
-    """Files that look like records, down to a limited depth; links are followed as far as records are kept."""
+def _files(folder: Path, depth: int) -> Iterator[tuple[Path, str]]:
+    """Files that look like records, down to a limited depth; links are followed as far as records are kept.
+
+    Each has an empty text; a folder that cannot be read, e.g. that of another user, has the reason.
+    """
     try:
-        entries = list(os.scandir(folder))
-    except OSError:  # no such folder, or one that may not be read
+        entries = [(entry, entry.is_dir(follow_symlinks=depth <= 2)) for entry in os.scandir(folder)]
+    except (FileNotFoundError, NotADirectoryError):
         return
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=depth <= 2):
+    except OSError as error:
+        yield folder, f"a folder that cannot be read ({error.strerror}); ask its owner for access, or name another."
+        return
+    for entry, is_folder in entries:
+        if is_folder:
             if depth < _DEEPEST and not (entry.name in (_ASIDE, ".git") or (depth == 1 and entry.name in _OTHERS)):
                 yield from _files(Path(entry.path), depth + 1)
         elif _LIKE_ONE.search(entry.name) and not (depth == 1 and re.fullmatch(r"schema-\d+\.json", entry.name)):
-            yield Path(entry.path)
+            yield Path(entry.path), ""
 
 
 _KINDS = (
