@@ -14,7 +14,7 @@ import socket
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,6 +57,15 @@ def writable(folder: Path, remedy: str = "choose another with --out") -> Path:
             raise
         raise BadInput(f"{folder} is not writable ({error.strerror}{whose(folder)}); {remedy}.") from None
     return folder
+
+
+def writable_records(out: Path, suite: str, methods: Iterable[str]) -> Path:
+    """The folder of records, created if missing; raises BadInput if those of a suite's methods cannot be written."""
+    writable(out)
+    for place in (out / suite, *(out / suite / method for method in methods)):
+        if place.exists():
+            writable(place)
+    return out
 
 
 @dataclass

@@ -18,7 +18,7 @@ from ..run.executors import Placement
 from ..run.session import Recipe, Session, open_session
 from ..run.sweep import run_plans
 from ..scoring.profiles import load_profile
-from ..storage.store import home, writable
+from ..storage.store import home, writable, writable_records
 from ..suite.spec import Suite
 from ..wording import counted
 from .arguments import RUNS, Names, Threads, Where, folders_of, joined, suite_of
@@ -59,6 +59,7 @@ def score(
     paths: list[Path] = []
     for (name, backbone, dtype), own in groups.items():
         spec = suite_of(suite if suite is not None else name)
+        writable_records(folder, spec.name, {result.run.method for result in own})
         scored = load_profile(profile or spec.evaluation.profile).with_metrics(more)
         session = open_session(Recipe(spec, home().resolve(), scored, backbone, device, dtype, threads), on_event)
         plans = [_plan(session, result) for result in own]

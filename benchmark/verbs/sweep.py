@@ -19,7 +19,7 @@ from ..run.recorder import Work
 from ..run.session import Recipe, open_session
 from ..run.sweep import announce_grid, carry_out
 from ..scoring.profiles import load_profile
-from ..storage.store import home, writable
+from ..storage.store import home, writable_records
 from ..suite.spec import Suite
 from ..wording import counted
 from .arguments import (
@@ -90,7 +90,7 @@ def sweep(
     grid = Grid(chosen, *which, range(seeds))
     profile = load_profile(spec.evaluation.profile)
     recipe = Recipe(spec, home().resolve(), profile, backbone or spec.backbone, device, dtype, threads)
-    writable(folder)
+    writable_records(folder, spec.name, [method.name for method in chosen])
     session = open_session(recipe, on_event)
     for method in chosen:
         check_fit(method.options, session.runner.backbone, spec.prompts.train, max(grid.lengths))
