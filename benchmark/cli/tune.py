@@ -40,8 +40,8 @@ def tune(
     with interruptible(), watching(console, quiet=quiet) as view:
         found = verb(methods, suite, trials=trials, length=length, threads=threads, out=out, on_event=view)
     for name, tried in found.items():
-        if tried:
-            settings = ", ".join(f"{key}={value}" for key, value in tried[best(tried)]["settings"].items())
+        if (winner := best(tried)) is not None:
+            settings = ", ".join(f"{key}={value}" for key, value in tried[winner]["settings"].items())
             ranges = ", ".join(f"{key} {r.low:g} to {r.high:g}" for key, r in space(name).items())
             console.print(f"{name}: {counted(len(tried), 'trial')} in {ranges}", soft_wrap=True)
             console.print(f"  best: {settings}; all trials are in {out / name}.json", soft_wrap=True)

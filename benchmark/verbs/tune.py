@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,21 +13,24 @@ from ...methods.build import options_of, plain
 from ...methods.registry import choose
 from ...methods.search_space import space
 from ...methods.search_space import trials as trials_of
-from ..errors import BadInput
+from ..errors import BadInput, FailedRun
+from ..plain_json import write_json
 from ..plan.units import RunPlan
 from ..ranged import ranged
 from ..run.events import OnEvent, ignored
 from ..run.executors import Placement
 from ..run.session import Recipe, Session, open_session
 from ..run.sweep import announce, do_units
-from ..scoring.profiles import load_profile
+from ..scoring.profiles import PROFILES, Profile, load_profile
 from ..storage.store import home, writable
 from ..suite.spec import Suite
+from ..wording import counted
 from .arguments import Length, Names, Threads, joined, suite_of
 from .arguments import Trials as HowMany
 
 Trials = list[dict[str, Any]]
 """Settings, their value, the seconds they took, and the error of one that failed."""
+OBJECTIVE = "identity"
 
 
 @ranged
@@ -44,25 +47,50 @@ def tune(
     """Try settings of each method, write all trials to ``out``/<method>.json, and return them by method.
 
     The value of a trial is the identity of all concepts after the last task, mean over concepts; a trial that
-    fails has the value 0. A method without options of its own to tune has no trials. length: how many concepts a trial
-    learns.
+    fails has the value 0, and is never the best. A method without options of its own to tune has no trials. length: how
+    many concepts a trial learns. Raises BadInput, before anything is trained, for a suite on which identity cannot be
+    measured, and FailedRun where all trials of a method fail; they are written all the same.
     """
-    names, spec, folder = [c.name for c in choose(joined(methods), {})], suite_of(suite), writable(Path(out))
+    names, spec = [c.name for c in choose(joined(methods), {})], suite_of(suite)
     if not 1 <= length <= len(spec.concepts):
         raise BadInput(f"--length {length}: {spec.name} has {len(spec.concepts)} concepts.")
     profile = load_profile(spec.evaluation.profile)
+    if lacks := _lacking(spec, profile, length):
+        what = f"suite {spec.name} with profile {profile.name} does not measure {OBJECTIVE}, the objective of tuning"
+        raise BadInput(f"{what}: {lacks}.")
+    folder = writable(Path(out))
     session = open_session(Recipe(spec, home().resolve(), profile, spec.backbone, threads=threads), on_event)
     found: dict[str, Trials] = {}
     for name in names:
         found[name] = _try_all(name, trials, length, session, on_event) if space(name) else []
         if found[name]:
             _write(folder / f"{name}.json", name, length, session, found[name])
+    if failed := [name for name, tried in found.items() if tried and best(tried) is None]:
+        first = found[failed[0]][0]["error"]
+        raise FailedRun(f"all trials of {', '.join(failed)} failed, so none is the best; the first: {first}")
     return found
 
 
-def best(found: Sequence[Mapping[str, Any]]) -> int:
-    """The index of the best trial; the first one among equals, so that a default stays unless another is better."""
-    return int(np.argmax([trial["value"] for trial in found]))
+def best(found: Sequence[Mapping[str, Any]]) -> int | None:
+    """The index of the best trial, without those that failed; None where all did.
+
+    The first one among equals, so that a default stays unless another is better.
+    """
+    seen = [k for k, trial in enumerate(found) if "error" not in trial and math.isfinite(trial["value"])]
+    return max(seen, key=lambda k: found[k]["value"], default=None)  # the first of equals
+
+
+def _lacking(suite: Suite, profile: Profile, length: int) -> str | None:
+    """Why the objective cannot be measured on the first ``length`` concepts, and what to do; None where it can."""
+    if OBJECTIVE not in profile.metrics:
+        has = ", ".join(name for name, p in PROFILES.items() if OBJECTIVE in p.metrics)
+        return f"set evaluation.profile to one that has it ({has})"
+    if not suite.evaluation.distractors:
+        return "it needs look-alikes; set evaluation.distractors to 1 or more"
+    if all(c.toybox is None for c in suite.concepts[:length]):
+        first = counted(length, "concept")
+        return f"it needs look-alikes, and the first {first} come from folders; use toybox concepts"
+    return None
 
 
 def _try_all(name: str, count: int, length: int, session: Session, on_event: OnEvent) -> Trials:
@@ -78,19 +106,25 @@ def _trial(session: Session, setting: dict[str, str], plan: RunPlan, errors: Map
     seconds = sum(session.store.meta(key)["seconds"] for key in done & session.store.keys())
     error = next((errors[u.key] for u in plan.units() if u.key in errors), None)
     value = 0.0 if error else _value(session, plan)
+    if math.isnan(value):
+        value, error = 0.0, f"{OBJECTIVE} was not measured"
     found = {"settings": setting, "value": value, "seconds": round(seconds, 1)}
     return found | ({"error": error} if error else {})
 
 
 def _value(session: Session, plan: RunPlan) -> float:
-    """Identity of all concepts after the last task."""
+    """Identity of all concepts after the last task; NaN where it was measured for none."""
     scores = session.recorder(Path()).scores(plan)
-    rows = [s for s in scores if s.source == "model" and s.metric == "identity"]
+    rows = [s for s in scores if s.source == "model" and s.metric == OBJECTIVE]
     concepts = sorted({s.j for s in rows})
+    if not concepts:
+        return math.nan
     return float(np.mean([np.mean([s.value for s in rows if s.j == j]) for j in concepts]))
 
 
 def _write(path: Path, name: str, length: int, session: Session, found: Trials) -> None:
+    """Write all trials; ``chosen`` is null where all of them failed."""
+    winner = best(found)
     content = {
         "method": name,
         "objective": "identity of all concepts after the last task, mean over concepts",
@@ -100,6 +134,6 @@ def _write(path: Path, name: str, length: int, session: Session, found: Trials) 
         "defaults": plain(options_of(name, tuned=False)),
         "space": {key: [r.low, r.high, "whole" if r.whole else "log"] for key, r in space(name).items()},
         "trials": found,
-        "chosen": found[best(found)]["settings"],
+        "chosen": None if winner is None else found[winner]["settings"],
     }
-    path.write_text(json.dumps(content, indent=1) + "\n")
+    write_json(path, content)
