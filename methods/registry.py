@@ -42,8 +42,9 @@ def method_names() -> list[str]:
 def choose(names: str, settings: Mapping[str, str], warn: Callable[[str], None] = lambda _: None) -> list[Chosen]:
     """The methods of a comma-separated list, with settings applied; each once, ``warn`` names those given twice.
 
-    In the list, ``all`` is the catalogue, and ``all+plugins`` all known methods. Raises BadInput for an unknown name, for a name that two packages publish, and for a setting that fits none of the
-    methods; CpbenchError for a plug-in that cannot be loaded.
+    In the list, ``all`` is the catalogue, and ``all+plugins`` all known methods. Raises BadInput for an unknown name,
+    for a name that two packages publish, and for a setting that fits none of the methods; CpbenchError for a plug-in
+    that cannot be loaded.
     """
     found = published()
     groups = {"all": list(CATALOGUE), "all+plugins": method_names()}
@@ -53,13 +54,21 @@ def choose(names: str, settings: Mapping[str, str], warn: Callable[[str], None] 
         raise BadInput(f"--methods '{names}': name at least one of {', '.join(method_names())}.")
     chosen = [_choose(name, settings, found) for name in dict.fromkeys(wanted)]
     if twice := [name for name, n in Counter(wanted).items() if n > 1]:
-        warn(f"--methods {shown(names)}: {', '.join(twice)} given more than once, and run once.")
+        warn(f"--methods {shown(names)}: {shown(', '.join(twice), 200)} given more than once, and run once.")
     sections = {section for one in chosen for section in _sections(one.name)}
     if lost := sorted(key for key in settings if key.rpartition(".")[0] not in sections):
         if (section := lost[0].rpartition(".")[0]) in found:
             raise BadInput(f"--set {lost[0]}: '{section}' is not among the methods {names}; add it to them.")
         raise no_option(lost[0], chosen[0].name, _valid(chosen[0].name, found))
     return chosen
+
+
+def choose_one(name: str, settings: Mapping[str, str]) -> Chosen:
+    """The method with a name, with settings applied; raises BadInput, also for a list of several."""
+    chosen = choose(name, settings)
+    if len(chosen) > 1:
+        raise BadInput(f"'{shown(name)}' are {len(chosen)} methods; name one.")
+    return chosen[0]
 
 
 def _sections(name: str) -> set[str]:

@@ -5,26 +5,34 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from ..errors import BadInput
 from ..suite.spec import Suite
+from ..wording import counted, shown
 from .planner import Planner
 from .units import Choice, RunPlan
 
 ORDER_SEED = 20410
 """The seed of all drawn orders."""
 MOST_ORDERS = 5040
+MOST_DRAWN = 100_000  # drawing them takes a second
 
 
-def orders_of(suite: Suite, text: str) -> list[tuple[int, ...]]:
+Warn = Callable[[str], None]
+
+
+def _unheard(_: str) -> None: ...
+
+
+def orders_of(suite: Suite, text: str, warn: Warn = _unheard) -> list[tuple[int, ...]]:
     """Task orders from text: a number of orders, ``all``, or concepts by name or place, as in ``2,1,3/3,1,2``.
 
     A number gives the suite's own order, its reverse, then distinct random orders from :data:`ORDER_SEED`. Raises
-    BadInput for other text. Places in the result count from 0.
+    BadInput for other text. Places in the result count from 0. ``warn`` is called if an order is given twice.
     """
     if text == "all":
         count = math.factorial(len(suite.concepts))
@@ -33,17 +41,29 @@ def orders_of(suite: Suite, text: str) -> list[tuple[int, ...]]:
                 f"--orders all: {len(suite.concepts)} concepts have {count} orders; give a number up to {MOST_ORDERS}."
             )
         return _some(len(suite.concepts), count)
-    if re.fullmatch(r"-?\d{1,9}", text.strip()):
-        return _some(len(suite.concepts), int(text))
-    return list(dict.fromkeys(_order(suite, part) for part in text.split("/")))
+    if re.fullmatch(r"[-+]?[0-9]+", text.strip()):
+        return _some(len(suite.concepts), _whole(text))
+    given = [_order(suite, part) for part in text.split("/")]
+    orders = list(dict.fromkeys(given))
+    if len(orders) < len(given):
+        warn(f"--orders {shown(text)}: {counted(len(given), 'order')} given, {len(orders)} distinct; each is run once.")
+    return orders
+
+
+def _whole(text: str) -> int:
+    """A number from its digits; a very long one is only known to be large."""
+    return int(text) if len(text) < 20 else 10**20
 
 
 def _some(concepts: int, n: int) -> list[tuple[int, ...]]:
-    most = math.factorial(concepts)
+    every = math.factorial(concepts)
+    most = min(every, MOST_DRAWN)
     if n < 1:
         raise BadInput(f"--orders {n}: give a number from 1 to {most}.")
+    if n > every:
+        raise BadInput(f"--orders {n}: {concepts} concepts have {every} orders; give a number up to {most}.")
     if n > most:
-        raise BadInput(f"--orders {n}: {concepts} concepts have {most} orders; give a number up to {most}.")
+        raise BadInput(f"--orders {n}: give a number up to {most}.")
     first = tuple(range(concepts))
     found = dict.fromkeys([first, first[::-1]])
     rng = np.random.default_rng(ORDER_SEED)
@@ -55,25 +75,32 @@ def _some(concepts: int, n: int) -> list[tuple[int, ...]]:
 def _order(suite: Suite, text: str) -> tuple[int, ...]:
     """One order of all concepts, each given by its name or its place, which counts from 1."""
     names = [c.name for c in suite.concepts]
+    listed = shown(", ".join(names), 300)
     places = {name: k for k, name in enumerate(names)} | {str(k + 1): k for k in range(len(names))}
     words = [word.strip() for word in text.split(",")]
     if unknown := [word for word in words if word not in places]:
         raise BadInput(
-            f"--orders {text}: no concept '{unknown[0]}'; use {', '.join(names)}, or places from 1 to {len(names)}."
+            f"--orders {shown(text)}: no concept '{shown(unknown[0])}'; use {listed}, or places from 1 to {len(names)}."
         )
     order = tuple(places[word] for word in words)
     if sorted(order) != list(range(len(names))):
-        raise BadInput(f"--orders {text}: name each of {', '.join(names)} exactly once; for fewer tasks use --lengths.")
+        raise BadInput(f"--orders {shown(text)}: name each of {listed} exactly once; for fewer tasks use --lengths.")
     return order
 
 
-def lengths_of(suite: Suite, text: str | None) -> tuple[int, ...]:
-    """Sequence lengths from text like ``2,4,6``, sorted; by default the number of concepts. Raises BadInput."""
+def lengths_of(suite: Suite, text: str | None, warn: Warn = _unheard) -> tuple[int, ...]:
+    """Sequence lengths from text like ``2,4,6``, sorted; by default the number of concepts. Raises BadInput.
+
+    ``warn`` is called if a length is given twice.
+    """
     most = len(suite.concepts)
-    words = [word.strip() for word in (text or str(most)).split(",")]
-    if bad := [word for word in words if not (re.fullmatch(r"\d{1,9}", word) and 1 <= int(word) <= most)]:
-        raise BadInput(f"--lengths {text}: '{bad[0]}' is not a length; give numbers from 1 to {most}.")
-    return tuple(sorted({int(word) for word in words}))
+    words = [word.strip() for word in (str(most) if text is None else text).split(",")]
+    if bad := [word for word in words if not (re.fullmatch(r"[0-9]{1,9}", word) and 1 <= int(word) <= most)]:
+        raise BadInput(f"--lengths {shown(text)}: '{shown(bad[0])}' is not a length; give numbers from 1 to {most}.")
+    lengths = sorted({int(word) for word in words})
+    if len(lengths) < len(words):
+        warn(f"--lengths {shown(text)}: a length is given more than once; it is run once.")
+    return tuple(lengths)
 
 
 @dataclass(frozen=True)

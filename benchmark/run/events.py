@@ -116,3 +116,8 @@ OnUnitEvent = Callable[[UnitEvent], None]
 
 def ignored(_: Event) -> None:
     """A callback that ignores all events."""
+
+
+def warning(on_event: OnEvent) -> Callable[[str], None]:
+    """A function that reports a sentence as :class:`Warned`."""
+    return lambda text: on_event(Warned(text))

@@ -56,7 +56,7 @@ class Recipe:
     def open(self, warn: Callable[[str], None], remark: Callable[[str], None] = lambda _: None) -> Session:
         """Check the pictures of the suite, then load everything that its units need.
 
-        ``remark`` is called with a sentence for whatever a person should know of the pictures and nouns: for one process only.
+        ``remark`` is called with a sentence per thing that a person should know of pictures and nouns.
         """
         check_suite(self.suite, remark)
         for metric in self.profile.metrics:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from ...methods.registry import choose, method_names, recorded
+from ...methods.registry import choose_one, method_names, recorded
 from ..checks.regression import Verdict, judge, place_of
 from ..errors import BadInput, unknown
 from ..hashing import digest
@@ -161,7 +161,7 @@ def _rerun(seeds: int, asked: _Asked, stored: Sequence[Result], folder: Path) ->
 
 def plan_of(session: Session, run: Run, stored: Sequence[Result]) -> RunPlan:
     """The plan of a stored run: with its own options if it is one of several settings, else with today's defaults."""
-    (method,) = choose(run.method, {})
+    method = choose_one(run.method, {})
     beside = [r.run.options for r in stored if (place_of(r.run), r.run.seed) == (place_of(run), run.seed)]
     if dict(method.options) in beside:
         method = recorded(run.method, run.options)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...methods.registry import choose
+from ...methods.registry import choose_one
 from ..checks.conformance import CHECKS, ContractChecks, examine
 from ..errors import BadInput
 from ..owners import owner_of
@@ -38,7 +38,7 @@ def conformance(name: str, settings: Settings | None = None, *, metric: bool = F
             raise BadInput(f"--set {next(iter(settings))}: a metric has no options; omit it.")
         yield from _of_metric(name)
         return
-    (chosen,) = choose(name, settings_of(settings))
+    chosen = choose_one(name, settings_of(settings))
     if chosen.make is None:
         raise BadInput(f"method '{name}' never learns, so there is nothing to check; choose one that learns.")
     with tempfile.TemporaryDirectory() as folder, quiet_libraries():

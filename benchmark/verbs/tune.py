@@ -17,7 +17,7 @@ from ..errors import BadInput, FailedRun
 from ..plain_json import write_json
 from ..plan.units import RunPlan
 from ..ranged import ranged
-from ..run.events import OnEvent, ignored
+from ..run.events import OnEvent, ignored, warning
 from ..run.executors import Placement
 from ..run.session import Recipe, Session, open_session
 from ..run.sweep import announce, do_units
@@ -51,7 +51,7 @@ def tune(
     many concepts a trial learns. Raises BadInput, before anything is trained, for a suite on which identity cannot be
     measured, and FailedRun where all trials of a method fail; they are written all the same.
     """
-    names, spec = [c.name for c in choose(joined(methods), {})], suite_of(suite)
+    names, spec = [c.name for c in choose(joined(methods), {}, warning(on_event))], suite_of(suite)
     if not 1 <= length <= len(spec.concepts):
         raise BadInput(f"--length {length}: {spec.name} has {len(spec.concepts)} concepts.")
     profile = load_profile(spec.evaluation.profile)

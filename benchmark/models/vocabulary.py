@@ -1,0 +1,59 @@
+"""Whether the tokenizer of a model can read the names, nouns and prompts of a suite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from ..errors import BadInput
+from ..suite.spec import Suite
+from ..wording import shown
+from .backbone import Backbone
+
+
+def check_words(suite: Suite, model: Backbone, remark: Callable[[str], None]) -> None:
+    """Raise BadInput for a concept whose token exists already, and for a noun or prompt that has no meaning.
+
+    ``remark`` is called with a sentence for each noun with a word that the model reads letter by letter.
+    """
+    known, ends = model.tokenizer.get_vocab(), _ends(model)
+    for concept in suite.concepts:
+        if f"<{concept.name}>" in known:
+            raise BadInput(
+                f"concept '{concept.name}': the token <{concept.name}> is already in the vocabulary of {model.name}; "
+                "rename the concept."
+            )
+        pieces = _pieces(model, concept.noun)
+        if not pieces or ends & set(pieces):
+            raise BadInput(
+                f"concept '{concept.name}': {model.name} cannot read the noun '{shown(concept.noun)}'; give an "
+                "ordinary word."
+            )
+    prompts = suite.prompts
+    for prompt in (prompts.train, *prompts.evaluation, *prompts.pairs, *prompts.prior):
+        if ends & set(_pieces(model, prompt)):
+            raise BadInput(
+                f"the prompt '{shown(prompt)}' has a mark that ends or begins a text for {model.name}; remove it."
+            )
+    for sentence in _spelled_nouns(suite, model):
+        remark(sentence)
+
+
+def _spelled_nouns(suite: Suite, model: Backbone) -> Iterator[str]:
+    for noun in dict.fromkeys(concept.noun for concept in suite.concepts):
+        for word in noun.split():
+            if len(_pieces(model, word)) >= len(word) > 1:
+                yield (
+                    f"{model.name} does not know the word '{shown(word)}' of the noun '{shown(noun)}' and reads it "
+                    "letter by letter; another noun may show more of what it knows."
+                )
+
+
+def _pieces(model: Backbone, text: str) -> list[int]:
+    found: list[int] = model.tokenizer(text, add_special_tokens=False).input_ids
+    return found
+
+
+def _ends(model: Backbone) -> set[int]:
+    """The tokens that begin and end a text, one of which also stands for what is unknown."""
+    t = model.tokenizer
+    return {token for token in (t.bos_token_id, t.eos_token_id, t.unk_token_id) if token is not None}
