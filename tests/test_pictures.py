@@ -704,7 +704,7 @@ def a_web_page_named_jpg():
     return b"<!DOCTYPE html><html><body>404 Not Found</body></html>"
 
 
-@refused("not one of PNG")
+@refused("the format EPS, which is not read")
 def postscript_named_png_never_reaches_ghostscript():
     return b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n%%EndComments\nshowpage\n"
 
@@ -799,10 +799,10 @@ def refusal(file, read=None):
     with pytest.raises(BadInput) as caught:
         (read or (lambda: read_picture(file, SIDE)))()
     sentence = str(caught.value)
-    shown = str(file) if str(file).isprintable() else ascii(str(file))
+    shown = str(file) if str(file).isprintable() else ascii(str(file))[1:-1]
     assert sentence.startswith(f"{shown}: ")
     assert sentence.isprintable()
-    assert sentence.endswith(("; replace or remove it.", "; put a copy in its place."))
+    assert sentence.endswith(("replace or remove it.", "put a copy in its place.", "or remove it.", "PNG or JPEG."))
     return sentence
 
 
@@ -927,11 +927,11 @@ def test_pictures_are_taken_by_name(tmp_path):
     assert pictures(tmp_path)[:, 0, 0, 0].tolist() == [1, 2, 3, 4, 5]
 
 
-OTHER = ["._a.png", ".DS_Store", ".png", ".hidden.jpg", "Thumbs.db", "a.svg", "a.heic", "a.txt", "a.png.part", "png"]
+OTHER = ["._a.png", ".DS_Store", ".png", ".hidden.jpg", "Thumbs.db", "a.txt", "a.png.part", "png"]
 
 
 @pytest.mark.parametrize("name", OTHER)
-def test_a_file_that_is_hidden_or_of_another_kind_is_ignored(tmp_path, name):
+def test_a_file_that_is_hidden_or_no_picture_at_all_is_not_read(tmp_path, name):
     folder_suite(tmp_path)
     (tmp_path / "rex" / name).write_bytes(b"\0\5\x16\7 no picture")
     with pytest.raises(BadInput, match="no pictures"):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
@@ -15,14 +13,13 @@ from ..errors import BadInput
 from ..hashing import digest, picture_hash
 from ..protocol import Pictures, Subject
 from ..toybox.world import CLASSES, portraits, unusual_individual
-from .images import read_picture, shown
-from .spec import Concept, Suite
+from ..wording import shown
+from .folders import check_folder, folder_of, folder_pictures
+from .spec import FIRST_LOOKALIKE, Concept, Suite
+from .twins import Print, remark_on_twins
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 _TRAIN, _REFERENCE, _HELD_OUT = 1, 2, 3  # disjoint streams of the renderer
 Subjects = tuple[Concept, ...]
-_FEWEST = 2  # pictures per folder: a distance between distributions needs two
-_LOOKALIKE = 900_000  # seeds of look-alikes start here; concepts of a suite stay below
 _learned: ContextVar[str | None] = ContextVar("learned", default=None)
 
 
@@ -73,7 +70,7 @@ def lookalike_pictures(suite: Suite, who: Subjects) -> list[Pictures]:
     if any(c.toybox is None for c in who):
         return []
     sources = [toybox_source(c) for c in who]
-    seeds = range(_LOOKALIKE, _LOOKALIKE + suite.evaluation.distractors)
+    seeds = range(FIRST_LOOKALIKE, FIRST_LOOKALIKE + suite.evaluation.distractors)
     others = [
         tuple((n, seed) if k == at % len(sources) else (n, own) for k, (n, own) in enumerate(sources))
         for at, seed in enumerate(seeds)
@@ -110,8 +107,13 @@ def reference_hash(suite: Suite, concept: Concept) -> str:
     return learned if concept.folder is None else digest([learned, picture_hash(_folder(suite, concept))])
 
 
-def check_suite(suite: Suite) -> None:
-    """Raise BadInput for the first concept whose class or pictures cannot be used."""
+def check_suite(suite: Suite, remark: Callable[[str], None] = lambda _: None) -> None:
+    """Raise BadInput for the first concept whose class or pictures cannot be used.
+
+    ``remark`` is called with a sentence about what a person should know of the folders: files that are passed over,
+    and pictures that are there twice.
+    """
+    prints = list[Print]()
     for concept in suite.concepts:
         if concept.toybox is not None and concept.noun not in CLASSES:
             raise BadInput(
@@ -119,8 +121,24 @@ def check_suite(suite: Suite) -> None:
             )
         if concept.folder is None:
             training_pictures(suite, concept)
-        elif (n := len(_folder(suite, concept))) < _FEWEST:
-            raise BadInput(f"concept '{concept.name}': {concept.folder} has {n} picture; add some, at least {_FEWEST}.")
+        else:
+            _check_own_task(concept)
+            prints += check_folder(suite, concept, remark)
+    _check_folders_differ(suite)
+    remark_on_twins(prints, remark)
+
+
+def _check_folders_differ(suite: Suite) -> None:
+    """Raise BadInput for two concepts of one folder, also by a link or in other letters of upper and lower case."""
+    first = dict[tuple[int, int], Concept]()
+    for concept in (c for c in suite.concepts if c.folder is not None):
+        found = folder_of(suite, concept).stat()
+        other = first.setdefault((found.st_dev, found.st_ino), concept)
+        if other is not concept:
+            raise BadInput(
+                f"concepts '{other.name}' and '{concept.name}' have the same folder ({shown(other.folder)} and "
+                f"{shown(concept.folder)}); remove one."
+            )
 
 
 def _check_own_task(concept: Concept) -> None:
@@ -150,33 +168,7 @@ def _rendered(sources: tuple[tuple[str, int], ...], n: int, stream: int) -> Pict
 
 def _folder(suite: Suite, concept: Concept) -> Pictures:
     _check_own_task(concept)
-    folder = suite.root / str(concept.folder)
-    if not _inside(folder, suite.root):
-        raise BadInput(
-            f"concept '{concept.name}': {folder} is a link out of the folder of the YAML file; put a copy in its place."
-        )
-    try:
-        files = _pictures_in(folder) if folder.is_dir() else []
-    except OSError as error:
-        raise BadInput(
-            f"concept '{concept.name}': {folder} cannot be listed ({error.strerror}); make it readable."
-        ) from None
-    if not files:
-        raise BadInput(
-            f"concept '{concept.name}': {folder} contains no pictures; add some ({', '.join(sorted(SUFFIXES))})."
-        )
-    if outside := [file for file in files if not _inside(file, suite.root)]:
-        raise BadInput(f"{shown(outside[0])}: a link out of the folder of the YAML file; put a copy in its place.")
-    return np.stack([read_picture(file, suite.sampling.size) for file in files])
-
-
-def _inside(path: Path, root: Path) -> bool:
-    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))  # resolve() raises on a loop of links
-
-
-def _pictures_in(folder: Path) -> list[Path]:
-    """Files with the suffix of a picture, by name; hidden ones belong to the system (``._cat.png`` on macOS)."""
-    return sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES and not f.name.startswith("."))
+    return folder_pictures(suite, concept)
 
 
 def label_of(subjects: tuple[Concept, ...]) -> str:

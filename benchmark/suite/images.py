@@ -11,50 +11,69 @@ from PIL import Image, ImageCms, ImageFile, ImageOps, TiffImagePlugin, Unidentif
 
 from ..errors import BadInput
 from ..protocol import Pictures
+from ..wording import shown
+from .colours import check_avif, check_heif, jp2_profile, jxl_pixels
+from .formats import NAMES, format_of, head_of, pillow_formats
 
 LARGEST = 89_000_000  # pixels per picture; Pillow warns of a decompression bomb a little above
-_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")  # Pillow would hand others to Ghostscript
 
 
-def shown(file: Path) -> str:
-    """The name of a file in one printable line, whatever bytes it has."""
-    return str(file) if str(file).isprintable() else ascii(str(file))
+def named(file: Path) -> str:
+    """The whole path of a file in one printable line, whatever bytes it has."""
+    return shown(file, 5000)
 
 
 def read_picture(file: Path, size: int) -> Pictures:
     """Read one picture: turned upright, on white, cropped to its central square, resized; uint8 (size, size, 3).
 
-    Reads the first frame or page. Raises BadInput if the file is damaged or ambiguous.
+    The content decides the format, not the name. Reads the first frame or page. Raises BadInput if the file is damaged
+    or ambiguous, or has a format that needs a package or is not read.
     """
     try:
         with warnings.catch_warnings(action="ignore"):  # they concern metadata; damaged pixels raise
             return np.asarray(_decoded(file, size))
-    except Exception as error:  # Pillow raises many types for damaged files
-        raise BadInput(f"{shown(file)}: not a readable picture ({_reason(error)}); replace or remove it.") from None
+    except BadInput as error:
+        raise BadInput(f"{named(file)}: {error}") from None
+    except BaseException as error:  # Pillow raises many types for damaged files, and plug-ins in Rust panic
+        if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
+            raise
+        raise BadInput(f"{named(file)}: not a readable picture ({_reason(error)}); replace or remove it.") from None
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     if isinstance(error, UnidentifiedImageError):
-        return f"damaged, or not one of {', '.join(_FORMATS)}"
+        return f"damaged, or not one of {NAMES}"
     if isinstance(error, Image.DecompressionBombError | MemoryError):
         return f"more than {LARGEST:,} pixels"
+    if "libjxl" in str(error):  # pillow-jxl-plugin gives the advice of a developer
+        return "damaged"
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return " ".join(text.split()) or type(error).__name__
+    return shown(" ".join(text.split()), 200) or type(error).__name__
 
 
 def _decoded(file: Path, size: int) -> Image.Image:
     if not file.is_file():  # opening a pipe would block
         raise ValueError("a folder, a pipe, or a broken link")
-    with Image.open(file, formats=_FORMATS) as image:
+    formats = pillow_formats(format_of(head_of(file), file.name))
+    if formats == ("JXL",) and jxl_pixels(file.read_bytes()) > LARGEST:  # opening one decodes it
+        raise Image.DecompressionBombError
+    with Image.open(file, formats=formats) as image:
         if image.width * image.height > LARGEST:
             raise Image.DecompressionBombError
         image.verify()  # loading a PNG does not check its checksums
-    with Image.open(file, formats=_FORMATS) as image:
-        image.draft(None, (4 * size, 4 * size))  # decodes a large JPEG at a fraction of its size
+    with Image.open(file, formats=formats) as image:
+        if image.format in ("JPEG", "MPO"):
+            image.draft(None, (4 * size, 4 * size))  # decodes a large one at a fraction of its size
         _check_layout(image)
+        _check_container(image, file)
         image.load()
         square = ImageOps.fit(_plain(image), (size, size), Image.Resampling.BICUBIC)
-    return _on_white(square if image.format == "TIFF" else _upright(square))  # Pillow rotates a TIFF when it loads it
+    return _on_white(square if _is_upright(image) else _upright(square))
+
+
+def _is_upright(image: ImageFile.ImageFile) -> bool:
+    """Whether loading has turned the picture already: a TIFF, and a JPEG XL that is no JPEG packed without loss."""
+    return image.format == "TIFF" or (image.format == "JXL" and not getattr(image, "jpeg", False))
 
 
 def _check_layout(image: ImageFile.ImageFile) -> None:
@@ -67,8 +86,20 @@ def _check_layout(image: ImageFile.ImageFile) -> None:
         raise ValueError("a transparent colour of 16 bits; save it with an alpha channel")
     if key is None and image.format == "GIF" and extents != (0, 0, *image.size):
         raise ValueError("its first frame does not cover the whole picture; save that frame alone")
-    if image.mode == "I" or 2 in _tag(image, TiffImagePlugin.SAMPLEFORMAT, 1):
+    if (image.mode == "I" and image.format != "PPM") or 2 in _tag(image, TiffImagePlugin.SAMPLEFORMAT, 1):
         raise ValueError("signed or 32-bit integers have no defined white; save it with 8 or 16 bits")
+
+
+def _check_container(image: ImageFile.ImageFile, file: Path) -> None:
+    """Take over or refuse the colours and channels that a newer format declares, and Pillow does not look at."""
+    if image.format == "JPEG2000" and (profile := jp2_profile(file.read_bytes())):
+        image.info["icc_profile"] = profile
+    elif "icc_profile" in image.info:
+        return
+    elif image.format == "AVIF":
+        check_avif(file.read_bytes())
+    elif image.format == "HEIF":
+        check_heif(image.info)
 
 
 def _tag(image: ImageFile.ImageFile, tag: int, default: int) -> tuple[int, ...]:
@@ -79,8 +110,10 @@ def _tag(image: ImageFile.ImageFile, tag: int, default: int) -> tuple[int, ...]:
 
 def _plain(image: ImageFile.ImageFile) -> Image.Image:
     """The loaded picture with 8 bits per sample and no palette, so that it can be resized."""
-    if image.mode == "F" or image.mode.startswith("I;16"):
+    if image.mode in ("F", "I") or image.mode.startswith("I;16"):
         return _grey(image)
+    if image.mode == "RGBa":
+        return image.convert("RGBA")
     if image.mode == "La":  # premultiplied grey: Pillow converts it to nothing else
         return image.convert("LA")
     if image.mode in ("1", "P", "PA") or "transparency" in image.info:

@@ -1,0 +1,148 @@
+"""The folder of a concept: which of its files are pictures, and what else is in it.
+
+Files are told apart by their content. Nothing that a person could have meant as a picture is passed over silently.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import BadInput
+from ..protocol import Pictures
+from ..wording import counted, shown
+from .formats import NAMES, by_name, format_of, head_of
+from .images import named, read_picture
+from .spec import Concept, Suite
+from .twins import Print, listed, prints_of
+
+_FEWEST = 2  # pictures per folder: a distance between distributions needs two
+_SYSTEM = {"thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "picasa.ini", "icon\r", "@eadir", "__macosx"}
+_SYSTEM |= {"$recycle.bin", "#recycle", "@recycle", "#snapshot", "system volume information", "lost+found"}
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What is in a folder, by name: pictures, folders, and files that are no pictures. Files of the system are not."""
+
+    pictures: tuple[Path, ...]
+    folders: tuple[Path, ...]
+    others: tuple[Path, ...]
+
+
+def folder_pictures(suite: Suite, concept: Concept) -> Pictures:
+    """All pictures in the folder of a concept, by name, uint8 (n, size, size, 3).
+
+    Raises BadInput if the folder has none or cannot be listed, or for the first picture that cannot be read.
+    """
+    return _read(suite, picture_files(suite, concept))
+
+
+def picture_files(suite: Suite, concept: Concept) -> tuple[Path, ...]:
+    """The files of the pictures of a concept, by name; raises BadInput if there are none, or one is a link outwards."""
+    files = _contents(suite, concept).pictures
+    if not files:
+        raise BadInput(
+            f"concept '{concept.name}': {named(folder_of(suite, concept))} contains no pictures; add some ({NAMES})."
+        )
+    if outside := [file for file in files if not _inside(file, suite.root)]:
+        raise BadInput(f"{named(outside[0])}: a link out of the folder of the YAML file; put a copy in its place.")
+    return files
+
+
+def check_folder(suite: Suite, concept: Concept, remark: Callable[[str], None]) -> list[Print]:
+    """The prints of the pictures of a folder; ``remark`` is called with a sentence about what else is in it.
+
+    Raises BadInput if the folder cannot be used: too few pictures, one that cannot be read, or pictures in folders
+    inside it.
+    """
+    files = picture_files(suite, concept)
+    pictures, found = _read(suite, files), _contents(suite, concept)
+    if (n := len(files)) < _FEWEST:
+        raise BadInput(f"concept '{concept.name}': {concept.folder} has {n} picture; add some, at least {_FEWEST}.")
+    inner = _inner_folders(suite, concept, found)
+    if passed := sorted((*inner, *found.others)):
+        what = counted(len(passed), "entry that is no picture", "entries that are no pictures")
+        remark(f"concept '{concept.name}': {what} passed over: {listed([shown(path.name) for path in passed])}.")
+    return prints_of(concept.name, files, pictures)
+
+
+def _inner_folders(suite: Suite, concept: Concept, found: Contents) -> list[Path]:
+    """Folders in the folder of a concept that have nothing to do with other concepts; none may hold pictures.
+
+    Beside the YAML file they may: results and reports are there.
+    """
+    others = [folder_of(suite, c) for c in suite.concepts if c.folder is not None]
+    inner = [f for f in found.folders if not any(other.is_relative_to(f) for other in others)]
+    for folder in inner if folder_of(suite, concept) != suite.root else ():
+        if (picture := next(_pictures_below(folder), None)) is not None:
+            raise BadInput(
+                f"{named(folder)}: a folder with pictures ({named(picture.relative_to(folder))}) inside the folder of "
+                f"concept '{concept.name}'; move its pictures up, or move it away."
+            )
+    return inner
+
+
+def _read(suite: Suite, files: Sequence[Path]) -> Pictures:
+    return np.stack([read_picture(file, suite.sampling.size) for file in files])
+
+
+def folder_of(suite: Suite, concept: Concept) -> Path:
+    """The folder of a concept."""
+    return suite.root / str(concept.folder)
+
+
+def _contents(suite: Suite, concept: Concept) -> Contents:
+    folder = folder_of(suite, concept)
+    if not _inside(folder, suite.root):
+        raise BadInput(
+            f"concept '{concept.name}': {named(folder)} is a link out of the folder of the YAML file; put a copy in "
+            "its place."
+        )
+    try:
+        entries = sorted(f for f in folder.iterdir() if not _of_system(f.name)) if folder.is_dir() else []
+    except OSError as error:
+        raise BadInput(
+            f"concept '{concept.name}': {named(folder)} cannot be listed ({error.strerror}); make it readable."
+        ) from None
+    pictures = [f for f in entries if _is_picture(f)]
+    rest = [f for f in entries if f not in set(pictures)]
+    return Contents(
+        tuple(pictures), tuple(f for f in rest if _is_folder(f)), tuple(f for f in rest if not _is_folder(f))
+    )
+
+
+def _of_system(name: str) -> bool:
+    """Whether an operating system or a server made this file or folder; hidden ones belong to it (``._cat.png``)."""
+    return name.startswith(".") or name.lower() in _SYSTEM
+
+
+def _is_picture(path: Path) -> bool:
+    """Whether the content or the name is that of a picture."""
+    if by_name(path.name) is not None:
+        return True
+    try:
+        return path.is_file() and format_of(head_of(path), path.name) is not None  # opening a pipe would block
+    except OSError:
+        return False
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def _pictures_below(folder: Path) -> Iterator[Path]:
+    for at, inner, names in os.walk(folder):
+        inner[:] = sorted(name for name in inner if not _of_system(name))
+        yield from (Path(at, name) for name in sorted(names) if not _of_system(name) and _is_picture(Path(at, name)))
+
+
+def _inside(path: Path, root: Path) -> bool:
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))  # resolve() raises on a loop of links

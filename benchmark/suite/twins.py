@@ -1,0 +1,91 @@
+"""Pictures that are there twice: the same, or made of one another by saving, scaling or mirroring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..hashing import picture_hash
+from ..protocol import Pictures
+from ..wording import shown
+
+_GRID = 16  # blocks per side of a fingerprint
+_NEAR = 3.0
+"""Root mean square difference of levels (0 to 255) up to which two fingerprints are of one picture."""
+
+
+@dataclass(frozen=True)
+class Print:
+    """A picture by its concept and file, its hash, and the mean colours of its blocks as it is and mirrored."""
+
+    concept: str
+    file: Path
+    exact: str
+    plain: NDArray[np.float32]
+    mirrored: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Twins:
+    """A picture that looks like an earlier one, and how: ``the same``, ``nearly the same`` or ``the same mirrored``."""
+
+    earlier: Print
+    later: Print
+    how: str
+
+
+def prints_of(concept: str, files: Sequence[Path], pictures: Pictures) -> list[Print]:
+    """The prints of the pictures (n, size, size, 3), uint8, of some files."""
+    plain, mirrored = _colours(pictures), _colours(pictures[:, :, ::-1])
+    exact = [picture_hash(pictures[k : k + 1]) for k in range(len(files))]
+    return [Print(concept, *one) for one in zip(files, exact, plain, mirrored, strict=True)]
+
+
+def remark_on_twins(prints: Sequence[Print], remark: Callable[[str], None]) -> None:
+    """Call ``remark`` with a sentence per kind of likeness and concept, or two concepts.
+
+    Nothing is refused or left out for it: bursts of photographs are as they should be.
+    """
+    for (one, other, how), group in groupby(sorted(twins(prints), key=_kind), key=_kind):
+        pairs = listed([f"{shown(t.earlier.file.name)} and {shown(t.later.file.name)}" for t in group], "; ")
+        where = f"concept '{one}'" if one == other else f"concepts '{one}' and '{other}'"
+        remark(f"{where}: {how} picture is there twice ({pairs}); both count. Remove one unless that is meant.")
+
+
+def twins(prints: Sequence[Print]) -> Iterator[Twins]:
+    """Each picture that looks like an earlier one, with the one that it is nearest to."""
+    if not prints:
+        return
+    plain = np.stack([one.plain for one in prints])
+    for k, later in enumerate(prints[1:], 1):
+        for own, how in ((later.plain, "nearly the same"), (later.mirrored, "the same mirrored")):
+            gaps = np.mean((plain[:k] - own) ** 2, axis=1)
+            earlier = prints[int(gaps.argmin())]
+            if gaps.min() <= _NEAR**2:
+                yield Twins(earlier, later, "the same" if earlier.exact == later.exact else how)
+                break
+
+
+def _kind(pair: Twins) -> tuple[str, str, str]:
+    return pair.earlier.concept, pair.later.concept, pair.how
+
+
+def _colours(pictures: Pictures) -> NDArray[np.float32]:
+    """The mean colours of a grid of blocks, float32 (n, at most 768)."""
+    size = pictures.shape[1]
+    starts = np.unique(np.linspace(0, size, _GRID + 1)[:-1].astype(int))
+    sums = np.add.reduceat(np.add.reduceat(pictures.astype(np.float32), starts, axis=1), starts, axis=2)
+    sides = np.diff([*starts, size]).astype(np.float32)
+    means: NDArray[np.float32] = sums / (sides[:, None] * sides)[..., None]
+    return means.reshape(len(pictures), -1)
+
+
+def listed(names: Sequence[str], mark: str = ", ", most: int = 3) -> str:
+    """Names in words, of many only the first: ``a, b``, ``a, b, c and 9 more``."""
+    rest = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return mark.join(names[:most]) + rest
