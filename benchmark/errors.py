@@ -18,12 +18,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, ValidationError
 
 from .wording import counted, shown
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 
 class CpbenchError(Exception):
@@ -145,6 +147,8 @@ def _fields(model: type[BaseModel] | None, loc: Sequence[str | int]) -> list[str
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:
     """The first model in an annotation, e.g. in ``tuple[Concept, ...]``."""
+    from pydantic import BaseModel
+
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((found for part in get_args(annotation) if (found := _model_in(part))), None)

@@ -89,8 +89,6 @@ def main(arguments: list[str] | None = None) -> None:
 def _status(arguments: list[str] | None) -> int:
     """Run a command; returns its exit status."""
     from ..errors import CpbenchError
-    from ..storage.machine import sentence
-    from ..storage.places import home_read
 
     try:
         return app(arguments, standalone_mode=False) or 0
@@ -101,6 +99,9 @@ def _status(arguments: list[str] | None) -> int:
         _print_error(wrong_use(error))
         return 2
     except OSError as error:
+        from ..storage.machine import sentence
+        from ..storage.places import home_read
+
         _print_error(sentence(error, home_read()))
         return 1
 
