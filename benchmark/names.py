@@ -78,7 +78,7 @@ def noun_fault(noun: str) -> str | None:
         return "is empty, and the model is prompted with it"
     if found := sorted(set("{}<>|") & set(noun)):
         return f"has the character {found[0]}"
-    return text_fault(noun, MOST)
+    return line_fault(noun, MOST)
 
 
 def text_fault(text: str, most: int) -> str | None:
@@ -90,31 +90,37 @@ def text_fault(text: str, most: int) -> str | None:
     return _too_long(text, most)
 
 
+def line_fault(text: str, most: int) -> str | None:
+    """What is wrong with a text of one line; None: nothing."""
+    return "has a line break or a tab" if set("\n\t") & set(text) else text_fault(text, most)
+
+
 def _too_long(text: str, most: int) -> str | None:
     return f"has {len(text):,} characters" if len(text) > most else None
 
 
-def _form(fault_of: Callable[[str], str | None], what: str, allowed: str) -> AfterValidator:
+def _form(fault_of: Callable[[str], str | None], allowed: str) -> AfterValidator:
     def checked(text: str) -> str:
         if fault := fault_of(text):
-            raise ValueError(f"{what} '{shown(text)}' {fault}; give {allowed}")
+            raise ValueError(f"'{shown(text)}' {fault}; give {allowed}")
         return text
 
     return AfterValidator(checked)
 
 
-def text_of(most: int, what: str = "the text") -> AfterValidator:
-    """The form of a text of 1 to ``most`` characters."""
-    return _form(lambda text: text_fault(text, most), what, f"1 to {most:,} printable characters")
+def text_of(most: int) -> AfterValidator:
+    """The form of a text of 1 to ``most`` characters, on one or more lines."""
+    return _form(lambda text: text_fault(text, most), f"1 to {most:,} printable characters")
 
 
-FolderName = Annotated[
-    str, _form(folder_fault, "the name", f"up to {MOST} letters, digits, '.', '_' or '-', e.g. my-pets-2")
-]
+def line_of(most: int) -> AfterValidator:
+    """The form of a line of 1 to ``most`` characters."""
+    return _form(lambda text: line_fault(text, most), f"1 to {most:,} printable characters")
+
+
+FolderName = Annotated[str, _form(folder_fault, f"up to {MOST} letters, digits, '.', '_' or '-', e.g. my-pets-2")]
 """The name of a suite: of a folder of records."""
-ConceptName = Annotated[
-    str, _form(concept_fault, "concept name", f"up to {MOST} of a-z, 0-9 and '-', a letter first, e.g. my-cat")
-]
+ConceptName = Annotated[str, _form(concept_fault, f"up to {MOST} of a-z, 0-9 and '-', a letter first, e.g. my-cat")]
 """The name of a concept: of its token and its pictures."""
-Noun = Annotated[str, _form(noun_fault, "the noun", f"1 to {MOST} characters of an ordinary word, e.g. cat")]
+Noun = Annotated[str, _form(noun_fault, f"1 to {MOST} characters of an ordinary word, e.g. cat")]
 """A class noun."""

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ..errors import BadInput, explain, unknown
 from ..hashing import digest
-from ..names import ConceptName, FolderName, Noun, text_fault, text_of
+from ..names import ConceptName, FolderName, Noun, line_fault, line_of, text_of
 from ..numbers import Count, Range
 from ..wording import shown
 from .strict_yaml import read_yaml
@@ -23,7 +23,7 @@ PLACEHOLDER = "{}"
 FIRST_LOOKALIKE = 900_000
 """Seeds of look-alikes start here; concepts of a suite stay below, so that none is its own look-alike."""
 Batch = Annotated[int, Range(1, 65_536)]
-_Template = Annotated[str, text_of(1_000, "prompt")]
+_Template = Annotated[str, text_of(1_000)]
 _SUFFIXES = (".yaml", ".yml")
 
 
@@ -48,7 +48,7 @@ class Concept(_Frozen):
     def _inside(cls, folder: str | None) -> str | None:
         if folder is None:
             return None
-        if fault := text_fault(folder, 1_000):
+        if fault := line_fault(folder, 1_000):
             raise ValueError(
                 f"folder '{shown(folder)}' {fault}; give a path relative to the YAML file, '.' for its own"
             )
@@ -151,7 +151,7 @@ class Evaluation(_Frozen):
     per_prompt: Annotated[int, Range(1, 100_000)]
     references: Annotated[int, Range(2, 100_000)]
     distractors: Annotated[int, Range(0, 10_000)]
-    profile: Annotated[str, text_of(64, "profile")]
+    profile: Annotated[str, line_of(64)]
 
 
 class Suite(_Frozen):
@@ -161,7 +161,7 @@ class Suite(_Frozen):
     version: Count
     title: Annotated[str, text_of(1_000)]
     licence: Annotated[str, text_of(10_000)]
-    backbone: Annotated[str, text_of(1_000)]
+    backbone: Annotated[str, line_of(1_000)]
     concepts: tuple[Concept, ...] = Field(min_length=1, max_length=1_000)
     prompts: Prompts
     training: Training
@@ -233,7 +233,7 @@ def _path_of(name: str) -> Path:
         return spec_folder() / f"{name}.yaml"
     path = Path(name)
     try:
-        exists = path.exists()
+        exists = bool(name) and path.exists()
     except (OSError, ValueError):  # the name is too long, or has NUL
         exists = False
     if not exists:
