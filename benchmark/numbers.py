@@ -181,7 +181,10 @@ def anything(kind: type) -> Allowed:
 
 
 def _plain(number: float) -> str:
-    return f"{number:,}" if isinstance(number, int) else f"{number:g}"
+    if isinstance(number, int):
+        return f"{number:,}"
+    digits, e, exponent = f"{number:g}".partition("e")
+    return f"{digits}e{int(exponent)}" if e else digits
 
 
 def _given(value: Any) -> str:

@@ -31,7 +31,7 @@ class Option:
 
     default: bool | int | float | str
     description: str = ""
-    allowed: str = ""
+    allowed: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)

@@ -14,16 +14,16 @@ RUN = ("run", "--methods", "lora", "--suite")
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (("--max-hours", "nan"), "--max-hours nan: give more than 0."),
-        (("--max-hours", "-1"), "--max-hours -1: give more than 0."),
+        (("--max-hours", "nan"), "--max-hours nan: give a number above 0."),
+        (("--max-hours", "-1"), "--max-hours -1.0: give a number above 0."),
         (("--orders=--2",), "--orders --2: no concept '--2'"),
         (("--orders", "9" * 5000), "no concept"),
         (("--lengths", "9" * 5000), "from 1 to 2"),
-        (("--threads", 100_000), "--threads 100000: give 1 to "),
-        (("--threads", 0), "--threads 0: give "),
+        (("--threads", 100_000), "--threads 100000: give a whole number from 1 to "),
+        (("--threads", 0), "--threads 0: give a whole number from 1 to "),
         (("--device", "cpu:x"), "--device cpu:x: not available"),
         (("--device", "cpu:"), "--device cpu:: not available"),
-        (("--jobs", 0), "--jobs 0: give at least 1."),
+        (("--jobs", 0), "--jobs 0: give a whole number from 1 to 4,096."),
         (("--jobs", 2, "--executor", "ray"), "--jobs 2: only for --executor local"),
     ],
 )
@@ -35,7 +35,7 @@ def test_a_number_that_cannot_be_meant_is_refused(more, message, suite_file, tmp
 
 @pytest.mark.parametrize("jobs", [0, -3])
 def test_no_command_can_ask_for_no_process_at_all(jobs):
-    with pytest.raises(BadInput, match="give at least 1"):
+    with pytest.raises(BadInput, match="give a whole number from 1"):
         Placement(jobs=jobs)
 
 

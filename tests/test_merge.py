@@ -112,7 +112,7 @@ def test_more_rows_than_there_are_dimensions_and_unknown_rules_are_refused_with_
     method = learner("lora-merge", pristine, CAT, merge__rule="orthogonal", lora__rank=17)
     with pytest.raises(BadInput, match=r"17 rows do not fit beside 17 earlier ones in 32 dimensions; lower lora\.rank"):
         method.learn(CAR, unwatched)
-    with pytest.raises(BadInput, match=r"merge\.rule=mean: choose one of average"):
+    with pytest.raises(BadInput, match=r"merge\.rule=mean: give average, greatest, constrained or orthogonal"):
         learner("lora-merge", pristine, merge__rule="mean")
     with pytest.raises(
         BadInput, match=r"merge needs an adapter that starts in input directions orthogonal .* KeysValues"

@@ -8,7 +8,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from plugin_folder import PLUGIN, install
 
@@ -107,8 +107,9 @@ def test_the_options_of_a_plug_in_are_set_recorded_and_part_of_its_keys(publish,
     assert pickle.loads(pickle.dumps(changed)).make(None, 0) == changed.make(None, 0), "it travels to other processes"
 
 
-@given(st.floats(allow_nan=False), st.booleans(), st.integers(), st.text(max_size=9))
+@given(st.floats(allow_nan=False, allow_infinity=False), st.booleans(), st.integers(), st.text(max_size=9))
 def test_what_is_set_is_what_the_factory_receives(rate, twice, rank, rule):
+    assume(rule.isprintable())
     with pytest.MonkeyPatch.context() as patch:
         point = SimpleNamespace(name="o", value="theirs:make", load=lambda: optional, dist=None)
         patch.setattr(plugins, "entry_points", lambda group: [point])
@@ -122,7 +123,7 @@ def test_an_option_that_a_plug_in_lacks_is_refused_with_those_that_it_has(publis
     publish(("o", optional, "theirs", "1.0"), ("p", plain, "theirs", "1.0"))
     with pytest.raises(BadInput, match=r"o\.strength: no option of method 'o'; its options: o\.rate, o\.twice"):
         choose("o", {"o.strength": "1"})
-    with pytest.raises(BadInput, match=r"o\.rate=much: .* float"):
+    with pytest.raises(BadInput, match=r"o\.rate=much: give a finite number\."):
         choose("o", {"o.rate": "much"})
     with pytest.raises(BadInput, match=r"p\.rate: no option of method 'p'; its options: none"):
         choose("p", {"p.rate": "1"})
@@ -156,9 +157,9 @@ def test_whatever_can_be_wrong_with_a_setting_of_a_plug_in_is_named(publish):
         ("o", "o.other", "3", r"o\.other: cannot be set, since its default in theirs:make is None"),
         ("o", "o.backbone", "3", r"o\.backbone: no option of method 'o'"),
         ("o", "o.a.b", "3", r"o\.a\.b: no option of method 'o'"),
-        ("o", "o.rank", "1.5", r"o\.rank=1\.5: expected a value of type int"),
-        ("o", "o.twice", "yes", r"o\.twice=yes: expected a value of type bool"),
-        ("o", "o.rate", "nan", r"o\.rate=nan: expected a value of type float"),
+        ("o", "o.rank", "1.5", r"o\.rank=1\.5: give a whole number\."),
+        ("o", "o.twice", "yes", r"o\.twice=yes: give true or false\."),
+        ("o", "o.rate", "nan", r"o\.rate=nan: give a finite number\."),
         ("u", "u.rate", "1", r"u\.rate: no option of method 'u'; its options: none"),
         ("lora", "o.rate", "1", r"o\.rate: 'o' is not among the methods lora; add it"),
     ):

@@ -81,7 +81,7 @@ def test_tuning_writes_every_trial_with_the_space_and_the_best(tmp_path, capsys)
 
 
 @pytest.mark.parametrize(
-    ("more", "sentence"), [(("--trials", "1"), "give at least 2"), (("--length", "9"), "has 6 concepts")]
+    ("more", "sentence"), [(("--trials", "1"), "--trials 1: give a whole number from 2 "), (("--length", "9"), "has 6 concepts")]
 )
 def test_bad_numbers_are_refused(more, sentence, tmp_path, capsys):
     with pytest.raises(SystemExit) as end:

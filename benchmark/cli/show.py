@@ -57,7 +57,7 @@ def _folded(row: dict[str, Any]) -> dict[str, Any]:
     if "tuned within" not in row:
         return {name: str(value) for name, value in row.items()}
     tuned = f"tuned within {row['tuned within']}; " if row["tuned within"] != "-" else ""
-    text = f"{row['what it does']}\n({tuned}{row['methods']})"
+    text = f"{row['what it does']}\n({row['allowed']}; {tuned}{row['methods']})"
     return {"option": row["option"], "value": str(row["value"]), "what it does": Text(text)}
 
 

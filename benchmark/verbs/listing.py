@@ -67,29 +67,38 @@ def _methods(*_: object) -> Iterator[Row]:
 
 
 def _options(*_: object) -> Iterator[Row]:
-    """Every option with its value, what it does, the range it is tuned in, and the methods that use this value."""
+    """Every option with its value, what it does and may be, where it is tuned, and the methods that use this value."""
     from ...methods.build import options_of
     from ...methods.catalogue import CATALOGUE, OPTIONS
     from ...methods.plugins import described
     from ...methods.search_space import space
+    from ..ranged import declared
 
-    found: dict[tuple[str, str, str], list[str]] = {}
+    found: dict[tuple[str, str, str, str], list[str]] = {}
     for name in CATALOGUE:
         for section, options in options_of(name).items():
+            limits = declared(type(options))
             for option, value in asdict(options).items():
                 key = f"{section}.{option}"
                 bounds = f"{r.low:g} to {r.high:g}" if (r := space(name).get(key)) else "-"
-                found.setdefault((key, str(value), bounds), []).append(name)
-    for (key, value, bounds), names in sorted(found.items()):
-        yield _option(key, value, OPTIONS[key], " ".join(names), bounds)
+                allowed = limits[option].allowed.wanted(limits[option].kind)
+                found.setdefault((key, str(value), bounds, allowed), []).append(name)
+    for (key, value, bounds, allowed), names in sorted(found.items()):
+        yield _option(key, value, OPTIONS[key], allowed, " ".join(names), bounds)
     for m in described().values():
         for option, own in m.options.items():
-            yield _option(f"{m.name}.{option}", own.default, own.description, m.name)
+            yield _option(f"{m.name}.{option}", own.default, own.description, own.allowed or "-", m.name)
 
 
-def _option(key: str, value: object, description: str, methods: str, bounds: str = "-") -> Row:
-    shown = str(value) or '""'
-    return {"option": key, "value": shown, "what it does": description, "tuned within": bounds, "methods": methods}
+def _option(key: str, value: object, description: str, allowed: str, methods: str, bounds: str = "-") -> Row:
+    return {
+        "option": key,
+        "value": str(value) or '""',
+        "what it does": description,
+        "allowed": allowed,
+        "tuned within": bounds,
+        "methods": methods,
+    }
 
 
 def _suites(*_: object) -> Iterator[Row]:
