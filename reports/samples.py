@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from .analysis.board import FindPictures
 from .analysis.entry import Entry
-from .sprites import SheetRow, Sprite, cut, drawn_sprite, kept_sprite
+from .sprites import SheetRow, Sprite, cut, drawn_sprite, kept_sprite, picture_in
 
 
 def sheet_of(entry: Entry, pictures: FindPictures) -> Image.Image | None:
@@ -54,12 +54,7 @@ def _row(entry: Entry, name: str, j: int, pictures: FindPictures) -> SheetRow:
 
 def _pick(files: list[Path], second: int) -> tuple[Image.Image, ...]:
     """The first picture and the one at ``second``: the first of the second prompt; a glimpse has one per prompt."""
-    return tuple(_read(files[k]) for k in (0, second) if k < len(files))
-
-
-def _read(path: Path) -> Image.Image:
-    with Image.open(path) as picture:
-        return picture.convert("RGB")
+    return tuple(picture_in(files[k]) for k in (0, second) if k < len(files))
 
 
 THUMB, GAP, BLOCK, MARGIN, LABEL = 80, 3, 14, 20, 112

@@ -73,6 +73,15 @@ def _rimmed(picture: Image.Image) -> Image.Image:
     return Image.fromarray(np.pad(np.asarray(picture), ((_RIM, _RIM), (_RIM, _RIM), (0, 0)), mode="edge"))
 
 
+def picture_in(path: Path, advice: str = "remove its folder, and run the same command again") -> Image.Image:
+    """A picture that cpbench wrote; raises BadInput with the advice if the file is damaged or gone."""
+    try:
+        with Image.open(path, formats=("PNG", "WEBP")) as file:
+            return file.convert("RGB")
+    except Exception:  # Pillow raises many types for damaged files
+        raise BadInput(f"{path}: not a picture; {advice}.") from None
+
+
 def kept_sprite(entry: Entry) -> Sprite | None:
     """The sprite in the strip beside the record of a run; None where there is no strip.
 
@@ -81,11 +90,7 @@ def kept_sprite(entry: Entry) -> Sprite | None:
     if entry.strip is None:
         return None
     rows, columns = 2 * entry.tasks, entry.tasks + 2
-    try:
-        with Image.open(entry.strip) as file:
-            image = file.convert("RGB")
-    except OSError:
-        raise BadInput(f"{entry.strip}: not a picture; remove it, or write it again from the store.") from None
+    image = picture_in(entry.strip, "remove it, or write it again from the store")
     square = image.width // columns
     if image.size != (square * columns, square * rows) or square <= 2 * _RIM:
         raise BadInput(

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from safetensors.torch import load_file
 
 from ..models.backbone import Backbone
 from ..protocol import Pictures
+from ..suite.formats import BUILT_IN
 
 _ALIKE = 0.99
 """Least correlation at which numbers count as a picture; it does not depend on scale, offset and rounding."""
@@ -39,8 +40,9 @@ def _arrays(file: Path) -> Iterator[NDArray[Any]]:
         yield np.load(file, allow_pickle=False)
     else:
         try:
-            yield np.asarray(Image.open(file).convert("RGB"))
-        except UnidentifiedImageError:
+            with Image.open(file, formats=BUILT_IN) as image:
+                yield np.asarray(image.convert("RGB"))
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):  # no picture, or a damaged one
             return
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import BadInput
 from ..protocol import Pictures
 from ..wording import counted, shown
-from .formats import NAMES, by_name, format_of, head_of
+from .formats import by_name, format_of, head_of
 from .images import named, read_picture
 from .spec import Concept, Suite
 from .twins import Print, listed, prints_of
@@ -44,10 +44,14 @@ def folder_pictures(suite: Suite, concept: Concept) -> Pictures:
 
 def picture_files(suite: Suite, concept: Concept) -> tuple[Path, ...]:
     """The files of the pictures of a concept, by name; raises BadInput if there are none, or one is a link outwards."""
-    files = _contents(suite, concept).pictures
+    found = _contents(suite, concept)
+    files = found.pictures
     if not files:
+        others = (*found.folders, *found.others)
+        only = f", only {listed([shown(path.name) for path in others])}" if others else ""
         raise BadInput(
-            f"concept '{concept.name}': {named(folder_of(suite, concept))} contains no pictures; add some ({NAMES})."
+            f"concept '{concept.name}': {named(folder_of(suite, concept))} contains no pictures{only}; add some, such "
+            "as .png or .jpg files."
         )
     if outside := [file for file in files if not _inside(file, suite.root)]:
         raise BadInput(f"{named(outside[0])}: a link out of the folder of the YAML file; put a copy in its place.")

@@ -29,7 +29,7 @@ class Format:
 
 
 _OLD = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")  # tried together: some names and contents disagree
-_PILLOW = Format("PNG, JPEG, WebP, BMP, GIF or TIFF", _OLD)
+_PILLOW = Format("PNG, JPEG, WebP, BMP, GIF, TIFF", _OLD)
 _AVIF = Format("AVIF", ("AVIF",), "avif", "pillow_avif", "pillow-avif-plugin")
 _HEIC = Format("HEIC", ("HEIF",), "", "pillow_heif", "pillow-heif")
 _JXL = Format("JPEG XL", ("JXL",), "", "pillow_jxl", "pillow-jxl-plugin")
@@ -38,6 +38,8 @@ _PPM = Format("PPM", ("PPM",))
 _QOI = Format("QOI", ("QOI",))
 READ = (_PILLOW, _AVIF, _JP2, _PPM, _QOI, _HEIC, _JXL)
 """All formats that can be read; the last two only with a package."""
+BUILT_IN = tuple(name for form in READ[:-2] for name in form.pillow)
+"""Pillow's names of the formats that it decodes itself; it would hand others to Ghostscript."""
 NAMES = "PNG, JPEG, WEBP, BMP, GIF, TIFF, AVIF, JPEG 2000, PPM, QOI, HEIC, JPEG XL"
 
 _UNREAD = {

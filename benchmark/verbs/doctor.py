@@ -128,8 +128,17 @@ def _extractor() -> str:
     return f"effnet-lite0 {extractor[:8]}, toybox-clip {aligner[:8]}"
 
 
+def _pictures() -> str:
+    from ..suite.formats import readable
+
+    found = readable()
+    yes = ", ".join(name for name, package in found.items() if not package)
+    no = ", ".join(f"{name} (pip install {package})" for name, package in found.items() if package)
+    return yes + (f"; not {no}" if no else "")
+
+
 def checks() -> list[Check]:
     """All checks but those of the store, the cheap ones first."""
     rows = [_try(package, lambda p=package: version(p)) for package in _PACKAGES]  # type: ignore[misc]
-    looks = {"device": _device, "store": _home, "toybox model": _toybox, "features": _extractor}
+    looks = {"device": _device, "store": _home, "toybox model": _toybox, "features": _extractor, "pictures": _pictures}
     return rows + [_try(what, look) for what, look in looks.items()]
