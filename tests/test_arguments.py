@@ -17,7 +17,7 @@ RUN = ("run", "--methods", "lora", "--suite")
         (("--max-hours", "nan"), "--max-hours nan: give a number above 0."),
         (("--max-hours", "-1"), "--max-hours -1.0: give a number above 0."),
         (("--orders=--2",), "--orders --2: no concept '--2'"),
-        (("--orders", "9" * 5000), "no concept"),
+        (("--orders", "9" * 5000), "…: 2 concepts have 2 orders; give a number from 1 to 2."),
         (("--lengths", "9" * 5000), "from 1 to 2"),
         (("--threads", 100_000), "--threads 100000: give a whole number from 1 to "),
         (("--threads", 0), "--threads 0: give a whole number from 1 to "),

@@ -49,7 +49,7 @@ def test_orders_can_be_listed_by_place_or_name(suite):
     [
         ("0", "--orders 0: .*from 1 to 2"),
         ("-2", "--orders -2: .*from 1 to 2"),
-        ("3", "--orders 3: .*2 orders.* up to 2"),
+        ("3", "--orders 3: .*2 orders.* from 1 to 2"),
         ("1,3", "'3'.* mallow, rumble"),
         ("mallow", "'mallow': name each|name each of mallow, rumble exactly once"),
         ("1,1", "exactly once"),

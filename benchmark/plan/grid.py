@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..errors import BadInput
+from ..numbers import Range
 from ..suite.spec import Suite
 from ..wording import counted, shown
 from .planner import Planner
@@ -42,7 +43,7 @@ def orders_of(suite: Suite, text: str, warn: Warn = _unheard) -> list[tuple[int,
             )
         return _some(len(suite.concepts), count)
     if re.fullmatch(r"[-+]?[0-9]+", text.strip()):
-        return _some(len(suite.concepts), _whole(text))
+        return _some(len(suite.concepts), _whole(text, len(suite.concepts)))
     given = [_order(suite, part) for part in text.split("/")]
     orders = list(dict.fromkeys(given))
     if len(orders) < len(given):
@@ -50,20 +51,17 @@ def orders_of(suite: Suite, text: str, warn: Warn = _unheard) -> list[tuple[int,
     return orders
 
 
-def _whole(text: str) -> int:
-    """A number from its digits; a very long one is only known to be large."""
-    return int(text) if len(text) < 20 else 10**20
+def _whole(text: str, concepts: int) -> int:
+    """A number of orders from its digits; raises BadInput where there are not as many."""
+    most = math.factorial(concepts) if concepts < 9 else MOST_DRAWN
+    have = f"{counted(concepts, 'concept')} have {counted(most, 'order')}; " if most < MOST_DRAWN else ""
+    try:
+        return int(Range(1, most).read(text, int))
+    except ValueError:
+        raise BadInput(f"--orders {shown(text)}: {have}give a number from 1 to {most}.") from None
 
 
 def _some(concepts: int, n: int) -> list[tuple[int, ...]]:
-    every = math.factorial(concepts)
-    most = min(every, MOST_DRAWN)
-    if n < 1:
-        raise BadInput(f"--orders {n}: give a number from 1 to {most}.")
-    if n > every:
-        raise BadInput(f"--orders {n}: {concepts} concepts have {every} orders; give a number up to {most}.")
-    if n > most:
-        raise BadInput(f"--orders {n}: give a number up to {most}.")
     first = tuple(range(concepts))
     found = dict.fromkeys([first, first[::-1]])
     rng = np.random.default_rng(ORDER_SEED)
