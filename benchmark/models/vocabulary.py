@@ -13,7 +13,7 @@ from .backbone import Backbone
 def check_words(suite: Suite, model: Backbone, remark: Callable[[str], None]) -> None:
     """Raise BadInput for a concept whose token exists already, and for a noun or prompt that has no meaning.
 
-    ``remark`` is called with a sentence for each noun with a word that the model reads letter by letter.
+    ``remark`` is called with a sentence for each noun with a word that the model does not know.
     """
     known, ends = model.tokenizer.get_vocab(), _ends(model)
     for concept in suite.concepts:
@@ -41,10 +41,10 @@ def check_words(suite: Suite, model: Backbone, remark: Callable[[str], None]) ->
 def _spelled_nouns(suite: Suite, model: Backbone) -> Iterator[str]:
     for noun in dict.fromkeys(concept.noun for concept in suite.concepts):
         for word in noun.split():
-            if len(_pieces(model, word)) >= len(word) > 1:
+            if (parts := len(_pieces(model, word))) > max(2, len(word) // 2):
                 yield (
-                    f"{model.name} does not know the word '{shown(word)}' of the noun '{shown(noun)}' and reads it "
-                    "letter by letter; another noun may show more of what it knows."
+                    f"{model.name} does not know the word '{shown(word)}' of the noun '{shown(noun)}', and reads it as "
+                    f"{parts} parts; a more common noun may give better pictures."
                 )
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import BadInput
+from ..wording import shown
 from .reading import OnFault, read_records
 from .result import Result
 
@@ -46,6 +49,27 @@ class Folders:
         if self.shipped is not None and (not suites or any((self.shipped / name).is_dir() for name in suites)):
             for path, result in read_records(self.shipped, on_fault=on_fault):
                 yield path, result, bool(suites)
+
+
+def check_own_folder(out: Path, suite: str) -> None:
+    """Raise BadInput where the file system takes the folder of another suite for that of this one.
+
+    Some systems do so for names that differ in upper and lower case, or in the Unicode form of a letter.
+    """
+    try:
+        same = (out / suite).exists() and suite not in (names := [path.name for path in out.iterdir()])
+    except OSError:  # what may not be read is named where records are written
+        return
+    if same:
+        other = next((name for name in names if _folded(name) == _folded(suite)), suite)
+        raise BadInput(
+            f"{out} has the folder '{shown(other)}', which this file system takes for that of the suite "
+            f"'{shown(suite)}'; rename the suite, or choose another folder with --out."
+        )
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def folders(where: Folders | Path) -> Folders:

@@ -13,6 +13,7 @@ from ...reports.results import Results
 from ..errors import BadInput, FailedRun, TimeOver, unknown
 from ..plan.grid import Grid, lengths_of, orders_of
 from ..ranged import ranged
+from ..records.folders import check_own_folder
 from ..run.events import OnEvent, ignored, warning
 from ..run.executors import Placement
 from ..run.recorder import Work
@@ -90,6 +91,7 @@ def sweep(
     grid = Grid(chosen, *which, range(seeds))
     profile = load_profile(spec.evaluation.profile)
     recipe = Recipe(spec, home().resolve(), profile, backbone or spec.backbone, device, dtype, threads)
+    check_own_folder(folder, spec.name)
     writable_records(folder, spec.name, [method.name for method in chosen])
     session = open_session(recipe, on_event)
     for method in chosen:
