@@ -96,12 +96,15 @@ def head_of(file: Path) -> bytes:
 
 
 def format_of(head: bytes, name: str) -> Format | None:
-    """The format of a file with these first bytes, or else the format that its name stands for; None: no picture.
+    """The format of a file with these first bytes; None: of no known one.
 
-    The name decides for cameras' raw formats, which are TIFF files whose first page is a preview.
+    The name decides for cameras' raw formats, which are TIFF files whose first page is a preview, and for those that
+    are not read and cannot be told by their content.
     """
     named, found = by_name(name), by_content(head)
-    return named if found is None or (named and named.name == "camera raw") else found
+    if named is not None and (named.name == "camera raw" or (found is None and not named.pillow)):
+        return named
+    return _HEIC if found is None and named is _HEIC and head[4:8] == b"ftyp" else found
 
 
 def by_content(head: bytes) -> Format | None:
