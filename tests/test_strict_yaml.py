@@ -41,6 +41,7 @@ MEANINGS = {
     "-.inf": -float("inf"),
     "'010'": "010",
     '"\\t"': "\t",
+    '"\\ud83d\\ude00"': "😀",
 }
 
 
@@ -70,7 +71,7 @@ REFUSED = {
     "open quotes": ("a: 'b", "not closed"),
     "an open bracket": ("a: [b", "not closed"),
     "an escape of no character": ('a: "\\UFFFFFFFF"', "an escape of no character"),
-    "half a character": ('a: "\\ud800"', "half a character|half character"),
+    "half a character": ('a: "\\ud800"', "half a character"),
     "a control character": ("a: \a", r"line 1, column 4: the character U\+0007"),
     "NUL": ("a: 1\nb: \0", r"line 2, column 4: the character U\+0000"),
     "a long number": ("a: " + "9" * 5000, "a number of 5,000 characters"),

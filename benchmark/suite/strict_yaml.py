@@ -159,9 +159,10 @@ def _refused(event: Any, what: str) -> _Refused:
 
 def _scalar(event: Any) -> Any:
     """The value of a scalar; one in quotes, or a block, is text."""
-    text: str = event.value
-    if any(0xD800 <= ord(c) < 0xE000 for c in text):
-        raise _refused(event, "the escape of a half character (\\ud800 to \\udfff); write the character itself")
+    try:
+        text = str(event.value).encode("utf-16", "surrogatepass").decode("utf-16")  # JSON escapes 😀 as two halves
+    except UnicodeDecodeError:
+        raise _refused(event, "the escape of half a character (\\ud800 to \\udfff); write the character") from None
     if not event.implicit[0]:
         return text
     if text in _WORDS:

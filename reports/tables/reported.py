@@ -41,7 +41,7 @@ def _read(path: Path) -> Reported:
     try:
         found = Reported.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except ValidationError as error:
-        raise BadInput(f"{path}: {explain(error)}.") from None
+        raise BadInput(f"{path}: {explain(error, Reported)}") from None
     except (OSError, ValueError) as error:
         raise BadInput(f"{path}: not a table of reported numbers ({error}); expected JSON.") from None
     if bad := [row.method for row in found.rows if len(row.values) != len(found.columns)]:
