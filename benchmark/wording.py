@@ -48,7 +48,7 @@ def printable(text: str) -> str:
     """Text for a terminal: control characters but newlines, overrides of direction and lone surrogates are escaped."""
     if text.isprintable():
         return text
-    return "".join(c if c == "\n" or _harmless(c) else c.encode("ascii", "backslashreplace").decode() for c in text)
+    return "".join(c if c == "\n" or _harmless(c) else c.encode("unicode_escape").decode() for c in text)
 
 
 def one_line(text: str) -> str:

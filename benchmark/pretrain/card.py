@@ -11,10 +11,11 @@ import sys
 from pathlib import Path
 
 from PIL import Image
-from rich.progress import Progress, TaskID
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID
 
 from ..protocol import Tick
 from ..suite.spec import Sampling
+from ..terminal import Terminal, words
 from ..toybox.parts import Parts
 from ..toybox.weights import read_parts
 from ..toybox.world import CLASSES
@@ -61,7 +62,7 @@ def main(folder: Path) -> None:
     """Measure the shipped weights and write all three files into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     parts = read_parts()
-    with Progress() as bars:
+    with Progress(words("{task.description}"), BarColumn(), MofNCompleteColumn(), console=Terminal()) as bars:
         tasks: dict[str, TaskID] = {}
 
         def watch(tick: Tick) -> None:

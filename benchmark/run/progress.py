@@ -136,12 +136,14 @@ class LiveView(View):
             _bar(wide),
             MofNCompleteColumn(),
             words("{task.fields[text]}", width=34),
+            console=console,
         )
         self.bars = Progress(
             words("{task.description}", width=44 if wide else 26),
             _bar(wide),
             MofNCompleteColumn(),
             words("{task.fields[text]}", style="dim", width=36 if wide else 25),
+            console=console,
         )
 
     def __call__(self, event: Event) -> None:
