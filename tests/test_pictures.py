@@ -17,6 +17,7 @@ from PIL import Image, ImageCms, ImageSequence
 
 from conftest import write_suite
 from cpbench.benchmark.errors import BadInput
+from cpbench.benchmark.suite.colours import jxl_pixels
 from cpbench.benchmark.suite.concepts import reference_pictures
 from cpbench.benchmark.suite.images import LARGEST, read_picture
 from cpbench.benchmark.suite.spec import load_suite
@@ -628,6 +629,101 @@ def a_wide_picture_is_cut_to_its_central_square():
     return saved(scene(200, SIDE), "PNG"), scene(200, SIDE)[:, 68:132]
 
 
+def avif(pixels=None, **options):
+    return saved(scene() if pixels is None else pixels, "AVIF", **({"quality": 100, "subsampling": "4:4:4"} | options))
+
+
+def video_colours(primaries, curve):
+    """An AVIF file that declares other code points of ITU-T H.273."""
+    data = avif()
+    at = data.index(b"colrnclx") + 8
+    return data[:at] + struct.pack(">HH", primaries, curve) + data[at + 4 :]
+
+
+def jp2(*boxes, pixels=None):
+    """A JPEG 2000 file whose colours are described by other boxes."""
+    data = saved(scene() if pixels is None else pixels, "JPEG2000")
+    start, end = data.index(b"jp2h") + 4, data.index(b"jp2c") - 4
+    size = data[start : start + 22]
+    header = size + b"".join(struct.pack(">I", 4 + len(box)) + box for box in boxes)
+    return data[: start - 8] + struct.pack(">I", 8 + len(header)) + b"jp2h" + header + data[end:]
+
+
+@readable(".avif", 4)
+def an_avif():
+    return avif(), scene()
+
+
+@readable("", 4)
+def an_avif_without_a_suffix_turned_by_exif():
+    return avif(exif=exif(6)), ORIENTED[6](scene())
+
+
+@readable(".jpg", 4)
+def an_avif_with_alpha_that_is_named_jpg():
+    both = np.dstack([scene(), ramp()]).astype(np.uint8)
+    return avif(both), on_white(scene(), ramp())
+
+
+@readable(".avif", 45)  # the profile multiplies dark values, and what compression does to them, by 13
+def an_avif_with_a_profile():
+    return avif(icc_profile=icc(b"RGB ", red_first=False)), as_srgb(scene()[..., [1, 0, 2]] / 255)
+
+
+@readable(".avifs", 4)
+def the_first_frame_of_an_avif_sequence():
+    return avif(save_all=True, append_images=[Image.fromarray(255 - scene())]), scene()
+
+
+@readable(".jp2")
+def a_jpeg_2000_without_loss():
+    return saved(scene(), "JPEG2000"), scene()
+
+
+@readable(".j2k")
+def the_bare_stream_of_a_jpeg_2000():
+    return saved(scene(), "JPEG2000", no_jp2=True), scene()
+
+
+@readable(".jp2")
+def a_grey_jpeg_2000_of_sixteen_bits():
+    return saved(np.rint(ramp(65535)).astype(np.uint16), "JPEG2000"), grey(ramp())
+
+
+@readable(".jp2", 1)
+def a_jpeg_2000_with_alpha():
+    both = np.dstack([scene(), ramp()]).astype(np.uint8)
+    return saved(both, "JPEG2000"), on_white(scene(), ramp())
+
+
+@readable(".jp2", 2)
+def a_jpeg_2000_whose_profile_exchanges_red_and_green():
+    return jp2(b"colr\2\0\0" + icc(b"RGB ", red_first=False)), as_srgb(scene()[..., [1, 0, 2]] / 255)
+
+
+@readable(".ppm")
+def a_ppm():
+    return saved(scene(), "PPM"), scene()
+
+
+@readable(".pgm")
+def a_pgm_of_sixteen_bits():
+    return saved(np.rint(ramp(65535)).astype(np.uint16), "PPM"), grey(ramp())
+
+
+@readable(".qoi", 1)
+def a_qoi_with_alpha():
+    both = np.dstack([scene(), ramp()]).astype(np.uint8)
+    return saved(both, "QOI"), on_white(scene(), ramp())
+
+
+@readable(".mpo", 4)
+def the_first_picture_of_an_mpo():
+    return saved(
+        scene(), "MPO", quality=97, subsampling=0, save_all=True, append_images=[Image.new("RGB", (9, 9))]
+    ), scene()
+
+
 def assert_close(picture, expected, tolerance):
     assert picture.shape == (SIDE, SIDE, 3)
     assert picture.dtype == np.uint8
@@ -794,6 +890,33 @@ def a_gif_whose_frame_begins_inside_an_opaque_screen():
     return gif(ramp(254)[:40, :30], palette(), (SIDE, SIDE), (5, 8))
 
 
+@refused("wide gamut or high dynamic range", ".avif")
+def an_avif_of_high_dynamic_range():
+    return video_colours(9, 16)
+
+
+@refused("wide gamut or high dynamic range", "")
+def an_avif_in_display_p3_without_a_profile():
+    return video_colours(12, 13)
+
+
+@refused("not sRGB, grey or CMYK", ".jp2")
+def a_jpeg_2000_in_cielab():
+    return jp2(b"colr\1\0\0" + struct.pack(">I", 14))
+
+
+@refused("colours in order, then alpha", ".jp2")
+def a_jpeg_2000_with_blue_first():
+    order = b"".join(struct.pack(">3H", k, 0, 3 - k) for k in range(3))
+    return jp2(b"colr\1\0\0" + struct.pack(">I", 16), b"cdef" + struct.pack(">H", 3) + order)
+
+
+@refused("pixels", ".jxl")
+def a_jpeg_xl_that_claims_a_billion_pixels(side=40_000):
+    bits = 0 | (2 << 1) | ((side - 1) << 3) | (0 << 21) | (2 << 24) | ((side - 1) << 26)  # lengths of 18 bits
+    return b"\xff\x0a" + bits.to_bytes(14, "little")
+
+
 def refusal(file, read=None):
     """What the user is told: one printable line that begins with the file and ends with what to do."""
     with pytest.raises(BadInput) as caught:
@@ -813,7 +936,7 @@ def test_this_file_is_refused_in_one_sentence(tmp_path, make, words, suffix):
     assert words in refusal(file)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", (*FORMS, "AVIF", "JPEG2000", "PPM", "QOI"))
 def test_half_of_a_file_is_refused(tmp_path, form):
     data = saved(noise(), form)
     (tmp_path / "a").write_bytes(data[: len(data) // 2])
@@ -839,7 +962,7 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path):
     assert "Permission denied" in refusal(file)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", (*FORMS, "AVIF", "JPEG2000", "PPM", "QOI"))
 def test_no_damage_brings_down_the_reader(tmp_path, form):
     whole = saved(scene(16, 16), form)
     chance = np.random.default_rng(7)
@@ -853,6 +976,57 @@ def test_no_damage_brings_down_the_reader(tmp_path, form):
             assert read_picture(file, SIDE).shape == (SIDE, SIDE, 3)
         except BadInput:
             refusal(file)
+
+
+# Formats that packages read.
+
+
+def heic(pixels=None, **options):
+    pytest.importorskip("pillow_heif").register_heif_opener()
+    return saved(scene() if pixels is None else pixels, "HEIF", **({"quality": -1, "chroma": 444} | options))
+
+
+def jxl(pixels=None, **options):
+    pytest.importorskip("pillow_jxl")
+    return saved(scene() if pixels is None else pixels, "JXL", **({"lossless": True} | options))
+
+
+@pytest.mark.parametrize("make", [heic, jxl])
+@pytest.mark.parametrize("name", ["a.heic", "a.jxl", "a", "a.jpg"])
+def test_a_picture_that_a_package_reads_is_read(tmp_path, make, name):
+    (tmp_path / name).write_bytes(make())
+    assert_close(read_picture(tmp_path / name, SIDE), scene(), 4)
+    (tmp_path / name).write_bytes(make(np.dstack([scene(), ramp()]).astype(np.uint8)))
+    assert_close(read_picture(tmp_path / name, SIDE), on_white(scene(), ramp()), 4)
+    (tmp_path / name).write_bytes(make()[:-9])
+    refusal(tmp_path / name)
+
+
+def test_a_heic_turned_by_exif_is_turned_once(tmp_path):
+    (tmp_path / "a.heic").write_bytes(heic(exif=exif(6)))
+    assert_close(read_picture(tmp_path / "a.heic", SIDE), ORIENTED[6](scene()), 4)
+
+
+def test_a_heic_of_high_dynamic_range_is_refused(tmp_path):
+    data = heic(save_nclx_profile=True, color_primaries=9, transfer_characteristics=16)
+    (tmp_path / "a.heic").write_bytes(data)
+    assert "high dynamic range" in refusal(tmp_path / "a.heic")
+
+
+def test_a_jpeg_packed_as_jpeg_xl_is_turned_by_exif_and_any_other_is_turned_by_its_decoder(tmp_path):
+    pytest.importorskip("pillow_jxl")
+    (tmp_path / "a.jpg").write_bytes(jpeg(exif=exif(6)))
+    with Image.open(tmp_path / "a.jpg") as image:
+        image.save(tmp_path / "a.jxl", lossless_jpeg=True)
+    assert_close(read_picture(tmp_path / "a.jxl", SIDE), ORIENTED[6](scene()), 4)
+    (tmp_path / "b.jxl").write_bytes(jxl(exif=exif(6)))
+    assert_close(read_picture(tmp_path / "b.jxl", SIDE), scene(), 0)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (37, 100), (17, 4000), (256, 128), (8, 16)])
+@pytest.mark.parametrize("container", [False, True])
+def test_the_pixels_of_a_jpeg_xl_are_counted_before_it_is_decoded(size, container):
+    assert jxl_pixels(jxl(scene(*size), use_container=container)) == size[0] * size[1]
 
 
 MEASURED = """
