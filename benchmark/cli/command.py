@@ -120,4 +120,5 @@ def wrong_use(error: Any) -> str:
     """An error of the command line's own parser in one sentence or two, with what shows the options."""
     text = str(error.format_message()).rstrip(".")
     where = error.ctx.command_path if error.ctx is not None else "cpbench"
-    return f"{text[:1].lower()}{text[1:]}. See '{where} --help'."
+    end = "" if text.endswith("?") else "."
+    return f"{text[:1].lower()}{text[1:]}{end} See '{where} --help'."
