@@ -24,12 +24,14 @@ from conftest import outcome_of, status_of
 from cpbench.benchmark.cli.command import FILE, FOLDER, kinds_of_paths
 from cpbench.benchmark.cli.main import app
 from cpbench.benchmark.errors import BadInput
+from cpbench.benchmark.records.result import write_result
 from cpbench.benchmark.run.events import Noted, Warned
 from cpbench.benchmark.run.progress import LiveView, PlainView, watching
 from cpbench.benchmark.storage.places import home_read
 from cpbench.benchmark.streams import PLAIN, encodable, say, streams
 from cpbench.benchmark.terminal import LEAST, Cell, Sheet, Terminal, mark, shown_text
 from cpbench.benchmark.wording import one_line, printable
+from synthetic import record
 
 ENCODINGS = ("utf-8", "ascii", "latin-1", "cp1252", "utf-16", "shift-jis")
 hostile = st.sampled_from(["[red]", "[/b]", "[/]", ":smile:", "\x1b[2J", "\u202e", "−…±", "\udcff", "[link=x]", "\\["])
@@ -248,7 +250,8 @@ def test_forced_colours_in_a_log_are_colours_but_no_moving_bars(monkeypatch):
     assert "\x1b[32mok\x1b[0m" in written(to) and "[bold]12[/bold]" in written(to)
 
 
-OWN = {"Console", "Table", "TextColumn", "Status", "print", "print_json", "echo", "secho", "from_markup"}
+RICH = {"Console", "Table", "TextColumn", "Status", "print"}
+ELSE = {"echo", "secho", "print", "print_json", "from_markup"}
 
 
 def called(tree):
@@ -257,16 +260,23 @@ def called(tree):
             yield node, node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
 
 
+def imported_from_rich(tree):
+    nodes = (n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and (n.module or "").startswith("rich"))
+    return {alias.name for node in nodes for alias in node.names}
+
+
 def test_nobody_else_makes_a_console_or_writes_markup():
     rooms = {"terminal.py", "streams.py"}
     for file in (f for f in SOURCES if f.parent.name != "benchmark" or f.name not in rooms):
-        for node, name in called(TREES[file]):
-            own = name in OWN and not (isinstance(node.func, ast.Attribute) and name == "print")
-            assert not own, f"{file}:{node.lineno}: use benchmark.terminal or benchmark.streams"
+        tree = TREES[file]
+        rich = imported_from_rich(tree)
+        for node, name in called(tree):
+            of_console = name == "print" and isinstance(node.func, ast.Attribute)
+            assert of_console or name not in (RICH & rich) | ELSE, f"{file}:{node.lineno}: use benchmark.terminal"
             assert not [k for k in node.keywords if k.arg in ("markup", "emoji", "highlight")], f"{file}:{node.lineno}"
             assert name != "Progress" or "console" in {k.arg for k in node.keywords}, f"{file}:{node.lineno}"
-        if "terminal" in file.read_text() or "rich" in file.read_text():
-            texts = [n.value for n in ast.walk(TREES[file]) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+        if rich:
+            texts = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
             assert not [t for t in texts if re.search(r"\[/?(red|green|yellow|dim|bold)?\]", t)], file
 
 
@@ -293,3 +303,36 @@ def test_a_process_ends_in_order_however_its_streams_are(line, status, tmp_path)
     done = subprocess.run(["bash", "-c", command], capture_output=True, env=environment, cwd=tmp_path)
     assert done.returncode == status and (done.stdout + done.stderr).isascii()
     assert b"Traceback" not in done.stderr and b"ignored" not in done.stderr and done.stderr.count(b"\n") <= 1
+
+
+HOSTILE = "[b]x[red] :smile: \x1b[2J\n\u202e− "
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("list", "runs"),
+        ("show", "ID"),
+        ("show", "ID", "--json"),
+        ("diff", "ID", "OTHER"),
+        ("compare", "./runs", "./runs"),
+        ("validate", "runs"),
+        ("report", "--only", "tables"),
+        ("score",),
+        ("gc", "--unused", "runs", "--dry-run"),
+    ],
+    ids=" ".join,
+)
+def test_a_record_with_hostile_names_is_shown_as_it_is_without_its_controls(arguments, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "stdout", to := io.TextIOWrapper(io.BytesIO(), "ascii"))
+    names = {"device": HOSTILE, "suite": HOSTILE, "backbone": HOSTILE, "order": [HOSTILE, "b", "c"]}
+    options = {"learner": {HOSTILE: HOSTILE}}
+    ids = {}
+    for seed, name in ((0, "ID"), (1, "OTHER")):
+        ids[name] = record(HOSTILE, options=options, seed=seed, **names)
+        write_result(Path("runs"), ids[name])
+    assert status_of(*(ids[a].run.id if a in ids else a for a in arguments)) in (0, 1, 2)
+    printed = written(to) + capsys.readouterr().err
+    assert "\x1b" not in printed and "\u202e" not in printed and "Traceback" not in printed and written(to).isascii()
+    assert "[b]x[red] :smile:" in re.sub(r"\s+", " ", printed) or arguments[0] not in ("list", "show", "diff")
