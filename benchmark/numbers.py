@@ -12,7 +12,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Real
+from numbers import Integral, Real
 from typing import Annotated, Any
 
 from pydantic import GetCoreSchemaHandler
@@ -90,7 +90,7 @@ class Range(Allowed):
 
     def accepted(self, value: Any, kind: type) -> Any:
         """The value as an int or float, whatever kind of number it is; zero has no sign."""
-        number: Any = value if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+        number = _plain_number(value)
         if number not in self:
             raise ValueError(value)
         if abs(number) > _LARGEST and not (self.endless and kind is float):
@@ -178,6 +178,16 @@ ANYTHING: Mapping[type, Allowed] = {bool: Switch(), int: ANY, float: ANY, str: T
 def anything(kind: type) -> Allowed:
     """What a value of a plain kind may be where nothing is declared: any finite number, or text of one line."""
     return ANYTHING[kind]
+
+
+def _plain_number(value: Any) -> float:
+    """An int or float of any kind of number, also of NumPy and of a Fraction; NaN of what is none."""
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return math.nan
+    try:
+        return int(value) if isinstance(value, Integral) else float(value)
+    except OverflowError:
+        return math.inf
 
 
 def _plain(number: float) -> str:
