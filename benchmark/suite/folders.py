@@ -70,8 +70,8 @@ def check_folder(suite: Suite, concept: Concept, remark: Callable[[str], None]) 
         raise BadInput(f"concept '{concept.name}': {concept.folder} has {n} picture; add some, at least {_FEWEST}.")
     inner = _inner_folders(suite, concept, found)
     if passed := sorted((*inner, *found.others)):
-        what = counted(len(passed), "entry that is no picture", "entries that are no pictures")
-        remark(f"concept '{concept.name}': {what} passed over: {listed([shown(path.name) for path in passed])}.")
+        what = counted(len(passed), "entry that is not a picture", "entries that are not pictures")
+        remark(f"concept '{concept.name}': passed over {what}: {listed([shown(path.name) for path in passed])}.")
     return prints_of(concept.name, files, pictures)
 
 
