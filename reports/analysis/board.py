@@ -154,7 +154,7 @@ def _board(shared: dict[str, str], results: list[Entry], upper: Collection[str],
     other = runs[row] if row is not None else None
     bounds = {name: UPPER if own[0].run.method in upper else "" for name, own in runs.items()}
     lines = [Line(name, bounds[name], _values(own, main, other)) for name, own in runs.items()]
-    lines.sort(key=lambda line: (line.bound, -line.values["average"].value))
+    lines.sort(key=lambda x: (x.bound, np.isnan(x.values["average"].value), -x.values["average"].value))
     every = (*lines, *_bounds(results, main))
     ranked = _ranks(lines, runs, main)
     return Board(shared, main, len(results[0].run.order), every, tuple(results), runs, ranked, baseline)

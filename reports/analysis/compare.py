@@ -169,12 +169,20 @@ def _compared(first: Sequence[Entry], second: Sequence[Entry], names: tuple[str,
     measures = tuple(m for m in (_measure(c, main, mine, theirs) for c in VALUES) if m is not None)
     design = Design.of(keys)
     a, b = (np.array([VALUES["average"](e, main) for e in runs]) for runs in (mine, theirs))
-    spread = deviation((a - b).tolist(), [order for order, _ in keys])
-    resolution = separated(spread, design) if design.freedom else float("inf")
+    resolution = _resolution((a - b).tolist(), keys)
     options = _options(mine[0], theirs[0])
     rest = len(one) - len(keys), len(two) - len(keys)
     shared = conditions(mine[0])
     return Comparison(*names, "", shared, main, design, measures, resolution, rest, options)
+
+
+def _resolution(differences: Sequence[float], keys: Sequence[Key]) -> float:
+    """The difference that the pairs with an average show; infinite where they are too few."""
+    seen = [(value, key) for value, key in zip(differences, keys, strict=True) if not np.isnan(value)]
+    design = Design.of([key for _, key in seen])
+    if not design.freedom:
+        return float("inf")
+    return separated(deviation([value for value, _ in seen], [order for _, (order, _) in seen]), design)
 
 
 def _options(a: Entry, b: Entry) -> tuple[tuple[str, str, str], ...]:

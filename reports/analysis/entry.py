@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from ...benchmark.records.continual import Matrix
 from ...benchmark.records.folders import Folders, folders
 from ...benchmark.records.reading import OnFault, unheard
 from ...benchmark.records.result import Result, Run, Score, TaskCost
+from ...benchmark.records.unmeasured import unmeasured
 
 Stack = NDArray[np.float64]
 """Matrices of several metrics, stacked along the first axis."""
@@ -62,6 +63,11 @@ class Entry:
     def key(self) -> str:
         """A name for files that no other entry of a report has: a run may be shipped, and made here too."""
         return f"{self.run.id}-shipped" if self.shipped else self.run.id
+
+    @property
+    def unmeasured(self) -> dict[str, list[str]]:
+        """The metrics of its profile that were not measured, by what they need."""
+        return unmeasured(self.run.profile, self.cells)
 
     @property
     def order(self) -> tuple[str, ...]:
@@ -201,6 +207,12 @@ def floor(result: Entry, metric: str) -> float:
     """The metric of the base model before any task, mean over concepts; NaN where it was not measured."""
     row = result.matrix(metric)[0]
     return float(np.mean(row[~np.isnan(row)])) if (~np.isnan(row)).any() else float("nan")
+
+
+def mean_of(of: Callable[[Entry, str], float], results: Iterable[Entry], metric: str) -> float:
+    """The mean of a number over the runs that have it; NaN where none does."""
+    seen = [value for r in results if not np.isnan(value := of(r, metric))]
+    return float(np.mean(seen)) if seen else float("nan")
 
 
 def mean_matrix(results: Sequence[Entry], metric: str) -> Matrix:

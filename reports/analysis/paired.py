@@ -37,7 +37,7 @@ class Difference:
     def significant(self) -> bool:
         """Whether the interval excludes zero."""
         interval = self.estimate.interval
-        return interval is not None and not interval[0] <= 0 <= interval[1]
+        return interval is not None and (interval[0] > 0 or interval[1] < 0)
 
 
 @dataclass(frozen=True)

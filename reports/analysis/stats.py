@@ -31,6 +31,11 @@ class Estimate:
     n: int
 
 
+def written(e: Estimate) -> str:
+    """The value for CSV, unrounded; empty where nothing was measured."""
+    return "" if np.isnan(e.value) else repr(e.value)
+
+
 def estimate(values: Sequence[float], strata: Sequence[Hashable] | None = None) -> Estimate:
     """The mean of runs (NaN left out) with its interval.
 
@@ -97,12 +102,15 @@ def spread(values: Sequence[float], orders: Sequence[Hashable], sampling: Sequen
 
     ``sampling`` are the standard errors of the values by the pictures that were drawn. Runs of one order differ by
     training and sampling, orders by that and their own effect: Var(mean of order) = order² + within / (runs per order).
+    Runs without a value (NaN) are left out.
     """
     grouped: dict[Hashable, list[float]] = defaultdict(list)
     for value, order in zip(values, orders, strict=True):
-        grouped[order].append(value)
+        if not np.isnan(value):
+            grouped[order].append(value)
     groups = [np.array(g) for g in grouped.values()]
-    drawn = float(np.mean(np.square(sampling))) if len(sampling) else float("nan")
+    seen = [error for error in sampling if not np.isnan(error)]
+    drawn = float(np.mean(np.square(seen))) if seen else float("nan")
     within = pooled_variance(groups)
     means = np.array([g.mean() for g in groups])
     share = float(np.mean([1 / len(g) for g in groups])) if groups else float("nan")

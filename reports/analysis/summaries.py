@@ -14,7 +14,7 @@ from ...benchmark.records import continual
 from ...benchmark.records.continual import Matrix
 from .board import SHIPPED, Board
 from .entry import Entry, matrix
-from .stats import Estimate, Spread, estimate, spread
+from .stats import Estimate, Spread, estimate, spread, written
 
 SUMMARIES: dict[str, Callable[[Matrix, bool], float]] = {
     "average": lambda r, higher: continual.average(r),
@@ -112,6 +112,6 @@ def to_csv(boards: Sequence[Board]) -> str:
         for s in summaries(board):
             low, high = s.estimate.interval or ("", "")
             parts = [v if not np.isnan(v := getattr(s.spread, name)) else "" for name in names]
-            row = [s.method, s.metric, s.name, repr(s.estimate.value), low, high, s.estimate.n, *parts]
+            row = [s.method, s.metric, s.name, written(s.estimate), low, high, s.estimate.n, *parts]
             writer.writerow([*board.conditions.values(), *row])
     return out.getvalue()

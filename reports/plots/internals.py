@@ -24,8 +24,10 @@ def later_change(result: Entry) -> float:
 
 
 def later_plasticity(result: Entry, metric: str) -> float:
-    """The metric right after the task of each concept, averaged over all concepts but the first."""
-    return float(np.mean(continual.learned(matrix(result, metric))[1:]))
+    """The metric right after the task of each concept, averaged over all measured concepts but the first."""
+    learned = continual.learned(matrix(result, metric))[1:]
+    seen = learned[~np.isnan(learned)]
+    return float(np.mean(seen)) if len(seen) else float("nan")
 
 
 def shrinkage(results: Sequence[Entry], metric: str) -> Figure | None:
@@ -35,7 +37,7 @@ def shrinkage(results: Sequence[Entry], metric: str) -> Figure | None:
     """
     found: dict[str, dict[float, list[Entry]]] = defaultdict(lambda: defaultdict(list))
     for result in results:
-        if "clora" in result.run.options and len(result.cost) > 1:
+        if "clora" in result.run.options and len(result.cost) > 1 and not np.isnan(later_change(result)):
             found[result.run.method][float(result.run.options["clora"]["strength"])].append(result)
     swept = {name: runs for name, runs in sorted(found.items()) if len(runs) > 1}
     if not swept:

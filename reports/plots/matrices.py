@@ -13,13 +13,18 @@ from matplotlib.patches import Rectangle
 from ...benchmark.records import continual
 from ...benchmark.records.continual import Matrix
 from ..analysis.board import Board
-from ..analysis.entry import Entry, ceiling, floor, in_between, mean_matrix
+from ..analysis.entry import Entry, ceiling, floor, in_between, mean_matrix, mean_of
 from ..analysis.units import label_of
 from .style import COLOURS, grid_of, name_below, style_of
 
 
-def heat_maps(runs: Mapping[str, Sequence[Entry]], metric: str) -> Figure:
-    """A heat map of R per method; rows are tasks after which it was measured, columns concepts in the order taught."""
+def heat_maps(runs: Mapping[str, Sequence[Entry]], metric: str) -> Figure | None:
+    """A heat map of R per method; rows are tasks after which it was measured, columns concepts in the order taught.
+
+    None where the metric was measured nowhere.
+    """
+    if not _measured(runs, metric):
+        return None
     factor, label = label_of(metric)
     down, across = grid_of(len(runs), 6)
     side = max(2.1, 0.3 * next(iter(runs.values()))[0].tasks)
@@ -40,6 +45,10 @@ def heat_maps(runs: Mapping[str, Sequence[Entry]], metric: str) -> Figure:
     return figure
 
 
+def _measured(runs: Mapping[str, Sequence[Entry]], metric: str) -> bool:
+    return any(not np.isnan(e.matrix(metric)).all() for own in runs.values() for e in own)
+
+
 def _runs(results: Sequence[Entry]) -> str:
     return f"{len(results)}\N{NO-BREAK SPACE}run{'s' if len(results) > 1 else ''}"
 
@@ -58,11 +67,14 @@ def _heat_map(ax: Any, r: Matrix, top: float) -> Any:
     return image
 
 
-def curves(runs: Mapping[str, Sequence[Entry]], metric: str) -> Figure:
+def curves(runs: Mapping[str, Sequence[Entry]], metric: str) -> Figure | None:
     """A panel per method: the metric of each concept after each task, under the protocol "full".
 
-    Otherwise right after the task of the concept (solid) and after the last task (dashed), in the order taught.
+    Otherwise right after the task of the concept (solid) and after the last task (dashed), in the order taught. None
+    where the metric was measured nowhere.
     """
+    if not _measured(runs, metric):
+        return None
     factor, label = label_of(metric)
     learners = {name: results for name, results in runs.items() if any(r.cost for r in results)} or runs
     means = {name: factor * mean_matrix(results, metric) for name, results in learners.items()}
@@ -99,8 +111,7 @@ def _after_each(ax: Any, r: Matrix) -> None:
 
 def _bounds(ax: Any, results: Sequence[Entry], metric: str, factor: float) -> None:
     """Horizontal lines: the ceiling and the floor."""
-    top = float(np.mean([ceiling(r, metric) for r in results]))
-    bottom = float(np.mean([floor(r, metric) for r in results]))
+    top, bottom = (mean_of(of, results, metric) for of in (ceiling, floor))
     for value, name, dash in ((top, "ceiling: real pictures", "-."), (bottom, "floor: base model", ":")):
         if not np.isnan(value):
             ax.axhline(factor * value, color="#555555", linewidth=1, linestyle=dash, label=name)
@@ -115,9 +126,11 @@ _PITCH, _PANEL = 0.62, 0.87
 def confusion(board: Board) -> Figure | None:
     """How each method classifies real pictures after each task: a row of panels per method, one panel per task.
 
+    Rows of concepts without held-out pictures are left white. None where no method classified any.
+
     All panels are images in one pair of axes: a hundred pairs would take most of the time of a report to lay out.
     """
-    runs = {name: own for name, own in board.runs.items() if own[0].confusion and own[0].cost}
+    runs = {name: own for name, own in board.runs.items() if any(e.confusion and e.cost for e in own)}
     if not runs or board.tasks < 2:
         return None
     tasks = sorted({round(float(t)) for t in np.linspace(2, board.tasks, min(_MOST, board.tasks - 1))})
@@ -146,6 +159,9 @@ def _panel(ax: Any, r: Any, left: float, top: float) -> Any:
 
 
 def _mean(runs: Sequence[Entry], i: int) -> Any:
-    """Mean over runs by place in the order, (i, i)."""
-    seen = [e.confusion[i][:i, :i] for e in runs if i in e.confusion]
-    return np.mean(seen, axis=0) if seen else np.full((i, i), np.nan)
+    """Mean over runs by place in the order, (i, i); NaN for places without held-out pictures."""
+    seen = np.array([e.confusion[i][:i, :i] for e in runs if i in e.confusion]).reshape(-1, i, i)
+    if not np.isnan(seen).any() and len(seen):
+        return np.mean(seen, axis=0)
+    counts = (~np.isnan(seen)).sum(axis=0)
+    return np.where(counts > 0, np.nansum(seen, axis=0) / np.maximum(counts, 1), np.nan)

@@ -146,7 +146,7 @@ def _plain(axis: Any) -> None:
 
 def growth(board: Board) -> Figure | None:
     """Training time and storage by task, a line per method, named where it ends."""
-    runs = {name: own for name, own in board.runs.items() if own[0].cost}
+    runs = {name: costed for name, own in board.runs.items() if (costed := [e for e in own if e.cost])}
     if not runs or board.tasks < 2:
         return None
     figure = Figure(figsize=(11.6, 6.2), layout="constrained")
@@ -187,7 +187,8 @@ def _name_ends(ax: Any, ends: dict[str, float], last: int) -> None:
 def orders(board: Board) -> Figure | None:
     """The average of each method on each task order: a marker per order, a bar from least to greatest over seeds."""
     runs = board.runs
-    every = list(dict.fromkeys(e.order for own in runs.values() for e in own))
+    measured = [e for own in runs.values() for e in own if not np.isnan(continual.average(e.matrix(board.headline)))]
+    every = list(dict.fromkeys(e.order for e in measured))
     if len(every) < 2:
         return None
     factor, label = label_of(board.headline)
@@ -214,4 +215,5 @@ def orders(board: Board) -> Figure | None:
 
 
 def _of_order(runs: Sequence[Entry], order: tuple[str, ...], metric: str) -> list[float]:
-    return [continual.average(e.matrix(metric)) for e in runs if e.order == order]
+    values = (continual.average(e.matrix(metric)) for e in runs if e.order == order)
+    return [value for value in values if not np.isnan(value)]

@@ -33,7 +33,7 @@ NOTHING = TableCell(None, "–")
 
 def number(estimate: Estimate | None, show: Callable[[float], str], mark: str = "") -> TableCell:
     """An estimate, with its interval where it has one."""
-    if estimate is None or math.isnan(estimate.value):
+    if estimate is None or not math.isfinite(estimate.value):
         return NOTHING
     interval = ""
     if estimate.interval is not None:
@@ -52,7 +52,7 @@ def brief(estimate: Estimate | None, show: Callable[[float], str], mark: str = "
 
 def plain(value: float, text: str | None = None) -> TableCell:
     """A number without an interval."""
-    return NOTHING if math.isnan(value) else TableCell(round(value, 9), text or f"{value:g}")
+    return NOTHING if not math.isfinite(value) else TableCell(round(value, 9), text or f"{value:g}")
 
 
 @dataclass(frozen=True)
@@ -179,6 +179,10 @@ class BoardPage:
     title: str
     methods: Mapping[str, str]
     scales: Scales
+
+    def scale(self, metric: str) -> Scale:
+        """What colours mean for a metric; for one that was measured nowhere, as for a share."""
+        return self.scales.get(kind(metric), Scale(0.0, 1.0))
 
 
 def values(board: Board) -> dict[str, Value]:

@@ -67,12 +67,12 @@ def _panel(place: BoardPage, name: str) -> dict[str, Any]:
     runs, main = place.board.runs[name], place.board.headline
     order = runs[0].order
     names = order if all(e.order == order for e in runs) else [f"task {k}" for k in range(1, len(order) + 1)]
-    scale = place.scales[main]
+    scale = place.scale(main)
     return {
         "method": place.methods[name],
         "link": f"methods/{place.slug}-{place.methods[name]}.html",
         "facts": [*means(place, name), ("runs", str(len(runs)))],
         "command": command(min(runs, key=first_run)) if runs[0].cost else "",
         "heat": heat_map(main, mean_matrix(runs, main), names, scale),
-        "chart": learning(runs, main, scale),
+        "chart": learning(runs, main, scale) if main in place.scales else None,
     }

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...benchmark.records import continual
 from ...benchmark.wording import duration
@@ -52,7 +53,7 @@ def method_page(place: BoardPage, name: str, found: Sequence[Summary], methods: 
             "options": json.dumps(runs[0].run.options, indent=1),
         },
         "headline": main,
-        "heat": heat_map(main, mean_matrix(runs, main), names, place.scales[main]),
+        "heat": heat_map(main, mean_matrix(runs, main), names, place.scale(main)),
         "changes": change_map(layer_changes(runs), names),
         "charts": list(_charts(place, runs)),
         "numbers": _numbers(found, {m: h for e in runs for m, h in e.higher.items()}),
@@ -86,10 +87,11 @@ def _parts(about: About | None, *, learns: bool) -> list[tuple[str, str, str]]:
 
 def _charts(place: BoardPage, runs: Sequence[Entry]) -> Iterator[Chart]:
     main = place.board.headline
-    yield learning(runs, main, place.scales[main])
-    if len({e.order for e in runs}) > 1:
+    if main in place.scales:  # else it was measured nowhere
+        yield learning(runs, main, place.scales[main])
+    if len({e.order for e in runs if not np.isnan(continual.average(e.matrix(main)))}) > 1:
         yield _orders(runs, main)
-    if runs[0].cost:
+    if any(e.cost for e in runs):
         yield growth(runs)
 
 
@@ -98,7 +100,8 @@ def _orders(runs: Sequence[Entry], main: str) -> Chart:
     factor, label = label_of(main)
     each: dict[tuple[str, ...], list[float]] = {}
     for e in runs:
-        each.setdefault(e.order, []).append(factor * continual.average(e.matrix(main)))
+        if not np.isnan(value := continual.average(e.matrix(main))):
+            each.setdefault(e.order, []).append(factor * value)
     ranked = sorted(each.items(), key=lambda item: (-float(np.mean(item[1])), item[0]))
     shown = ranked if len(ranked) <= _FEW else [*ranked[: _FEW // 2], *ranked[-_FEW // 2 :]]
     rows = [Strip(" → ".join(order), seen) for order, seen in shown]
@@ -111,19 +114,23 @@ def _orders(runs: Sequence[Entry], main: str) -> Chart:
 
 def growth(runs: Sequence[Entry]) -> Chart:
     """How the training time and the storage of a task grow with its number."""
-    tasks = [float(c.task) for c in runs[0].cost]
-    seconds = np.mean([[c.train_seconds for c in e.cost] for e in runs], axis=0)
-    stored = np.mean([[c.stored_bytes for c in e.cost] for e in runs], axis=0)
-    own = [
-        Series("training time", tasks, (seconds / seconds[0]).tolist(), 0),
-        Series("bytes stored", tasks, (stored / stored[0]).tolist() if stored[0] else [float("nan")] * len(tasks), 1),
-    ]
+    costed = [e for e in runs if e.cost]
+    tasks = [float(c.task) for c in costed[0].cost]
+    seconds = np.mean([[c.train_seconds for c in e.cost] for e in costed], axis=0)
+    stored = np.mean([[c.stored_bytes for c in e.cost] for e in costed], axis=0)
+    own = [Series("training time", tasks, _times(seconds), 0), Series("bytes stored", tasks, _times(stored), 1)]
     y = axis("times the first task (lower is better)", [v for s in own for v in s.y], zero=True)
     first = f"first task: {duration(float(seconds[0]), measured=True)}, {size(float(stored[0]))}"
     return {
         "title": f"Growth of cost ({first})",
         "svg": lines("Cost of a task by its number", own, Axis("task", 0.7, len(tasks) + 0.3, whole=True), y),
     }
+
+
+def _times(values: NDArray[np.float64]) -> list[float]:
+    """Each value as a multiple of the first; NaN where that is zero."""
+    found: list[float] = (values / values[0]).tolist() if values[0] else [float("nan")] * len(values)
+    return found
 
 
 def _numbers(found: Sequence[Summary], higher: Mapping[str, bool]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from ..analysis.changes import layer_changes
 from ..analysis.entry import Entry
 from ..analysis.units import kind
 from ..tables.columns import size
+from ..tables.notes import absent
 from ..tables.terms import PROTOCOLS
 from .cells import BoardPage, HeatMap, HeatRow, change_map, heat_map, shaded
 from .charts import learning
@@ -54,7 +55,7 @@ def _changes(figures: list[dict[str, float]], layers: list[str], tasks: list[flo
     """Mean |ΔW| over all layers, and that of the least and the most changed layer."""
     total = _series("mean of all layers", figures, "change", tasks, 0)
     each = [_series("", figures, name, tasks, 1) for name in layers]
-    ranked = sorted(each, key=lambda s: (np.nan_to_num(s.y).mean(), s.name))
+    ranked = sorted(each, key=lambda s: (np.nan_to_num(s.y).mean(), s.name))  # a task without a change has none logged
     shown = [total, Series("least changed layer", tasks, ranked[0].y, 2, dashed=True)]
     shown.append(Series("most changed layer", tasks, ranked[-1].y, 1, dashed=True))
     y = axis("mean |ΔW| learned in the task", [v for s in shown for v in s.y], zero=True)
@@ -125,7 +126,7 @@ def _text_of(value: Any) -> str:
         return "; ".join(_text_of({k: machine[k] for k in differing if k in machine}) for machine in value)
     if isinstance(value, dict):
         return ", ".join(f"{k} {v}" for k, v in value.items()) or "not recorded"
-    return str(value)
+    return "not recorded" if value is None else str(value)
 
 
 def run_page(place: BoardPage, method: str, entry: Entry, result: Result) -> dict[str, Any]:
@@ -142,7 +143,8 @@ def run_page(place: BoardPage, method: str, entry: Entry, result: Result) -> dic
             for m, r in sorted(entry.cells.items())
             if m != "dc_accuracy" and (r == r).any()
         ],
-        "charts": [learning([entry], main, scales[kind(main)]), *charts(result)],
+        "charts": [*([learning([entry], main, scales[kind(main)])] if main in entry.cells else []), *charts(result)],
+        "unmeasured": absent(entry.unmeasured),
         "changes": change_map(layer_changes([entry]), run.order),
         "confusions": list(confusions(entry)),
         "cost": cost_table(entry),

@@ -64,7 +64,7 @@ class Axis:
 
 def axis(label: str, values: Iterable[float], *, zero: bool = False, log: bool = False) -> Axis:
     """A range that contains all values with some room; with ``zero``, it includes zero."""
-    seen = [v for v in values if not math.isnan(v) and (v > 0 or not log)] or [0.0, 1.0]
+    seen = [v for v in values if math.isfinite(v) and (v > 0 or not log)] or [1.0 if log else 0.0, 1.0]
     low, high = min(seen), max(seen)
     if log:
         return Axis(label, low / 1.3, high * 1.3, log=True)
@@ -133,7 +133,7 @@ def _label(text: str, where: str) -> str:
 def lines(title: str, series: Sequence[Series], x: Axis, y: Axis, levels: Sequence[Level] = ()) -> Markup:
     """A chart of lines with a legend below."""
     canvas = Canvas(x, y)
-    placed = [[canvas.at(a, b) for a, b in zip(s.x, s.y, strict=True) if not math.isnan(b)] for s in series]
+    placed = [[canvas.at(a, b) for a, b in zip(s.x, s.y, strict=True) if _drawable(b, y)] for s in series]
     along = np.concatenate([np.empty((0, 2)), *map(_along, placed)])
     body = [canvas.frame(), *(canvas.level(line, along) for line in levels)]
     for s, points in zip(series, placed, strict=True):
@@ -141,6 +141,10 @@ def lines(title: str, series: Sequence[Series], x: Axis, y: Axis, levels: Sequen
         marks = "".join(mark(s.style, a, b) for a, b in points)
         body.append(f'<g class="{_class_of(s)}"><path class="line" d="{path}"/>{marks}</g>')
     return Markup(canvas.svg(title, body) + _legend(series))  # every text in it is escaped
+
+
+def _drawable(value: float, y: Axis) -> bool:
+    return math.isfinite(value) and (value > 0 or not y.log)
 
 
 def _along(points: Sequence[tuple[float, float]]) -> Rows:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from ..analysis.board import DIFFERENCE, Board, Line
-from ..analysis.stats import Estimate
+from ..analysis.stats import Estimate, written
 from ..analysis.units import PERCENT
 
 BEHIND = "†"
@@ -146,7 +146,7 @@ def to_csv(boards: Sequence[Board]) -> str:
             own = [*board.conditions.values(), board.headline, line.method, line.bound]
             for key, e in line.values.items():
                 low, high = e.interval or ("", "")
-                writer.writerow([*own, key, repr(e.value), low, high, e.n])
+                writer.writerow([*own, key, written(e), low, high, e.n])
             if rank := board.ranks.get(line.method):
                 runs = line.values["average"].n
                 writer.writerow([*own, "rank", rank.place, rank.best, rank.worst, runs])

@@ -38,6 +38,8 @@ def title(c: Comparison) -> str:
 def sentences(c: Comparison) -> Iterator[str]:
     """How many pairs there are, which differences are significant, and how large a difference could be missed."""
     yield f"{counted(c.pairs, 'pair')} of runs of the same order and seed ({designed(c.design)}).{_rest(c)}"
+    if lacking := [column.title.partition(" ")[0] for column in columns(c.headline) if c.of(column.key) is None]:
+        yield f"Not measured in these pairs: {', '.join(lacking)}."
     if c.options:
         listed = "; ".join(f"{name} {one} and {two}" for name, one, two in c.options[:_OPTIONS])
         more = f"; {counted(len(c.options) - _OPTIONS, 'other')}" if len(c.options) > _OPTIONS else ""

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
+from ...benchmark.records.unmeasured import METRICS_OF, unmeasured
 from ...benchmark.wording import counted
 from ..analysis.board import SHIPPED, UPPER, Board, copying, row_of
 from ..analysis.origin import made_otherwise
@@ -33,8 +36,8 @@ def shared(board: Board) -> str:
 
 def notes(board: Board, *, brief: bool = False) -> list[str]:
     """What is to be known of the runs of a board: how many there are, what they show, and which may be copies."""
-    found = counts(board, brief=brief), came(board), coded(board), resolved(board), against(board), copies(board)
-    return [text for text in found if text]
+    found = [counts(board, brief=brief), missing(board), came(board), coded(board)]
+    return [text for text in (*found, resolved(board), against(board), copies(board)) if text]
 
 
 def counts(board: Board, *, brief: bool = False) -> str:
@@ -118,6 +121,32 @@ def copies(board: Board) -> str:
     """Which methods may copy training pictures; empty where none does."""
     near = ", ".join(copying(board))
     return near and f"Closer to the real pictures than other real pictures are, so perhaps copies: {near}."
+
+
+def missing(board: Board) -> str:
+    """Which numbers no run of a board has, and what they would need; empty where everything was measured."""
+    measured = {metric for e in board.results for metric in e.cells}
+    profile = board.results[0].run.profile
+    found = {"a second task": ["forgetting"]} if board.tasks == 1 else {}
+    found |= unmeasured(profile, measured)
+    foreign = [c for c in ("text_align", "mmd", "kid") if c not in {*METRICS_OF.get(profile, (c,)), *measured}]
+    found |= {f"another profile than {profile}": foreign} if foreign else {}
+    return " ".join(part for part in (absent(found), _in_part(board)) if part)
+
+
+def absent(found: Mapping[str, Sequence[str]]) -> str:
+    """A sentence on numbers that were not measured, given by what they need; empty without any."""
+    parts = [f"{', '.join(names)} (it takes {need})" for need, names in found.items()]
+    return f"Not measured: {'; '.join(parts)}." if parts else ""
+
+
+def _in_part(board: Board) -> str:
+    """Of how many concepts the headline metric was measured, where not of all."""
+    counts = {int((~np.isnan(e.matrix(board.headline)[-1])).sum()) for e in board.results}
+    if counts == {board.tasks} or not any(counts):
+        return ""
+    least = " to ".join(str(n) for n in sorted({min(counts), max(counts)}))
+    return f"{board.headline} was measured for {least} of {counted(board.tasks, 'concept')}; means are over these."
 
 
 def legend(board: Board, used: Sequence[Column]) -> str:

@@ -18,7 +18,7 @@ from ..analysis.board import Board, Line, headline
 from ..analysis.entry import Entry, matrix
 from ..analysis.shipped import abridged, is_shipped
 from .columns import BEHIND, Column, Winners, cell, columns, columns_of, place, size, winners
-from .notes import meanings, notes, sentence, shared, split
+from .notes import absent, meanings, notes, sentence, shared, split
 
 _EXPLAINED = 3  # columns whose meaning is printed below a table; the glossary has all
 
@@ -137,7 +137,9 @@ def matrix_table(result: Entry) -> Group:
         sizes = size(c.peak_memory_bytes), size(c.stored_bytes)
         times = duration(c.train_seconds, measured=True), duration(c.seconds_per_picture, measured=True)
         costs.add_row(str(c.task), times[0], *sizes, f"{c.trainable_parameters:,}", times[1])
-    return Group(MatrixTable(result), *([costs] if result.cost else []))
+    missing = absent(result.unmeasured)
+    notes_ = [Text(missing, style="dim")] if missing else []
+    return Group(MatrixTable(result), *notes_, *([costs] if result.cost else []))
 
 
 def difference_table(a: Entry, b: Entry) -> Sheet:
@@ -146,7 +148,7 @@ def difference_table(a: Entry, b: Entry) -> Sheet:
     table = Sheet("", a.run.id[:8], b.run.id[:8], "difference")
     for column in columns(main)[:3]:
         x, y = (of_column(column.key, e.matrix(main)) for e in (a, b))
-        table.add_row(column.title, column.show(x), column.show(y), column.show(x - y))
+        table.add_row(column.title, *("–" if np.isnan(v) else column.show(v) for v in (x, y, x - y)))
     return table
 
 

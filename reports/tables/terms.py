@@ -131,6 +131,12 @@ _MEASURED = _terms(
 )
 
 _SUMMARIES = _terms(
+    (
+        "not-measured",
+        "not measured",
+        "There was nothing to measure a number on, such as a second task or held-out pictures. Tables show “–”, and "
+        "means leave it out.",
+    ),
     ("average", "average", "The mean score of all concepts after the last task."),
     ("plasticity", "plasticity", "The mean score of each concept right after its own task: how well it is learned."),
     (
