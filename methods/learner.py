@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ..benchmark.errors import BadInput
 from ..benchmark.models.backbone import Backbone, Params
 from ..benchmark.numbers import Range
+from ..benchmark.plain_json import json_text
 from ..benchmark.protocol import Pictures, Prompt, Question, Subject, Task, Watch
 from ..benchmark.ranged import Ranged
 from .adapters.base import Adapter, Foldable, Mergeable, Weighted
@@ -112,7 +113,7 @@ class Learner:
                 # Not save_file: on a full disk it raises an error other than OSError.
                 content: bytes = save({k: v.contiguous().cpu() for k, v in tensors.items()})
                 (folder / f"{name}.safetensors").write_bytes(content)
-        (folder / "learned.json").write_text(json.dumps([asdict(s) for s in self.known.values()]))
+        (folder / "learned.json").write_text(json_text([asdict(s) for s in self.known.values()]))
 
     def load(self, folder: Path) -> None:
         """Load what was saved in ``folder``; to be called once, on a new learner."""

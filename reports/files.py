@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Collection, Mapping
 from pathlib import Path, PurePosixPath
@@ -11,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from ..benchmark.errors import BadInput
 from ..benchmark.hashing import digest
+from ..benchmark.plain_json import write_json
 
 CONTENTS = "contents.json"
 """The file in the folder of a report that lists its files by part."""
@@ -30,7 +30,7 @@ def settle(out: Path, parts: Mapping[str, Collection[str]], only: str | None) ->
         (out / name).unlink()
     kept = {part: names for part, names in _listed(out).items() if not _asked(part, only)}
     lists = kept | {part: sorted(names) for part, names in parts.items()}
-    (out / CONTENTS).write_text(json.dumps(lists, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    write_json(out / CONTENTS, lists, sort_keys=True)
 
 
 def _listed(out: Path) -> dict[str, list[str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..benchmark.errors import BadInput
+from ..benchmark.plain_json import json_text
 from ..benchmark.records.files import record_files
 from ..benchmark.records.reading import examine, placed
 from ..benchmark.records.result import Result, Run
@@ -219,7 +219,7 @@ def _columns(rows: Sequence[Any], names: Iterable[str]) -> dict[str, list[Any]]:
 
 def _of_run(run: Run) -> dict[str, Any]:
     facts = {name: getattr(run, name) for name in ("suite", "backbone", "method", "seed", "protocol", "profile")}
-    options = json.dumps(run.options, sort_keys=True)
+    options = json_text(run.options, sort_keys=True)
     return facts | {"run": run.id, "options": options, "order": ">".join(run.order), "tasks": len(run.order)}
 
 

@@ -30,12 +30,11 @@ def compare(
 
     Example: cpbench compare dsc clora --fail-if 'average < -2'
     """
-    import json
-
     from ...reports.analysis.limits import Limit
     from ...reports.tables.comparison import as_json as plain
     from ...reports.tables.comparison import comparison_table, met
     from ..errors import Regression
+    from ..plain_json import json_text
     from ..streams import say
     from ..terminal import Terminal
     from ..verbs.compare import compare as verb
@@ -45,7 +44,7 @@ def compare(
     found = verb(first, second, results=results, warn=warn)
     problems = [text for c in found for limit in limits if (text := met(c, limit))]
     if as_json:
-        say(json.dumps([plain(c) for c in found], indent=1))
+        say(json_text([plain(c) for c in found], indent=1))
     else:
         Terminal(width=160).print(comparison_table(found))
     if problems:

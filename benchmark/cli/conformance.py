@@ -22,9 +22,8 @@ def conformance(
 
     Example: cpbench conformance dsc
     """
-    import json
-
     from ..errors import FailedRun
+    from ..plain_json import json_text
     from ..streams import say
     from ..terminal import Terminal, mark
     from ..verbs.conformance import conformance as verb
@@ -40,6 +39,6 @@ def conformance(
                 console.print(mark(good), one_line(row.check), mark(good, one_line(row.fault)) if row.fault else "")
     if as_json:
         found = [{"check": row.check, "good": row.fault is None, "fault": row.fault} for row in rows]
-        say(json.dumps(found, indent=1))
+        say(json_text(found, indent=1))
     if any(row.fault is not None for row in rows):
         raise FailedRun(f"{'metric' if metric else 'method'} '{name}' breaks the contract; see the lines marked 'no'.")

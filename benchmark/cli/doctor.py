@@ -17,11 +17,10 @@ def doctor(
 
     Example: cpbench doctor
     """
-    import json
-
     from rich.progress import BarColumn, MofNCompleteColumn, Progress
 
     from ..errors import FailedRun
+    from ..plain_json import json_text
     from ..run.quiet import quiet_libraries
     from ..storage.inventory import take_inventory
     from ..storage.store import home
@@ -39,7 +38,7 @@ def doctor(
             seen = bar.add_task("", total=len(take_inventory(home() / "units").units), visible=not quick)
             rows += store_checks(lambda: bar.advance(seen), quick=quick)
     if as_json:
-        say(json.dumps([vars(row) for row in rows], indent=1))
+        say(json_text([vars(row) for row in rows], indent=1))
     else:
         table = Sheet(show_header=False)
         for row in rows:

@@ -26,9 +26,8 @@ def list_(
 
     Example: cpbench list suites
     """
-    import json
-
     from ..errors import BadInput
+    from ..plain_json import json_text
     from ..streams import say
     from ..terminal import Sheet, Terminal
     from ..verbs.arguments import folders_of
@@ -37,7 +36,7 @@ def list_(
 
     rows = listed(what, results, warn)
     if as_json:
-        say(json.dumps(rows, indent=1))
+        say(json_text(rows, indent=1))
         return
     if not rows:
         raise BadInput(f"{folders_of(results)} holds no records; make some with 'cpbench run'.")
@@ -89,19 +88,20 @@ def show(
 
     from ...reports.analysis.entry import entry_of
     from ...reports.tables.terminal import matrix_table
+    from ..plain_json import json_text
     from ..streams import say
     from ..terminal import Terminal
     from ..wording import one_line
 
     found = _one(run_id, results)
     if as_json:
-        say(json.dumps(json.loads(found.model_dump_json(by_alias=True)), indent=1))
+        say(json_text(json.loads(found.model_dump_json(by_alias=True)), indent=1))
         return
     console, r = Terminal(), found.run
     console.print(
         one_line(f"{r.method} on {r.suite} (version {r.suite_version}), seed {r.seed}, {r.device}, {r.dtype}")
     )
-    console.print(f"options: {json.dumps(r.options, ensure_ascii=False)}")
+    console.print(f"options: {json_text(r.options, ensure_ascii=False)}")
     console.print(matrix_table(entry_of(found)))
 
 
@@ -115,18 +115,17 @@ def diff(
 
     Example: cpbench diff 3fa4 90bc
     """
-    import json
-
     from ...reports.analysis.comparability import FORBIDS, unequal
     from ...reports.analysis.entry import entry_of
     from ...reports.tables.terminal import difference_table
+    from ..plain_json import json_text
     from ..streams import say
     from ..terminal import Sheet, Terminal
 
     a, b = (entry_of(_one(run_id, results)) for run_id in (first, second))
     found = list(unequal(a, b))
     if as_json:
-        say(json.dumps([vars(u) for u in found], indent=1))
+        say(json_text([vars(u) for u in found], indent=1))
         return
     console, rows = Terminal(), Sheet("what", a.run.id[:8], b.run.id[:8], "consequence")
     for u in found:

@@ -25,8 +25,7 @@ def validate(
 
     Example: cpbench validate results
     """
-    import json
-
+    from ..plain_json import json_text
     from ..streams import say
     from ..verbs.validate import validate as verb
     from ..wording import counted, one_line
@@ -36,7 +35,7 @@ def validate(
         found = verb(*paths)
     if as_json:
         content = {"sound": found.sound, "faults": _plain(found.faults), "notes": _plain(found.notes)}
-        say(json.dumps(content, indent=1))
+        say(json_text(content, indent=1))
     else:
         for fault in found.faults:
             say(one_line(f"{fault.file}: {fault.sentence}"))

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ..hashing import digest
 from ..models.extractors import Extractor
+from ..plain_json import json_text
 from ..protocol import Features, Pictures, Prompt, Question, Task, Watch
 from .quantities import normal, uniform
 
@@ -56,7 +57,7 @@ class Pattern:
 
     def save(self, folder: Path) -> None:
         """The names and the pictures."""
-        (folder / "names.json").write_text(json.dumps([self.names, {k: v.tolist() for k, v in self.kept.items()}]))
+        (folder / "names.json").write_text(json_text([self.names, {k: v.tolist() for k, v in self.kept.items()}]))
 
     def load(self, folder: Path) -> None:
         """Load both."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import BadInput
+from ..plain_json import json_text
 from .quantities import Quantities, Quantity
 
 TOLERANCE = 1e-4
@@ -111,13 +112,13 @@ def _read(value: object) -> Quantity:
 
 def write_fingerprint(folder: Path, name: str, found: Quantities) -> None:
     """Write a fingerprint, one quantity per line in the order of computation, with 12 digits."""
-    lines = [f"{json.dumps(key, ensure_ascii=False)}: {_written(value)}" for key, value in found.items()]
+    lines = [f"{json_text(key, ensure_ascii=False)}: {_written(value)}" for key, value in found.items()]
     _replace(folder / f"{name}.json", "{\n" + ",\n".join(lines) + "\n}\n")
 
 
 def _written(value: Quantity) -> str:
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
+        return json_text(value, ensure_ascii=False)
     return f"[{', '.join('null' if math.isnan(v) else f'{v:.12g}' for v in value)}]"
 
 

@@ -6,13 +6,13 @@ cores, and writes ``quality.json``, ``quality.md`` and ``samples.png`` into the 
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 from PIL import Image
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID
 
+from ..plain_json import write_json
 from ..protocol import Tick
 from ..suite.spec import Sampling
 from ..terminal import Terminal, words
@@ -71,7 +71,7 @@ def main(folder: Path) -> None:
             bars.update(tasks[tick.phase], completed=tick.step)
 
         figures = quality.measure(parts, seed=0, watch=watch)
-    (folder / "quality.json").write_text(json.dumps(figures, indent=1) + "\n")
+    write_json(folder / "quality.json", figures)
     (folder / "quality.md").write_text(model_card(figures))
     write_sheet(parts, 0, folder / "samples.png")
 

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from ..errors import BadInput
 from ..numbers import Count, Range
+from ..plain_json import json_text
 from ..ranged import Ranged
 from ..toybox.captions import random_scene
 from ..toybox.parts import Parts, Size, build_parts
@@ -73,7 +74,7 @@ def render_data(recipe: PretrainOptions, folder: Path, workers: int = 2) -> Iter
             captions.append(caption)
             yield StageStep("pictures", k + 1, recipe.pictures, 0.0, 0.0)
     pictures.flush()
-    (folder / "captions.json").write_text(json.dumps(captions))
+    (folder / "captions.json").write_text(json_text(captions))
 
 
 def _normalise(pictures: Picture) -> Tensor:
@@ -187,7 +188,7 @@ def diffusion_stage(recipe: PretrainOptions, parts: Parts, latents: Tensor, fold
 def pretrain(recipe: PretrainOptions, folder: Path, clip: ClipRecipe | None = None) -> Iterator[StageStep]:
     """Run all stages in ``folder`` and write the weights into ``folder / "weights"``; yields after every update."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1))
+    (folder / "recipe.json").write_text(json_text(asdict(recipe), indent=1))
     yield from render_data(recipe, folder)
     parts = build_parts(Size(), recipe.seed)
     yield from _averaged(codec_stage(recipe, parts, folder))

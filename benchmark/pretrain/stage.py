@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from ..numbers import Range
+from ..plain_json import json_text
 from ..ranged import Ranged
 
 _EVERY = 250  # updates between checkpoints
@@ -115,7 +116,7 @@ class Stage:
         value = loss.item()
         if (self.step + 1) % 50 == 0:
             with self.log.open("a") as out:
-                out.write(json.dumps({"step": self.step + 1, "loss": round(value, 5)}) + "\n")
+                out.write(json_text({"step": self.step + 1, "loss": round(value, 5)}) + "\n")
         return value
 
     def use_average(self) -> None:

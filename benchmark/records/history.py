@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..errors import BadInput
 from ..hashing import digest
+from ..plain_json import json_text
 
 HISTORY = "history.json"
 SHARED = ("learning", "sampling", "scoring", "metrics", "suites")
@@ -61,8 +62,8 @@ def write_history(folder: Path, history: History) -> None:
     """Write the history, one line of it per line, sorted by name."""
     blocks = []
     for name, lines in sorted(history.items()):
-        inside = ",\n".join(f"  {json.dumps(list(line))}" for line in lines)
-        blocks.append(f"{json.dumps(name)}: [\n{inside}\n]")
+        inside = ",\n".join(f"  {json_text(list(line))}" for line in lines)
+        blocks.append(f"{json_text(name)}: [\n{inside}\n]")
     file = folder / HISTORY
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_suffix(".partial")

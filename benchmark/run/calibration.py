@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from ..hashing import digest
+from ..plain_json import json_text
 from ..plan.costs import Costs
 from ..plan.survey import Untrained
 from ..plan.units import Choice, Draw, Kind, Measure
@@ -230,7 +231,7 @@ def _write(file: Path, found: Mapping[str, float]) -> None:
     partial = file.with_suffix(f".{os.getpid()}.partial")
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+        partial.write_text(json_text(found, indent=1, sort_keys=True) + "\n")
         partial.replace(file)
     with suppress(OSError):
         partial.unlink()

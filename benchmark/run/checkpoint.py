@@ -12,6 +12,7 @@ from pathlib import Path
 from safetensors.torch import load, save
 from torch import Tensor
 
+from ..plain_json import json_text
 from .phases import Phases
 
 EVERY = 10.0
@@ -38,7 +39,7 @@ class Checkpoints:
         """Write a new checkpoint, then remove the previous one."""
         begin = time.monotonic()
         kept = {k: v.detach().contiguous().cpu() for k, v in tensors.items()}
-        content: bytes = save(kept, {"measured": json.dumps(self.phases.measured())})
+        content: bytes = save(kept, {"measured": json_text(self.phases.measured())})
         self.folder.mkdir(parents=True, exist_ok=True)
         before = list(self.folder.glob(f"{phase}-*.safetensors"))
         file = self.folder / f"{phase}-{_sum(content)}.safetensors"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadInput, Lost
+from ..plain_json import json_text
 from ..plan.units import Classify, Measure, RunPlan, Unit
 from ..records.reading import read_result
 from ..records.result import Result, Score, TaskCost, result_path, write_result
@@ -64,8 +64,8 @@ class Recorder:
     def _stamp(self, plan: RunPlan) -> dict[str, Any]:
         """The environment, with those of the units if any was made in another one, e.g. on another machine."""
         found = [made_on for made_on in map(self._made_on, plan.units()) if made_on is not None]
-        made = {json.dumps(made_on, sort_keys=True): made_on for made_on in found}
-        if set(made) <= {json.dumps(numerics(self.environment), sort_keys=True)}:
+        made = {json_text(made_on, sort_keys=True): made_on for made_on in found}
+        if set(made) <= {json_text(numerics(self.environment), sort_keys=True)}:
             return self.environment
         return self.environment | {MADE_ON: [made[text] for text in sorted(made)]}
 

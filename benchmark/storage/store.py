@@ -24,6 +24,7 @@ from filelock import Timeout
 
 from ..errors import BadInput, Busy, Lost
 from ..hashing import digest, sha256
+from ..plain_json import json_text
 from .files import OWN, OWNER, RECORD, clear, fault_of, flush, own_copy, sync
 from .locks import holding
 from .machine import FULL, whose
@@ -160,7 +161,7 @@ class Store:
             clear(partial)
             own_copy(self.scratch(key))
             partial.mkdir()
-            (partial / OWNER).write_text(json.dumps({"host": socket.gethostname(), "pid": os.getpid()} | inputs))
+            (partial / OWNER).write_text(json_text({"host": socket.gethostname(), "pid": os.getpid()} | inputs))
             unit, start = Making(partial), time.perf_counter()
             try:
                 yield unit
@@ -174,8 +175,8 @@ class Store:
         (partial / OWNER).unlink()
         files = {str(f.relative_to(partial)): sha256(f) for f in sorted(partial.rglob("*")) if f.is_file()}
         meta = {"key": key, "inputs": inputs, "seconds": seconds, "measured": unit.measured, "sha256": files}
-        as_read = json.loads(json.dumps(meta))
-        (partial / RECORD).write_text(json.dumps(as_read | {OWN: digest(as_read)}, indent=1))
+        as_read = json.loads(json_text(meta))
+        (partial / RECORD).write_text(json_text(as_read | {OWN: digest(as_read)}, indent=1))
         sync(partial)
         partial.replace(self.folder / key)
         flush(self.folder)

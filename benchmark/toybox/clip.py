@@ -17,6 +17,7 @@ from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 
 from ..errors import BadInput, Damaged
 from ..hashing import digest
+from ..plain_json import json_text
 from ..protocol import Features
 from .parts import MAX_TOKENS, build_tokenizer
 from .weights import read_module, weights_folder, write_module
@@ -100,7 +101,7 @@ def write_clip(clip: ToyboxClip, folder: Path, recipe: dict[str, Any], accuracy:
     """Write ``clip.safetensors`` in float16, and ``clip.json`` with its SHA-256, recipe and held-out accuracy."""
     folder.mkdir(parents=True, exist_ok=True)
     about = {"sha256": write_module(clip, folder / "clip.safetensors"), "recipe": recipe, "accuracy": accuracy}
-    (folder / "clip.json").write_text(json.dumps(about, indent=1) + "\n")
+    (folder / "clip.json").write_text(json_text(about, indent=1) + "\n")
 
 
 def read_about(folder: Path | None = None) -> dict[str, Any]:

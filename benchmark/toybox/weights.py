@@ -14,6 +14,7 @@ from torch import nn
 
 from ..errors import Damaged
 from ..hashing import sha256
+from ..plain_json import json_text
 from .parts import Parts, Size, build_parts
 
 _REMEDY = "reinstall cpbench, or rebuild the weights with 'cpbench pretrain'"
@@ -45,7 +46,7 @@ def write_weights(parts: Parts, folder: Path, about: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     sums = {name: write_module(module, folder / f"{name}.safetensors") for name, module in parts.trained().items()}
     manifest = {"sha256": sums, "scaling_factor": parts.vae.config.scaling_factor, **about}
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    (folder / "manifest.json").write_text(json_text(manifest, indent=1) + "\n")
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections import defaultdict
@@ -13,6 +12,7 @@ from ...reports.analysis.board import by_method, conditions, row_of
 from ...reports.analysis.compare import Comparison, compared, compared_folders, only_one
 from ...reports.analysis.entry import Entry, entries
 from ..errors import BadInput, unknown
+from ..plain_json import json_text
 from ..records.reading import OnFault, unheard
 from .arguments import Where, folders_of
 
@@ -58,7 +58,7 @@ def _groups(found: Iterable[tuple[Path, Entry]]) -> list[Group]:
     same: dict[str, list[Entry]] = defaultdict(list)
     for _, entry in found:
         if entry.status == "ok":
-            same[json.dumps(conditions(entry))].append(entry)
+            same[json_text(conditions(entry))].append(entry)
     return [by_method(own) for own in same.values()]
 
 

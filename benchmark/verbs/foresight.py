@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from ...reports.analysis.values import average
 from ...reports.tables.columns import SAME
 from ...reports.tables.notes import CERTAINTY, designed, points
 from ..errors import BadInput
+from ..plain_json import json_text
 from ..plan.grid import Grid
 from ..records.reading import read_records, unheard
 from ..run.events import Noted, OnEvent
@@ -85,7 +85,7 @@ def _groups(session: Session, out: Path) -> list[list[Entry]]:
             run = result.run
             if result.status == "ok" and (run.suite_hash, run.weights, run.profile) == wanted:
                 entry = entry_of(result)
-                groups[json.dumps(conditions(entry))].append(entry)
+                groups[json_text(conditions(entry))].append(entry)
     return list(groups.values())
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...benchmark.errors import BadInput
+from ...benchmark.plain_json import json_text
 from ...benchmark.records import continual
 from ...benchmark.suite.spec import load_suite, suite_names
 from .entry import Entry, ceiling, floor, matrix
@@ -110,7 +111,7 @@ def boards(results: Sequence[Entry], upper: Collection[str] = (), baseline: str 
     """
     groups: dict[str, list[Entry]] = defaultdict(list)
     for result in results:
-        groups[json.dumps(conditions(result))].append(result)
+        groups[json_text(conditions(result))].append(result)
     shown = [key for key, own in sorted(groups.items()) if not all(result.shipped for result in own)]
     found = [_board(json.loads(key), groups[key], upper, baseline) for key in shown]
     return sorted(found, key=lambda board: -board.tasks)
@@ -123,7 +124,7 @@ def by_method(results: Iterable[Entry]) -> dict[str, list[Entry]]:
     """
     sets: dict[str, dict[tuple[str, bool], list[Entry]]] = defaultdict(lambda: defaultdict(list))
     for result in results:
-        sets[result.run.method][json.dumps(result.run.options, sort_keys=True), result.shipped].append(result)
+        sets[result.run.method][json_text(result.run.options, sort_keys=True), result.shipped].append(result)
     named: dict[str, list[Entry]] = {}
     for method, variants in sorted(sets.items()):
         several = list(dict.fromkeys(options for options, _ in variants))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...benchmark.errors import BadInput
+from ...benchmark.plain_json import json_text
 from ...benchmark.wording import counted
 from .board import by_method, conditions, headline
 from .comparability import COMPARED, unequal
@@ -148,13 +149,13 @@ def _by_options(runs: Sequence[Entry]) -> dict[str, dict[str, list[Entry]]]:
 
 
 def _options_of(entry: Entry) -> str:
-    return json.dumps(entry.run.options, sort_keys=True)
+    return json_text(entry.run.options, sort_keys=True)
 
 
 def _by_conditions(runs: Sequence[Entry]) -> dict[str, list[Entry]]:
     found: dict[str, list[Entry]] = defaultdict(list)
     for entry in runs:
-        found[json.dumps(conditions(entry))].append(entry)
+        found[json_text(conditions(entry))].append(entry)
     return found
 
 

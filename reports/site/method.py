@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...benchmark.plain_json import json_text
 from ...benchmark.records import continual
 from ...benchmark.wording import duration
 from ..analysis.board import About, Board, Methods, first_run
@@ -50,7 +50,7 @@ def method_page(place: BoardPage, name: str, found: Sequence[Summary], methods: 
             "parts": _parts(about, learns=bool(runs[0].cost)),
             "facts": [("Suite", place.title), ("Runs", f"{len(runs)} (task orders × seeds)")],
             "bound": about is not None and about.bound,
-            "options": json.dumps(runs[0].run.options, indent=1),
+            "options": json_text(runs[0].run.options, indent=1),
         },
         "headline": main,
         "heat": heat_map(main, mean_matrix(runs, main), names, place.scale(main)),

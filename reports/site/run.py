@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...benchmark.plain_json import json_text
 from ...benchmark.records.result import Result
 from ...benchmark.wording import counted, duration
 from ..analysis.board import headline
@@ -151,5 +151,5 @@ def run_page(place: BoardPage, method: str, entry: Entry, result: Result) -> dic
         "command": command(entry),
         "remarks": remarks(entry),
         "facts": conditions_of(entry),
-        "options": json.dumps(run.options, indent=1),
+        "options": json_text(run.options, indent=1),
     }

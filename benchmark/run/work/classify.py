@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ...models.backbone import Backbone
+from ...plain_json import json_text
 from ...plan.units import Classify
 from ...protocol import Explaining, Prompt, Tick, Watch
 from ...scoring.classifier import PICTURES, confusion
@@ -34,5 +34,5 @@ def classify(
         found = classified(model.explain, np.concatenate(held), prompts) if truth else np.array([], np.int64)
         table = confusion(truth, found, len(held)).tolist()
         watch(Tick("classify", len(truth), len(truth)))
-    (folder / "confusion.json").write_text(json.dumps(table))
+    (folder / "confusion.json").write_text(json_text(table))
     return {}

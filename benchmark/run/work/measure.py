@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from ...plain_json import json_text
 from ...plan.units import Measure
 from ...protocol import Tick, Watch
 from ...scoring.scorer import Scorer, StoredImages
@@ -18,7 +18,7 @@ def measure(unit: Measure, scorer: Scorer, store: Store, folder: Path, watch: Wa
     before = _stored(unit.before, store) if unit.before else None
     seen = _stored(unit.pictures, store, real=unit.real)
     watch(Tick("score", 0, len(seen.pictures)))
-    (folder / "scores.json").write_text(json.dumps(scorer.rows(unit.subjects, seen, before)))
+    (folder / "scores.json").write_text(json_text(scorer.rows(unit.subjects, seen, before)))
     watch(Tick("score", len(seen.pictures), len(seen.pictures)))
     return {}
 
