@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import BadInput
-from ..plain_json import json_text
+from ..plain_json import json_text, parse_json
 from .quantities import Quantities, Quantity
 
 TOLERANCE = 1e-4
@@ -97,7 +96,7 @@ def read_fingerprint(folder: Path, name: str) -> dict[str, Quantity] | None:
     if not file.is_file():
         return None
     try:
-        return {k: _read(v) for k, v in json.loads(file.read_text(encoding="utf-8")).items()}
+        return {k: _read(v) for k, v in parse_json(file.read_text(encoding="utf-8")).items()}
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise BadInput(f"{file} is not a fingerprint ({error}); restore the file, or make a new one.") from None
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ..plain_json import parse_json
 from ..storage.files import RECORD
 from ..storage.store import Store, disk_bytes
 from .units import Kind
@@ -52,7 +52,7 @@ def costs(store: Store, there: set[str], like: Mapping[str, str] | None = None) 
     space: dict[bool, dict[Kind, list[float]]] = {alike: defaultdict(list) for alike in (False, True)}
     for key in keys[:: max(1, len(keys) // _SAMPLE)]:
         try:
-            meta = json.loads((store.folder / key / RECORD).read_text())
+            meta = parse_json((store.folder / key / RECORD).read_text())
             kind, method = meta["inputs"]["kind"].capitalize(), meta["inputs"].get("method", "")
         except (OSError, ValueError, KeyError):
             continue  # damaged: it is set aside when it is read

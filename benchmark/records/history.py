@@ -7,13 +7,12 @@ newest line is the last. ``cpbench check --update-fingerprints`` writes it. Name
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..errors import BadInput
 from ..hashing import digest
-from ..plain_json import json_text
+from ..plain_json import json_text, parse_json
 
 HISTORY = "history.json"
 SHARED = ("learning", "sampling", "scoring", "metrics", "suites")
@@ -52,7 +51,7 @@ def read_history(folder: Path) -> dict[str, list[list[str]]]:
     if not file.is_file():
         return {}
     try:
-        found: dict[str, list[list[str]]] = json.loads(file.read_text(encoding="utf-8"))
+        found: dict[str, list[list[str]]] = parse_json(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BadInput(f"{file} is not a history of fingerprints ({error}); restore the file.") from None
     return found

@@ -6,7 +6,6 @@ give the seconds per update of every phase. The result is kept beside the store,
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import time
@@ -19,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from ..hashing import digest
-from ..plain_json import json_text
+from ..plain_json import json_text, parse_json
 from ..plan.costs import Costs
 from ..plan.survey import Untrained
 from ..plan.units import Choice, Draw, Kind, Measure
@@ -220,7 +219,7 @@ def _questions(concepts: int) -> float:
 def _read(file: Path) -> dict[str, float]:
     """What was measured earlier; nothing if the file is missing or damaged, since it can be measured again."""
     try:
-        found = json.loads(file.read_text())
+        found = parse_json(file.read_text())
         return {str(k): float(v) for k, v in found.items()}
     except (OSError, ValueError, AttributeError, TypeError):
         return {}

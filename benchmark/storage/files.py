@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shutil
 import uuid
@@ -11,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..hashing import digest, sha256
+from ..plain_json import parse_json
 
 RECORD, OWNER = "unit.json", "owner.json"
 OWN = "digest"
@@ -48,7 +48,7 @@ def fault_of(folder: Path) -> str | None:
 
 def _fault(folder: Path) -> str | None:
     try:
-        meta = json.loads((folder / RECORD).read_text())
+        meta = parse_json((folder / RECORD).read_text())
         recorded: dict[str, str] = meta["sha256"]
         own = meta.pop(OWN, None)  # units of older versions have none
     except (*_ABSENT, ValueError, KeyError, TypeError, AttributeError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shutil
 import time
@@ -16,6 +15,7 @@ from typing import Any
 from filelock import Timeout
 
 from ..errors import BadInput
+from ..plain_json import parse_json
 from ..records.reading import read_records
 from ..wording import counted
 from .files import RECORD, fault_of
@@ -107,7 +107,7 @@ def runs(store: Path) -> list[str]:
 def read_record(unit: Path) -> dict[str, Any]:
     """The ``unit.json`` of a unit; empty if it cannot be read."""
     try:
-        content: dict[str, Any] = json.loads((unit / RECORD).read_text())
+        content: dict[str, Any] = parse_json((unit / RECORD).read_text())
     except (OSError, ValueError):
         return {}
     return content

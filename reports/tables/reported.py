@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...benchmark.errors import BadInput, explain
+from ...benchmark.plain_json import parse_json
 from ...benchmark.wording import counted
 from .markdown import escape, row
 
@@ -39,7 +39,7 @@ def read_reported(results: Path) -> list[Reported]:
 
 def _read(path: Path) -> Reported:
     try:
-        found = Reported.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        found = Reported.model_validate(parse_json(path.read_text(encoding="utf-8")))
     except ValidationError as error:
         raise BadInput(f"{path}: {explain(error, Reported)}") from None
     except (OSError, ValueError) as error:
