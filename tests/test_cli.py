@@ -68,9 +68,9 @@ def test_a_flipped_byte_in_a_state_is_noticed_and_the_record_comes_out_the_same(
     content = bytearray(state.read_bytes())
     content[-1] ^= 1
     state.write_bytes(bytes(content))
-    status, out, _ = outcome_of(capsys, *run_arguments(suite_file, tmp_path / "b"))
+    status, _, err = outcome_of(capsys, *run_arguments(suite_file, tmp_path / "b"))
     assert status == 0
-    assert "is damaged" in out
+    assert "is damaged" in err
     assert told(tmp_path / "a") == told(tmp_path / "b")
 
 
