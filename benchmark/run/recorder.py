@@ -77,13 +77,10 @@ class Recorder:
 
     def _there(self, path: Path) -> Result | None:
         """The record that exists already, or None; one that cannot be read is set aside with a warning."""
-        if not path.exists():
-            return None
-        with path.open("rb"):  # raises OSError where it is another user's alone: then it is not damaged
-            pass
         try:
-            return read_result(path)
+            return read_result(path) if path.exists() else None
         except BadInput as error:
+            path.read_bytes()  # raises OSError where it is another user's alone: then it is not damaged
             path.replace(path.with_suffix(".damaged"))
             self.warn(f"{error} It is set aside as {path.with_suffix('.damaged').name}, and written again.")
             return None

@@ -126,15 +126,15 @@ def sentence(error: OSError, home: Path) -> str:
 
 
 def whose(path: Path | None) -> str:
-    """To whom a path, or the nearest folder above it that exists, belongs; nothing if that is this user or unknown."""
-    for one in (path, *path.parents) if path is not None else ():
+    """To whom a path belongs, or the folder above it that keeps this user out; nothing if that is unknown."""
+    for one in (path, *path.parents) if path is not None and hasattr(os, "geteuid") else ():
         with suppress(OSError):
             uid, mode = one.stat().st_uid, one.stat().st_mode & 0o7777
-            if not hasattr(os, "geteuid"):
-                return ""
-            rights = f"with mode {mode:04o}"
-            where = "it" if one == path else str(one)
-            return f"; {where} is yours, {rights}" if uid == os.geteuid() else f"; {where} is {_user(uid)}'s, {rights}"
+            if os.access(one, os.R_OK | os.W_OK | (os.X_OK if one.is_dir() else 0)):
+                continue
+            which = "it" if one == path else str(one)
+            owner = "yours" if uid == os.geteuid() else f"{_user(uid)}'s"
+            return f"; {which} is {owner}, with mode {mode:04o}"
     return ""
 
 
