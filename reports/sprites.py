@@ -73,7 +73,7 @@ def _rimmed(picture: Image.Image) -> Image.Image:
     return Image.fromarray(np.pad(np.asarray(picture), ((_RIM, _RIM), (_RIM, _RIM), (0, 0)), mode="edge"))
 
 
-def picture_in(path: Path, advice: str = "remove its folder, and run the same command again") -> Image.Image:
+def picture_in(path: Path, advice: str = "remove its folder; 'cpbench run' makes it again") -> Image.Image:
     """A picture that cpbench wrote; raises BadInput with the advice if the file is damaged or gone."""
     try:
         with Image.open(path, formats=("PNG", "WEBP")) as file:

@@ -10,6 +10,7 @@ from cpbench.benchmark.errors import BadInput
 from cpbench.benchmark.records.result import result_path, write_result
 from cpbench.reports.analysis.entry import entries
 from cpbench.reports.samples import sheet_of, sheet_rows, sprite_of
+from cpbench.reports.sprites import picture_in
 from cpbench.reports.strips import LIMIT, write_strips
 from cpbench.reports.write import load, write_report
 from synthetic import FORGETS, KEEPS, ORDER, record
@@ -123,3 +124,14 @@ def test_every_committed_strip_is_small_and_of_a_committed_record():
     for entry in strips.values():
         assert entry.strip.stat().st_size <= LIMIT
         assert sprite_of(entry, nothing).rows == 2 * entry.tasks
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 0.9])
+def test_a_damaged_picture_in_the_store_is_named_in_one_sentence(tmp_path, share):
+    file = tmp_path / "0000.png"
+    Image.effect_noise((64, 64), 50).save(file)
+    file.write_bytes(file.read_bytes()[: int(share * file.stat().st_size)])
+    with pytest.raises(BadInput, match=r"0000\.png: not a picture; remove its folder; 'cpbench run' makes it again\."):
+        picture_in(file)
+    with pytest.raises(BadInput, match=r"gone\.png: not a picture"):
+        picture_in(tmp_path / "gone.png")
