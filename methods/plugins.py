@@ -90,7 +90,7 @@ def allowed_of(factory: Callable[..., Any]) -> dict[str, Allowed]:
     """What each option of a factory may be: what ``Annotated[float, Range(0, 1)]`` declares, or any finite number."""
     defaults = defaults_of(factory)
     try:
-        found = declared(factory.__init__ if isinstance(factory, type) else factory)
+        found = declared(getattr(factory, "__init__", None) if isinstance(factory, type) else factory)
     except Exception:  # the annotations of another package may fail in any way; a method runs without them
         found = {}
     kinds = {name: type(default) for name, default in defaults.items()}
