@@ -50,6 +50,17 @@ def test_nothing_unpickles():
         assert text.count("torch.load(") == text.count("weights_only=True"), file
 
 
+def test_one_module_writes_json_so_that_no_nan_is_written():
+    writers = {f.name for f in SOURCES if any(_of_json(n, ("dump", "dumps")) for n in ast.walk(TREES[f]))}
+    assert writers == {"plain_json.py"}
+
+
+def _of_json(node, names):
+    called = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "json"
+    imported = isinstance(node, ast.ImportFrom) and node.module == "json"
+    return (called and node.attr in names) or (imported and any(a.name in names for a in node.names))
+
+
 def test_a_new_method_is_a_row_and_a_class_only():
     """A consolidation needs its own file and two lines elsewhere: its import and its entry."""
     text = (ROOT / "methods" / "build.py").read_text()

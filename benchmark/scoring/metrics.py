@@ -147,24 +147,15 @@ def _of_the_model(cell: Cell, profile: Profile) -> None:
     """Measured on a model, not on its pictures (:mod:`.classifier`)."""
 
 
+_MMD = "squared MMD between generated and real pictures (unbiased, quadratic kernel)"
+_DRIFT = "squared MMD to pictures of equal prompts and noises right after learning (prior: of the base model)"
+
 METRICS = {
     m.name: m
     for m in (
-        Metric(
-            "mmd",
-            False,
-            _distance(functional.mmd),
-            "squared MMD between generated and real pictures (unbiased, quadratic kernel)",
-            2,
-        ),
+        Metric("mmd", False, _distance(functional.mmd), _MMD, 2),
         Metric("kid", False, _distance(functional.kid), "as mmd, with the cubic kernel of KID", 2),
-        Metric(
-            "drift_mmd",
-            False,
-            _drift(functional.drift_mmd),
-            "squared MMD to pictures of equal prompts and noises right after learning (prior: of the base model)",
-            2,
-        ),
+        Metric("drift_mmd", False, _drift(functional.drift_mmd), _DRIFT, 2),
         Metric("drift_kid", False, _drift(functional.drift_kid), "as drift_mmd, with the cubic kernel of KID", 2),
         Metric(
             "drift_fid", False, _drift(functional.frechet), "as drift_mmd, by Fréchet distance (FID on Inception)", 2
