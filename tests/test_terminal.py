@@ -21,9 +21,10 @@ from rich.text import Text
 from test_house import SOURCES, TREES
 
 from conftest import outcome_of, status_of
-from cpbench.benchmark.cli.command import FILE, FOLDER, kinds_of_paths
+from cpbench.benchmark.cli.command import kinds_of_paths
 from cpbench.benchmark.cli.main import app
 from cpbench.benchmark.errors import BadInput
+from cpbench.benchmark.paths import FILE, FOLDER
 from cpbench.benchmark.records.result import write_result
 from cpbench.benchmark.run.events import Noted, Warned
 from cpbench.benchmark.run.progress import LiveView, PlainView, watching
@@ -163,6 +164,10 @@ def test_a_leading_tilde_is_the_home_folder_between_quotation_marks_too(capsys, 
     monkeypatch.setenv("CPBENCH_HOME", "~nobody17/x")
     with pytest.raises(BadInput, match="CPBENCH_HOME ~nobody17"):
         home_read()
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("CPBENCH_HOME", "~/file")
+    assert status_of("gc", "--dry-run") == 2 and "CPBENCH_HOME" in capsys.readouterr().err
+    monkeypatch.delenv("CPBENCH_HOME")
     _, _, err = outcome_of(capsys, "list", "runs", "--results", "~/none")
     assert str(tmp_path / "none") in err
     monkeypatch.chdir(tmp_path)

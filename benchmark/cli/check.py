@@ -111,13 +111,10 @@ def check(
 
 
 def _check_files(*files: Path | None) -> None:
-    """Raise BadInput for a file that cannot be written."""
-    from ..errors import BadInput
+    """Raise BadInput for a file in a folder that cannot be written."""
     from ..storage.store import writable
 
     for file in filter(None, files):
-        if file.is_dir():
-            raise BadInput(f"{file} is a folder; name a file in it.")
         writable(file.parent)
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import inspect
-import os
-import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -14,10 +11,9 @@ import typer
 from typer.core import TyperCommand
 
 from ..errors import BadInput
+from ..paths import FILE, FOLDER, at_home, path_of
 from ..wording import shown
 
-FOLDER, FILE = "folder", "file"
-"""Marks of options that take a path: ``Annotated[Path, FOLDER, typer.Option(...)]``."""
 _ALSO_PATHS = ("suite", "backbone", "first", "second")  # take names too
 WrongUse: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError")
 
@@ -38,7 +34,7 @@ class Command(TyperCommand):
         for param in self.params:
             value, name = ctx.params.get(param.name), _title(param)
             if param.name in _ALSO_PATHS and isinstance(value, str):
-                ctx.params[param.name] = _at_home(value, name)
+                ctx.params[param.name] = at_home(value, name)
             elif param.name in kinds and value is not None:
                 if ctx.meta["empty"].intersection(param.opts):
                     raise BadInput(f"{name}: the path is empty; name a {kinds[param.name] or FILE}.")
@@ -60,46 +56,6 @@ def kinds_of_paths(function: Any) -> dict[str, str]:
 
 def _is_path(hint: Any) -> bool:
     return hint is Path or any(map(_is_path, getattr(hint, "__args__", ())))
-
-
-def path_of(path: Path, name: str, kind: str = "") -> Path:
-    """A path with its ``~`` expanded; raises BadInput where no ``folder`` or ``file`` can be, under the option's name.
-
-    A path that does not exist is allowed.
-    """
-    path = Path(_at_home(str(path), name))
-    try:
-        mode = path.stat().st_mode
-    except FileNotFoundError:
-        return path
-    except OSError as error:
-        raise BadInput(f"{name} {shown(path)}: {_reason(error, path)}; choose another path.") from None
-    if kind == FOLDER and not stat.S_ISDIR(mode):
-        raise BadInput(f"{name} {shown(path)} is a file; name a folder.")
-    if kind == FILE and stat.S_ISDIR(mode):
-        raise BadInput(f"{name} {shown(path)} is a folder; name a file in it.")
-    return path
-
-
-def _reason(error: OSError, path: Path) -> str:
-    if error.errno == errno.ENAMETOOLONG:
-        return "the path, or a name in it, is too long for this system"
-    if error.errno == errno.ELOOP:
-        return "its links lead in a circle"
-    if error.errno == errno.ENOTDIR:
-        file = next(above for above in path.parents if above.is_file())
-        return f"{shown(file)} is a file, not a folder"
-    return error.strerror or type(error).__name__
-
-
-def _at_home(text: str, name: str) -> str:
-    """The text with the home folder for a leading ``~``, which shells do not expand between quotation marks."""
-    if not text.startswith("~") or Path(text.partition(os.sep)[0]).exists():
-        return text
-    try:
-        return str(Path(text).expanduser())
-    except RuntimeError:  # no such user
-        raise BadInput(f"{name} {shown(text)}: the home folder is not known; write the whole path.") from None
 
 
 def _flags_with_nothing(args: Sequence[str]) -> Iterator[str]:

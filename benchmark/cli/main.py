@@ -91,19 +91,24 @@ def _status(arguments: list[str] | None) -> int:
     from ..errors import CpbenchError
 
     try:
-        return app(arguments, standalone_mode=False) or 0
+        return _run(arguments)
     except CpbenchError as error:
         _print_error(str(error))
         return error.status
     except WrongUse as error:
         _print_error(wrong_use(error))
         return 2
+
+
+def _run(arguments: list[str] | None) -> int:
+    try:
+        return app(arguments, standalone_mode=False) or 0
     except OSError as error:
+        from ..errors import FailedRun
         from ..storage.machine import sentence
         from ..storage.places import home_read
 
-        _print_error(sentence(error, home_read()))
-        return 1
+        raise FailedRun(sentence(error, home_read())) from None
 
 
 def end_process(*_: object) -> None:

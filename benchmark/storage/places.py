@@ -7,17 +7,14 @@ from pathlib import Path
 
 import platformdirs
 
-from ..errors import BadInput
-from ..wording import shown
+from ..paths import FOLDER, path_of
 
 
 def home_read() -> Path:
     """The folder of units and caches for those who only read: neither created nor written; it may not exist.
 
-    It is ``$CPBENCH_HOME``, or the platform's cache folder.
+    It is ``$CPBENCH_HOME``, or the platform's cache folder. Raises BadInput if it cannot be a folder.
     """
-    folder = Path(os.environ.get("CPBENCH_HOME") or platformdirs.user_cache_dir("cpbench"))
-    try:
-        return folder.expanduser()  # no shell expands ~ between quotation marks
-    except RuntimeError:
-        raise BadInput(f"CPBENCH_HOME {shown(folder)}: the home folder is not known; write the whole path.") from None
+    if given := os.environ.get("CPBENCH_HOME"):
+        return path_of(Path(given), "CPBENCH_HOME", FOLDER)
+    return path_of(Path(platformdirs.user_cache_dir("cpbench")), "the cache folder", FOLDER)
