@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .command import FILE, FOLDER
+from ..paths import FILE, FOLDER
 from .options import Device, Quiet
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .command import FOLDER
+from ..paths import FOLDER
 
 if TYPE_CHECKING:
     from ..storage.inventory import Inventory

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from .command import FOLDER
+from ..paths import FOLDER
 
 
 def complete_methods(incomplete: str) -> Iterator[str]:

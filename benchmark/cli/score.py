@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .command import FOLDER
+from ..paths import FOLDER
 from .options import Device, Quiet, Results, Threads
 
 
