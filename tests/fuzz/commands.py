@@ -1,5 +1,6 @@
 """Hostile command lines of commands that compute nothing: plans, lists, comparisons, tables, checks of files."""
 
+import itertools
 import os
 import shutil
 
@@ -123,7 +124,7 @@ def safe(words):
 
 def left(changed, words, extra, sandbox):
     """Changes outside of the folders that a command line names; a run may make its folder and the store."""
-    named = [word for flag, word in zip(words, words[1:], strict=False) if flag in ("--out", "--strips", "--junit")]
+    named = [word for flag, word in itertools.pairwise(words) if flag in ("--out", "--strips", "--junit")]
     named += [word.partition("=")[2] for word in words if word.startswith("--out=")] + ["runs", "report", "tuned"]
     store = extra.get("CPBENCH_HOME", "")
     named += [store.replace("~", str(sandbox.user), 1)] if store else []

@@ -1,5 +1,6 @@
 """Hostile values, and seeded mutations of data and of bytes."""
 
+import copy
 import json
 import math
 
@@ -85,7 +86,7 @@ def value(rng):
         return rng.choice(STRINGS)
     if kind < 0.8:
         return rng.choice(NUMBERS)
-    return json.loads(json.dumps(rng.choice(OTHERS))) if kind < 0.97 else nested(rng.choice((20, 200, 5000)))
+    return json.loads(json.dumps(rng.choice(OTHERS))) if kind < 0.97 else nested(rng.choice((20, 150)))
 
 
 def nested(depth):
@@ -123,10 +124,10 @@ def altered(data, rng):
     elif what < 0.9 and isinstance(holder, dict):
         holder[rng.choice(STRINGS)] = value(rng)
     elif isinstance(holder, list):
-        holder.insert(rng.randrange(len(holder) + 1), rng.choice(holder))
+        holder.insert(rng.randrange(len(holder) + 1), copy.deepcopy(rng.choice(holder)))
     else:
         other, there = rng.choice(found)
-        holder[key] = other[there]
+        holder[key] = copy.deepcopy(other[there])
 
 
 def retyped(old, rng):
