@@ -17,7 +17,7 @@ from ..records.folders import check_own_folder
 from ..run.events import OnEvent, ignored, warning
 from ..run.executors import Placement
 from ..run.recorder import Work
-from ..run.session import Recipe, open_session
+from ..run.session import Recipe, Session, open_session
 from ..run.sweep import announce_grid, carry_out
 from ..scoring.profiles import load_profile
 from ..storage.store import home, writable_records
@@ -83,8 +83,7 @@ def sweep(
     ``max_hours``; the records of finished runs are written in every case (:func:`cpbench.load_results`).
     """
     begin, warn = time.monotonic(), warning(on_event)
-    check_wanted(resolution, dry_run=dry_run)
-    _check_words(protocol, baseline)
+    _check_words(protocol, baseline, resolution, dry_run=dry_run)
     placement, chosen = Placement(executor, jobs, address), choose(joined(methods), settings_of(settings), warn)
     spec, folder = suite_of(suite), Path(out)
     which = orders_of(spec, orders_text(orders), warn), lengths_of(spec, lengths_text(lengths), warn)
@@ -93,9 +92,7 @@ def sweep(
     recipe = Recipe(spec, home().resolve(), profile, backbone or spec.backbone, device, dtype, threads)
     check_own_folder(folder, spec.name)
     writable_records(folder, spec.name, [method.name for method in chosen])
-    session = open_session(recipe, on_event)
-    for method in chosen:
-        check_fit(method.options, session.runner.backbone, spec.prompts.train, max(grid.lengths))
+    session = _opened(recipe, grid, on_event)
     planner = session.planner(protocol)
     announce_grid(session, grid, planner, placement, folder, on_event)
     if dry_run:
@@ -108,7 +105,16 @@ def sweep(
     return results
 
 
-def _check_words(protocol: str, baseline: str | None) -> None:
+def _opened(recipe: Recipe, grid: Grid, on_event: OnEvent) -> Session:
+    """The session of a sweep; raises BadInput for options of methods that do not fit the model."""
+    session = open_session(recipe, on_event)
+    for method in grid.methods:
+        check_fit(method.options, session.runner.backbone, recipe.suite.prompts.train, max(grid.lengths))
+    return session
+
+
+def _check_words(protocol: str, baseline: str | None, resolution: float | None, *, dry_run: bool) -> None:
+    check_wanted(resolution, dry_run=dry_run)
     if baseline is not None and baseline.partition(" (")[0] not in method_names():
         raise unknown("method", baseline, method_names())
     if protocol not in ("final", "full"):
