@@ -14,7 +14,7 @@ FOLDER, FILE = "folder", "file"
 """Marks of options that take a path: ``Annotated[Path, FOLDER, typer.Option(...)]``."""
 
 
-def path_of(path: Path, name: str, kind: str = "") -> Path:
+def path_of(path: Path, name: str, kind: str = "", remedy: str = "choose another path") -> Path:
     """A path with its ``~`` expanded; raises BadInput where no ``folder`` or ``file`` can be, under the option's name.
 
     A path that does not exist is allowed.
@@ -25,7 +25,7 @@ def path_of(path: Path, name: str, kind: str = "") -> Path:
     except FileNotFoundError:
         return path
     except OSError as error:
-        raise BadInput(f"{name} {shown(path)}: {_reason(error, path)}; choose another path.") from None
+        raise BadInput(f"{name} {shown(path)}: {_reason(error, path)}; {remedy}.") from None
     if kind == FOLDER and not stat.S_ISDIR(mode):
         raise BadInput(f"{name} {shown(path)} is a file; name a folder.")
     if kind == FILE and stat.S_ISDIR(mode):

@@ -106,9 +106,9 @@ def _run(arguments: list[str] | None) -> int:
     except OSError as error:
         from ..errors import FailedRun
         from ..storage.machine import sentence
-        from ..storage.places import home_read
+        from ..storage.places import home_named
 
-        raise FailedRun(sentence(error, home_read())) from None
+        raise FailedRun(sentence(error, home_named())) from None
 
 
 def end_process(*_: object) -> None:
