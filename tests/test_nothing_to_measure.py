@@ -21,7 +21,6 @@ from cpbench.benchmark.scoring import classifier, functional
 from cpbench.benchmark.scoring.metrics import METRICS, Cell, rows
 from cpbench.benchmark.scoring.profiles import PROFILES, load_profile
 from cpbench.benchmark.toybox.world import portraits, unusual_individual
-from cpbench.reports.results import load_results
 from cpbench.reports.analysis.board import boards
 from cpbench.reports.analysis.entry import entry_of
 from cpbench.reports.analysis.paired import ranks
@@ -29,6 +28,7 @@ from cpbench.reports.analysis.stats import estimate, spread
 from cpbench.reports.analysis.summaries import summaries
 from cpbench.reports.analysis.summaries import to_csv as summaries_csv
 from cpbench.reports.plots.figures import FIGURES
+from cpbench.reports.results import load_results
 from cpbench.reports.tables.columns import columns_of, to_csv, winners
 from cpbench.reports.tables.latex import to_latex
 from cpbench.reports.tables.markdown import to_markdown

@@ -1,15 +1,19 @@
 """Tuning is fair: the same number of trials for all, inside stated bounds, on concepts that are reported nowhere."""
 
 import json
+import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import write_suite
+from conftest import TINY, write_suite
 from cpbench.benchmark.cli.main import main
+from cpbench.benchmark.errors import FailedRun
 from cpbench.benchmark.suite.spec import load_suite, suite_names
+from cpbench.benchmark.verbs import tune as verb
 from cpbench.benchmark.verbs.tune import best
 from cpbench.methods import build as catalog
 from cpbench.methods.build import applied, configure, options_of
@@ -63,6 +67,51 @@ def test_the_best_trial_is_the_first_of_equals():
     assert best([{"value": 0.2}, {"value": 0.5}, {"value": 0.5}]) == 1
 
 
+VALUES = st.floats(0, 1) | st.just(math.nan)
+TRIALS = st.lists(st.fixed_dictionaries({"value": VALUES}, optional={"error": st.just("failed")}), max_size=6)
+
+
+@given(TRIALS)
+def test_the_best_trial_is_one_that_did_not_fail_and_that_no_other_is_better_than(tried):
+    seen = [t["value"] for t in tried if "error" not in t and not math.isnan(t["value"])]
+    found = best(tried)
+    assert (found is None) is (not seen)
+    if found is not None:
+        assert "error" not in tried[found] and tried[found]["value"] == max(seen)
+        assert all(t["value"] != max(seen) or "error" in t for t in tried[:found]), "the first of equals"
+
+
+UNMEASURED = {
+    "no look-alikes": ({"distractors": 0}, "set evaluation.distractors to 1 or more"),
+    "a profile without identity": ({"profile": "dreambooth"}, "set evaluation.profile to one that has it (toybox)"),
+}
+
+
+@pytest.mark.parametrize(("changes", "says"), UNMEASURED.values(), ids=UNMEASURED)
+def test_a_suite_that_does_not_measure_the_objective_is_refused_before_anything_is_trained(
+    changes, says, tmp_path, capsys
+):
+    suite, out = write_suite(tmp_path, evaluation=TINY["evaluation"] | changes), tmp_path / "out"
+    with pytest.raises(SystemExit) as end:
+        main(["tune", "--methods", "lora", "--suite", str(suite), "--length", "1", "--out", str(out)])
+    told = " ".join(capsys.readouterr().err.split())
+    assert (
+        end.value.code == 2 and "tiny-2 with profile" in told and "does not measure identity" in told and says in told
+    )
+    assert not out.exists() and not (tmp_path / "home").exists()
+
+
+def test_where_all_trials_fail_none_is_best_and_all_are_written(tmp_path, monkeypatch):
+    def failing(session, units, placement, on_event):
+        return SimpleNamespace(errors={key: "the loss is nan" for key in units})
+
+    monkeypatch.setattr(verb, "do_units", failing)
+    with pytest.raises(FailedRun, match="all trials of lora failed, so none is the best; the first: the loss is nan"):
+        verb.tune("lora", write_suite(tmp_path), trials=2, length=1, out=tmp_path / "out")
+    content = json.loads((tmp_path / "out" / "lora.json").read_text())
+    assert content["chosen"] is None and [t["value"] for t in content["trials"]] == [0.0, 0.0]
+
+
 def test_tuning_writes_every_trial_with_the_space_and_the_best(tmp_path, capsys):
     suite = write_suite(tmp_path)
     with pytest.raises(SystemExit) as end:
@@ -81,7 +130,8 @@ def test_tuning_writes_every_trial_with_the_space_and_the_best(tmp_path, capsys)
 
 
 @pytest.mark.parametrize(
-    ("more", "sentence"), [(("--trials", "1"), "--trials 1: give a whole number from 2 "), (("--length", "9"), "has 6 concepts")]
+    ("more", "sentence"),
+    [(("--trials", "1"), "--trials 1: give a whole number from 2 "), (("--length", "9"), "has 6 concepts")],
 )
 def test_bad_numbers_are_refused(more, sentence, tmp_path, capsys):
     with pytest.raises(SystemExit) as end:
