@@ -72,7 +72,7 @@ def _environment() -> dict[str, str]:
 
 
 def _is_size(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) < 6
+    return text.isascii() and text.isdecimal() and len(text) < 6 and int(text) > 0
 
 
 def working(console: Console, text: str = "") -> Status:
