@@ -1,4 +1,4 @@
-"""Dataclasses and functions that check what their annotations declare.
+"""Dataclasses and arguments of functions that are checked by what their annotations declare.
 
 What declares no range may be any finite number.
 """
@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from functools import cache, wraps
-from typing import Annotated, Any, NamedTuple, ParamSpec, TypeVar, get_args, get_origin, get_type_hints
+from functools import cache
+from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
-from .numbers import ANYTHING, Allowed, Range, anything
-
-P = ParamSpec("P")
-R = TypeVar("R")
+from .numbers import ANYTHING, Allowed, anything
 
 
 class Declared(NamedTuple):
@@ -62,20 +59,16 @@ class Ranged:
             object.__setattr__(self, name, value)
 
 
-def ranged(function: Callable[P, R]) -> Callable[P, R]:
-    """A function whose arguments with a declared range are checked before it runs.
+def in_range(function: Callable[..., Any], **given: Any) -> tuple[Any, ...]:
+    """Arguments of a function as plain numbers, in the order given, after a check of what its annotations declare.
 
-    Raises BadInput, with the argument as an option of the command line; None is allowed where it is the default.
+    Raises BadInput, with the argument as an option of the command line; None is allowed where it is the default. A
+    function calls this first, by its own name: a decorator would be one more file that every request passes.
     """
-    arguments = inspect.signature(function)
-
-    @wraps(function)
-    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
-        bound = arguments.bind(*args, **kwargs)
-        for name, (kind, allowed) in declared(function).items():
-            given = bound.arguments.get(name, default := arguments.parameters[name].default)
-            if isinstance(allowed, Range) and given is not default:
-                bound.arguments[name] = allowed.check(f"--{name.replace('_', '-')}", given, kind)
-        return function(*bound.args, **bound.kwargs)
-
-    return checked
+    kinds, known = declared(function), inspect.signature(function).parameters
+    return tuple(
+        value
+        if value is None and known[name].default is None
+        else kinds[name].allowed.check(f"--{name.replace('_', '-')}", value, kinds[name].kind)
+        for name, value in given.items()
+    )

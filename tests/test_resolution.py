@@ -277,8 +277,8 @@ def test_own_records_count_too(tmp_path):
     ("arguments", "problem"),
     [
         ({"resolution": 5.0}, "use it with --dry-run"),
-        ({"resolution": 0.0, "dry_run": True}, "give a positive number"),
-        ({"resolution": math.nan, "dry_run": True}, "give a positive number"),
+        ({"resolution": 0.0, "dry_run": True}, "give a number above 0, up to 1,000"),
+        ({"resolution": math.nan, "dry_run": True}, "give a number above 0, up to 1,000"),
         ({"baseline": "lorra"}, "unknown method 'lorra': did you mean lora"),
     ],
 )

@@ -17,7 +17,7 @@ from ..errors import BadInput, unknown
 from ..hashing import digest
 from ..models.loading import pick_device
 from ..plan.units import RunPlan
-from ..ranged import ranged
+from ..ranged import in_range
 from ..records.folders import Folders
 from ..records.reading import read_records, read_result
 from ..records.result import Result, Run, result_path, write_result
@@ -50,7 +50,6 @@ class _Asked:
         self.on_event(Warned(text))
 
 
-@ranged
 def check(
     methods: Names = "all",
     suite: str | Path | Suite = "toybox-2",
@@ -74,6 +73,7 @@ def check(
 
     Raises BadInput if nothing is stored. It does not raise for a difference: see :attr:`Verdict.differences`.
     """
+    seeds, jobs = in_range(check, seeds=seeds, jobs=jobs)
     stored_in = Path(against) if against is not None else baseline()
     if update is not None and packed() and is_baseline(stored_in):
         raise BadInput("--update: the records that cpbench ships stay as they are; name your own with --against.")

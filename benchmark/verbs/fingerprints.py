@@ -18,7 +18,7 @@ from ..fingerprints.scoring import write_metrics, write_scoring
 from ..fingerprints.stored import Compared, compared, read_fingerprint, write_fingerprint
 from ..fingerprints.summaries import write_summaries
 from ..fingerprints.workers import Made, Write, made_by
-from ..ranged import ranged
+from ..ranged import in_range
 from ..records.history import digests_of, extended, read_history, shipped_fingerprints, write_history
 from ..run.code import DECIDING, code_of_units
 from ..run.events import OnEvent, Preparing, ignored
@@ -71,7 +71,6 @@ class _Asked:
         return self.own if own and self.own is not None else shipped_fingerprints()
 
 
-@ranged
 def fingerprints(
     methods: Names = "all",
     *,
@@ -90,6 +89,7 @@ def fingerprints(
     Raises BadInput where no fingerprint is stored, and FailedRun if one cannot be computed. It does not raise for a
     difference: see :attr:`Compared.differences`.
     """
+    (jobs,) = in_range(fingerprints, jobs=jobs)
     own = Path(folder) if folder is not None else None
     if update is not None and own is None and packed():
         raise BadInput("--update-fingerprints: those that cpbench ships stay as they are; name a folder of your own.")

@@ -10,7 +10,7 @@ from ...methods.registry import recorded
 from ...reports.results import Results
 from ..errors import BadInput, FailedRun
 from ..plan.units import Classify, Draw, Real, RunPlan
-from ..ranged import ranged
+from ..ranged import in_range
 from ..records.folders import Folders
 from ..records.result import Result
 from ..run.events import OnEvent, Warned, ignored
@@ -27,7 +27,6 @@ from .results import results_of
 _PICTURES = ("train", "draw", "real")  # kinds of units that make pictures; their code is that of the record
 
 
-@ranged
 def score(
     runs: Sequence[str] = (),
     *,
@@ -49,6 +48,7 @@ def score(
 
     Raises BadInput for runs without a record, or whose trained states are no longer in the store.
     """
+    (threads,) = in_range(score, threads=threads)
     more = tuple(name.strip() for name in joined(metrics).split(",") if name.strip())
     folders = folders_of(results) if runs or results else Folders((RUNS,))
     folder = writable(Path(out) if out is not None else records_out(results))

@@ -12,7 +12,8 @@ from ...methods.registry import choose, method_names
 from ...reports.results import Results
 from ..errors import BadInput, FailedRun, TimeOver, unknown
 from ..plan.grid import Grid, lengths_of, orders_of
-from ..ranged import ranged
+from ..plan.planner import Planner
+from ..ranged import in_range
 from ..records.folders import check_own_folder
 from ..run.events import OnEvent, ignored, warning
 from ..run.executors import Placement
@@ -42,7 +43,6 @@ from .foresight import check_wanted, foresee
 from .results import results_of
 
 
-@ranged
 def sweep(
     methods: Names,
     suite: str | Path | Suite = "toybox-6",
@@ -83,6 +83,8 @@ def sweep(
     ``max_hours``; the records of finished runs are written in every case (:func:`cpbench.load_results`).
     """
     begin, warn = time.monotonic(), warning(on_event)
+    seeds, threads, jobs = in_range(sweep, seeds=seeds, threads=threads, jobs=jobs)
+    max_hours, resolution = in_range(sweep, max_hours=max_hours, resolution=resolution)
     _check_words(protocol, baseline, resolution, dry_run=dry_run)
     placement, chosen = Placement(executor, jobs, address), choose(joined(methods), settings_of(settings), warn)
     spec, folder = suite_of(suite), Path(out)
@@ -92,8 +94,7 @@ def sweep(
     recipe = Recipe(spec, home().resolve(), profile, backbone or spec.backbone, device, dtype, threads)
     check_own_folder(folder, spec.name)
     writable_records(folder, spec.name, [method.name for method in chosen])
-    session = _opened(recipe, grid, on_event)
-    planner = session.planner(protocol)
+    session, planner = _opened(recipe, grid, protocol, on_event)
     announce_grid(session, grid, planner, placement, folder, on_event)
     if dry_run:
         foresee(session, grid, folder, resolution, on_event)
@@ -101,16 +102,15 @@ def sweep(
     deadline = begin + max_hours * 3600 if max_hours else math.inf
     work = carry_out(session, grid.waves(planner), placement, session.recorder(folder), on_event, deadline)
     results = results_of(work.paths, baseline=baseline)
-    _check(results, work, len(grid), max_hours if time.monotonic() >= deadline else None)
-    return results
+    return _complete(results, work, len(grid), max_hours if time.monotonic() >= deadline else None)
 
 
-def _opened(recipe: Recipe, grid: Grid, on_event: OnEvent) -> Session:
-    """The session of a sweep; raises BadInput for options of methods that do not fit the model."""
+def _opened(recipe: Recipe, grid: Grid, protocol: str, on_event: OnEvent) -> tuple[Session, Planner]:
+    """The session of a sweep and its planner; raises BadInput for options of methods that do not fit the model."""
     session = open_session(recipe, on_event)
     for method in grid.methods:
         check_fit(method.options, session.runner.backbone, recipe.suite.prompts.train, max(grid.lengths))
-    return session
+    return session, session.planner(protocol)
 
 
 def _check_words(protocol: str, baseline: str | None, resolution: float | None, *, dry_run: bool) -> None:
@@ -121,8 +121,8 @@ def _check_words(protocol: str, baseline: str | None, resolution: float | None, 
         raise BadInput(f"--protocol {protocol}: choose final or full.")
 
 
-def _check(results: Results, work: Work, runs: int, hours: float | None) -> None:
-    """Raise FailedRun or TimeOver if runs are not recorded or failed; ``hours``: the time limit if it was reached."""
+def _complete(results: Results, work: Work, runs: int, hours: float | None) -> Results:
+    """The results; raises FailedRun or TimeOver if runs are not recorded or failed. ``hours``: the limit if reached."""
     if left := runs - len(work.paths):
         if hours is None:
             raise FailedRun(
@@ -136,3 +136,4 @@ def _check(results: Results, work: Work, runs: int, hours: float | None) -> None
         )
     if failed := [*results.errors, *work.kept]:
         raise FailedRun(f"{len(failed)} of {counted(runs, 'run')} failed; the first: {failed[0]}")
+    return results

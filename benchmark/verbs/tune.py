@@ -16,7 +16,7 @@ from ...methods.search_space import trials as trials_of
 from ..errors import BadInput, FailedRun
 from ..plain_json import write_json
 from ..plan.units import RunPlan
-from ..ranged import ranged
+from ..ranged import in_range
 from ..run.events import OnEvent, ignored, warning
 from ..run.executors import Placement
 from ..run.session import Recipe, Session, open_session
@@ -33,7 +33,6 @@ Trials = list[dict[str, Any]]
 OBJECTIVE = "identity"
 
 
-@ranged
 def tune(
     methods: Names,
     suite: str | Path | Suite = "toybox-tune",
@@ -51,6 +50,7 @@ def tune(
     many concepts a trial learns. Raises BadInput, before anything is trained, for a suite on which identity cannot be
     measured, and FailedRun where all trials of a method fail; they are written all the same.
     """
+    trials, length, threads = in_range(tune, trials=trials, length=length, threads=threads)
     names, spec = [c.name for c in choose(joined(methods), {}, warning(on_event))], suite_of(suite)
     if not 1 <= length <= len(spec.concepts):
         raise BadInput(f"--length {length}: {spec.name} has {len(spec.concepts)} concepts.")
