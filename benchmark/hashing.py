@@ -32,11 +32,11 @@ def digest(value: Any) -> str:
 def _text(value: Any) -> str:
     text = str(value)
     if isinstance(value, Real) and not math.isfinite(value):
-        raise BadInput(f"a {type(value).__name__} that is {text} cannot be hashed; give a finite number.")
+        raise BadInput(f"a number of type {type(value).__name__} is {text} and cannot be hashed; give a finite one.")
     if _ADDRESS.search(text):
         raise BadInput(
-            f"a {type(value).__name__} cannot be hashed, because its text has an address in memory, which differs from "
-            "process to process; give numbers, texts and lists."
+            f"a value of type {type(value).__name__} cannot be hashed, because its text has an address in memory, "
+            "which differs from process to process; give numbers, texts and lists."
         )
     return text
 

@@ -24,7 +24,6 @@ from ..run.sweep import announce, do_units
 from ..scoring.profiles import PROFILES, Profile, load_profile
 from ..storage.store import home, writable
 from ..suite.spec import Suite
-from ..wording import counted
 from .arguments import Length, Names, Threads, joined, suite_of
 from .arguments import Trials as HowMany
 
@@ -88,8 +87,8 @@ def _lacking(suite: Suite, profile: Profile, length: int) -> str | None:
     if not suite.evaluation.distractors:
         return "it needs look-alikes; set evaluation.distractors to 1 or more"
     if all(c.toybox is None for c in suite.concepts[:length]):
-        first = counted(length, "concept")
-        return f"it needs look-alikes, and the first {first} come from folders; use toybox concepts"
+        whose = "concept comes" if length == 1 else f"{length} concepts come"
+        return f"it needs look-alikes, and the first {whose} from folders, which have none; use toybox concepts"
     return None
 
 

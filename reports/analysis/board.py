@@ -82,9 +82,10 @@ class Board:
 
 
 def headline(results: Iterable[Entry]) -> str:
-    """The metric of a leaderboard: the first of :data:`HEADLINES` that all its records have."""
+    """The metric of a leaderboard: the first of :data:`HEADLINES` that all its records have, else that most have."""
     measured = [r.cells for r in results]
-    return next((m for m in HEADLINES if all(m in have for have in measured)), HEADLINES[-1])
+    counts = {m: sum(m in have for have in measured) for m in HEADLINES[::-1]}
+    return next((m for m in HEADLINES if counts[m] == len(measured)), max(counts, key=lambda m: counts[m]))
 
 
 def conditions(result: Entry) -> dict[str, str]:
@@ -244,7 +245,6 @@ class About:
 
 Methods = Mapping[str, About]
 """Descriptions of methods by name."""
-
 
 FindPictures = Callable[[str], list[Path]]
 """Gives the PNG files of a unit by its key; none where the store no longer has it."""
