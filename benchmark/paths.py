@@ -49,7 +49,8 @@ def at_home(text: str, name: str) -> str:
 
     Raises BadInput, under the option's name, where no such home folder is known.
     """
-    if not text.startswith("~") or Path(text.partition(os.sep)[0]).exists():
+    first = text.partition(os.sep)[0]
+    if not text.startswith("~") or (first != "~" and Path(first).exists()):  # a file may be named ~backup
         return text
     try:
         return str(Path(text).expanduser())

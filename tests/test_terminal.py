@@ -171,9 +171,9 @@ def test_a_leading_tilde_is_the_home_folder_between_quotation_marks_too(capsys, 
     _, _, err = outcome_of(capsys, "list", "runs", "--results", "~/none")
     assert str(tmp_path / "none") in err
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "~").mkdir()
-    _, _, err = outcome_of(capsys, "list", "runs", "--results", "~/none")
-    assert str(tmp_path) not in err, "a folder of that name is meant"
+    (tmp_path / "~backup").mkdir()
+    _, _, err = outcome_of(capsys, "list", "runs", "--results", "~backup/none")
+    assert "~backup/none holds no records" in err and str(tmp_path) not in err, "a folder of that name is meant"
 
 
 class Broken(io.RawIOBase):
