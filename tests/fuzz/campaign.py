@@ -10,6 +10,7 @@ it dies, its example is a fault, and another child goes on after it.
 import argparse
 import collections
 import faulthandler
+import functools
 import json
 import os
 import random
@@ -21,6 +22,8 @@ import time
 import traceback
 from importlib import import_module
 from pathlib import Path
+
+import typer
 
 if __name__ == "__main__":
     sys.path.insert(1, str(Path(__file__).parent.parent))
@@ -37,6 +40,7 @@ def run(kind, start, count, keep=None):
     os.environ |= sandbox.environment
     tempfile.tempdir = None
     os.chdir(sandbox.cwd)
+    typer.main.get_command = functools.cache(typer.main.get_command)  # the same for every example, and slow to make
     module = import_module(f"fuzz.{kind}")
     module.prepare(sandbox)
     log, at = root / "log.jsonl", start

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 import shutil
 
 from fuzz.hostile import NUMBERS, STRINGS
@@ -104,6 +105,8 @@ def example(rng, sandbox, index):
         os.environ |= saved
     if outcome.err.startswith("Usage:") and not words:
         outcome.err = ""
+    if "FORCE_COLOR" in extra:
+        outcome.out = re.sub(r"\x1b\[[\d;]*m", "", outcome.out)
     silent = {"validate": (2,), "": (2,), "check": (3,)}.get(verb, ())
     fault = fault_of(outcome, silent=silent)
     if not fault and (changed := left(sandbox.changes(before), words, extra, sandbox)):

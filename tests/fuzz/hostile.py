@@ -134,11 +134,11 @@ def retyped(old, rng):
     """The same thing as another type, or a number near it."""
     if isinstance(old, bool) or old is None:
         return rng.choice((0, 1, "true", "null", ""))
-    if isinstance(old, int | float):
+    if isinstance(old, int | float) and abs(old) < 1e300:
         return rng.choice((str(old), float(old), -old, [old], old + 0.5, bool(old), old * 1000))
     if isinstance(old, str):
         return rng.choice(([old], {old: old}, old.upper(), f" {old} ", f"{old}\n", old * 40, old[:-1], 7))
-    return rng.choice((str(old)[:50], [old], {}, [], None))
+    return rng.choice((repr(old)[:50] if isinstance(old, dict | list) else "", [old], {}, [], None))
 
 
 TOKENS = (

@@ -24,7 +24,7 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(1, str(Path(__file__).parent.parent))
 
-from fuzz.sandbox import Outcome, Sandbox, fault_of
+from fuzz.sandbox import Outcome, Sandbox, fault_of, limit_memory
 
 SECONDS = 60  # per member, whatever else the machine does
 
@@ -160,6 +160,7 @@ def _in_child(member, root, template):
     sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), encoding, "backslashreplace", line_buffering=True)
     if member.user:
         _become(member.user, box)
+    limit_memory()
     before = box.state()
     outcome = member.act(box)
     fault = member.check(box, outcome)

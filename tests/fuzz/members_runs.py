@@ -1,6 +1,7 @@
 """Members in what can be measured: too few pictures, prompts or concepts; NaN in records and choices."""
 
 import json
+import re
 
 from fuzz.members import Member, command, either, refused, right
 from fuzz.members_specs import write
@@ -30,7 +31,8 @@ def measured(name, changes, *words, metric=None):
         if metric and (bad := [s for s in scores if s["metric"] == metric]):
             return f"{metric} has a value: {bad[0]}"
         texts = [f.read_text() for f in (box.allowed / "report").glob("*") if f.is_file()]
-        return "NaN in a table" if any("nan" in t.lower().replace("unan", "") for t in [*texts, after.out]) else None
+        found = re.search(r".{0,60}\bnan\b.{0,30}", "\n".join([*texts, after.out]), re.IGNORECASE)
+        return f"NaN in a table: {found[0]}" if found else None
 
     return Member(1, name, act, check, slow=True)
 

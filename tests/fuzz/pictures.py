@@ -5,8 +5,8 @@ import json
 import shutil
 import warnings
 
-from fuzz.sandbox import LONGEST, attempt
-from fuzz.specs import TINY
+from fuzz.sandbox import LONGEST, attempt, fault_of
+from fuzz.specs import TINY, plan
 from PIL import Image, ImageDraw
 
 from cpbench.benchmark.errors import CpbenchError
@@ -58,8 +58,7 @@ def prepare(sandbox):
     sandbox.sources = [found for way in WAYS for found in encoded(*way)]
     sandbox.common = [found for way in WAYS[:COMMON] for found in encoded(*way)]
     sandbox.sound = [content for content, _ in (next(encoded("PNG", ("RGB",), {}, seed)) for seed in (1, 2))]
-    for index in range(2):
-        folder(sandbox, f"warm-{index}", "x.png", sandbox.sources[index][0])
+    plan(folder(sandbox, "warm", "x.png", sandbox.sound[0]), sandbox, 0)
 
 
 def encoded(kind, modes, options, seed=0):
@@ -104,7 +103,7 @@ def example(rng, sandbox, index):
     path = folder(sandbox, str(index), name, changed)
     before, kept = sandbox.state(), []
     outcome = attempt(lambda: kept.append(read(path)), CpbenchError)
-    fault = outcome.raised or (wrong(kept[0], name) if kept else not_a_sentence(outcome.err, name))
+    fault = outcome.raised or (wrong(kept[0], name, path, sandbox) if kept else not_a_sentence(outcome.err, name))
     if not fault and (altered := sandbox.changes(before)):
         fault = f"changed on disk: {altered[:3]}"
     if not fault and outcome.out:
@@ -121,12 +120,15 @@ def read(path):
     return reference_pictures(suite, suite.concepts[0])
 
 
-def wrong(pictures, name):
-    """What is wrong with pictures that were read; a file that is none of the system must be among them."""
+def wrong(pictures, name, path, sandbox):
+    """What is wrong with pictures that were read: each file is among them, is one of the system, or is named."""
     if pictures.dtype != "uint8" or pictures.shape[1:] != (64, 64, 3):
         return f"shape {pictures.shape}, type {pictures.dtype}"
-    system = name.startswith((".", "Thumbs", "desktop"))
-    return None if len(pictures) == 3 or system else f"passed over silently: {name.rpartition('.')[2]!r}"
+    if len(pictures) == 3 or name.startswith((".", "Thumbs", "desktop")):
+        return None
+    outcome = plan(path, sandbox)
+    named = "passed over" in outcome.err and (name in outcome.err or not name.isprintable() or len(name) > 60)
+    return fault_of(outcome) or (None if named else f"passed over silently: {name.rpartition('.')[2]!r}: {outcome.err}")
 
 
 def not_a_sentence(text, name):
