@@ -35,11 +35,11 @@ def test_there_are_members_of_all_ten_kinds_and_each_has_a_name_of_its_own():
 
 
 def test_a_sample_of_all_kinds_is_refused_in_one_sentence_or_done_right():
-    """Every tenth member; all of them in the slow test."""
-    chosen = [m.name for m in EVERY if not m.slow][::10]
+    """Every fifteenth member; all of them in the slow test."""
+    chosen = [m.name for m in EVERY if not m.slow][::15]
     rows = outcomes(*chosen)
     assert wrong(rows) == {}
-    assert len(rows) > 30
+    assert len(rows) > 20
 
 
 @pytest.mark.slow
