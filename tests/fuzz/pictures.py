@@ -94,7 +94,7 @@ def folder(sandbox, name, picture, content):
 
 def example(rng, sandbox, index):
     """One example: its label, its fault or None, and a description."""
-    shutil.rmtree(sandbox.input)
+    shutil.rmtree(sandbox.input, ignore_errors=True)
     content, kind = rng.choice(sandbox.sources if rng.random() < 0.25 else sandbox.common)
     changed = content if rng.random() < 0.08 else mutated(content, rng, sandbox.common)
     suffix = kind if rng.random() < 0.6 else rng.choice(SUFFIXES)

@@ -65,7 +65,7 @@ def _write(folder, content, name=None):
     plain = [p if isinstance(p, str) and "/" not in p and "\0" not in p and p.strip(".") else "x" for p in parts]
     try:
         key = name or digest(run)
-    except (ValueError, TypeError, RecursionError):
+    except (CpbenchError, ValueError, TypeError, RecursionError):
         key = "0123456789abcdef"
     path = folder.joinpath(*plain, f"{key}.json")
     try:
@@ -100,7 +100,7 @@ def commands(sandbox, folder):
 
 def example(rng, sandbox, index):
     """One example: its label, its fault or None, and a description."""
-    shutil.rmtree(sandbox.input)
+    shutil.rmtree(sandbox.input, ignore_errors=True)
     folder = sandbox.input / "records"
     content = json.loads(json.dumps(rng.choice(sandbox.good)))
     hostile = rng.random() < 0.35

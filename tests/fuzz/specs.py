@@ -67,8 +67,8 @@ def plan(path, sandbox, seconds=PLANNING):
 
 def example(rng, sandbox, index):
     """One example: its label, its fault or None, and a description."""
-    shutil.rmtree(sandbox.input)
-    sandbox.input.mkdir()
+    shutil.rmtree(sandbox.input, ignore_errors=True)
+    sandbox.input.mkdir(exist_ok=True)
     content = mutated(rng)
     path = sandbox.input / rng.choice(NAMES)
     path.write_bytes(content)
