@@ -10,6 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from ..hashing import digest
 
+MOST = 2**53
+"""The largest whole number of a record: every reader of JSON keeps it exactly."""
+Whole = Annotated[int, Field(ge=-MOST, le=MOST)]
+Natural = Annotated[int, Field(ge=0, le=MOST)]
+Positive = Annotated[int, Field(ge=1, le=MOST)]
+
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -19,7 +25,7 @@ class Run(_Record):
     """What was run: everything that decides the scores."""
 
     suite: str
-    suite_version: int
+    suite_version: Whole
     suite_hash: str
     backbone: str
     weights: str
@@ -27,7 +33,7 @@ class Run(_Record):
     options: dict[str, Any]
     order: list[str]
     """Names of the concepts in the order in which they were taught; its length is T."""
-    seed: int
+    seed: Whole
     protocol: Literal["final", "full"]
     profile: str
     extractors: dict[str, str]
@@ -52,13 +58,13 @@ class Score(_Record):
     """
 
     source: Literal["model", "real"]
-    i: int = Field(ge=0)
-    j: int = Field(ge=0)
+    i: Natural
+    j: Natural
     concept: str
-    prompt: Annotated[int, Field(ge=0)] | None
+    prompt: Natural | None
     metric: str
     value: FiniteFloat
-    n: int = Field(ge=1)
+    n: Positive
     higher_is_better: bool
     se: Annotated[FiniteFloat, Field(ge=0)] | None = None
     other: str | None = None
@@ -67,11 +73,11 @@ class Score(_Record):
 class TaskCost(_Record):
     """What one task cost: seconds of training, bytes kept for later tasks, seconds to draw one picture."""
 
-    task: int = Field(ge=1)
+    task: Positive
     train_seconds: FiniteFloat = Field(ge=0)
-    peak_memory_bytes: int = Field(ge=0)
-    trainable_parameters: int = Field(ge=0)
-    stored_bytes: int = Field(ge=0)
+    peak_memory_bytes: Natural
+    trainable_parameters: Natural
+    stored_bytes: Natural
     seconds_per_picture: FiniteFloat = Field(ge=0)
     figures: dict[str, FiniteFloat]
 

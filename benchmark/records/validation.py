@@ -115,7 +115,9 @@ def _repeated(rows: list[Score]) -> Iterator[str]:
 
 
 def _misdirected(metric: str, higher: bool, other: str | None, ways: set[tuple[str, bool]]) -> str | None:
-    """What is wrong with the direction of a metric, or with the use of ``other``, or None."""
+    """What is wrong with the name or the direction of a metric, or with the use of ``other``, or None."""
+    if not metric.isprintable():
+        return "the name of the metric has a character that cannot be printed."
     known = RANGES.get(metric.partition("@")[0])
     if higher is not (known.higher if known else (metric, True) in ways):
         return f"higher_is_better is {str(higher).lower()}; it is {str(not higher).lower()} for {metric}."
@@ -159,7 +161,7 @@ def place_of(k: int, s: Score) -> str:
     """Where a row is: its JSON path, and its cell in words."""
     prompt = "" if s.prompt is None else f", prompt {s.prompt}"
     whose = f"real {s.concept}" if s.source == "real" else f"{s.concept} after {s.i} tasks"
-    return f"scores[{k}] ({s.metric} of {whose}{prompt})"
+    return f"scores[{k}] ({shown(s.metric)} of {shown(whose)}{prompt})"
 
 
 def flags_of(result: Result) -> Iterator[str]:

@@ -8,7 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ...reports.analysis.board import by_method, conditions, row_of
+from ...reports.analysis.board import by_method, row_of
+from ...reports.analysis.comparability import conditions
 from ...reports.analysis.compare import Comparison, compared, compared_folders, only_one
 from ...reports.analysis.entry import Entry, entries
 from ..errors import BadInput, unknown

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...methods.plugins import described
-from ...reports.analysis.board import by_method, conditions, headline
+from ...reports.analysis.board import by_method, headline
+from ...reports.analysis.comparability import conditions
 from ...reports.analysis.entry import Entry, entry_of, uncollected
 from ...reports.analysis.limits import factor
 from ...reports.analysis.resolution import MOST_SEEDS, Design, Noise, noise

@@ -16,6 +16,7 @@ from ...benchmark.errors import BadInput
 from ...benchmark.plain_json import json_text
 from ...benchmark.records import continual
 from ...benchmark.suite.spec import load_suite, suite_names
+from .comparability import conditions
 from .entry import Entry, ceiling, floor, matrix
 from .paired import Rank, difference, numbers, ranks
 from .resolution import Resolution, resolution
@@ -86,21 +87,6 @@ def headline(results: Iterable[Entry]) -> str:
     measured = [r.cells for r in results]
     counts = {m: sum(m in have for have in measured) for m in HEADLINES[::-1]}
     return next((m for m in HEADLINES if counts[m] == len(measured)), max(counts, key=lambda m: counts[m]))
-
-
-def conditions(result: Entry) -> dict[str, str]:
-    """What two runs must share to be in one table."""
-    r = result.run
-    return {
-        "suite": f"{r.suite} (version {r.suite_version}, {r.suite_hash})",
-        "backbone": f"{r.backbone} ({r.weights})",
-        "profile": f"{r.profile} ({', '.join(f'{k} {v[:8]}' for k, v in sorted(r.extractors.items()))})",
-        "protocol": r.protocol,
-        "device": r.device,
-        "dtype": r.dtype,
-        "tasks": str(len(r.order)),
-        "pictures per cell": ", ".join(map(str, result.drawn)),
-    }
 
 
 def boards(results: Sequence[Entry], upper: Collection[str] = (), baseline: str | None = None) -> list[Board]:

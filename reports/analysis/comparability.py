@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...benchmark.records.history import SHARED, digests_of, line_of, read_history, shipped_fingerprints
-from .board import conditions
+from ...benchmark.wording import one_line
 from .entry import Entry
 
 
@@ -27,6 +27,22 @@ UNPAIRED = "these runs are not a pair: compare means over several runs"
 ROUNDING = "the last bits may differ"
 OTHER_CODE = "other code: the difference may come from it"
 EQUAL_CODE = "other code with equal fingerprints, so with the same numbers"
+
+
+def conditions(result: Entry) -> dict[str, str]:
+    """What two runs must share to be in one table."""
+    r = result.run
+    found = {
+        "suite": f"{r.suite} (version {r.suite_version}, {r.suite_hash})",
+        "backbone": f"{r.backbone} ({r.weights})",
+        "profile": f"{r.profile} ({', '.join(f'{k} {v[:8]}' for k, v in sorted(r.extractors.items()))})",
+        "protocol": r.protocol,
+        "device": r.device,
+        "dtype": r.dtype,
+        "tasks": str(len(r.order)),
+        "pictures per cell": ", ".join(map(str, result.drawn)),
+    }
+    return {name: one_line(text) for name, text in found.items()}
 
 
 def unequal(a: Entry, b: Entry) -> Iterator[Unequal]:

@@ -12,8 +12,8 @@ import numpy as np
 from ...benchmark.errors import BadInput
 from ...benchmark.plain_json import json_text
 from ...benchmark.wording import counted
-from .board import by_method, conditions, headline
-from .comparability import COMPARED, unequal
+from .board import by_method, headline
+from .comparability import COMPARED, conditions, unequal
 from .entry import Entry
 from .paired import Difference, difference, numbers
 from .resolution import Design, Key, separated
