@@ -39,7 +39,7 @@ def _reason(error: OSError, path: Path) -> str:
     if error.errno == errno.ELOOP:
         return "its links lead in a circle"
     if error.errno == errno.ENOTDIR:
-        file = next(above for above in path.parents if above.is_file())
+        file = next((above for above in path.parents if above.exists() and not above.is_dir()), path.parent)
         return f"{shown(file)} is a file, not a folder"
     return error.strerror or type(error).__name__
 

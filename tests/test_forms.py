@@ -14,11 +14,11 @@ from PIL import Image
 
 from conftest import TINY, outcome_of, write_suite
 from cpbench.benchmark.errors import BadInput
-from cpbench.benchmark.models.vocabulary import check_words
 from cpbench.benchmark.names import concept_fault, folder_fault, noun_fault
 from cpbench.benchmark.records.folders import check_own_folder
 from cpbench.benchmark.records.reading import examine, read_records
 from cpbench.benchmark.records.result import write_result
+from cpbench.benchmark.run.vocabulary import check_words
 from cpbench.benchmark.suite.concepts import check_suite
 from cpbench.benchmark.suite.spec import Suite, load_suite
 from cpbench.reports.files import slug_of

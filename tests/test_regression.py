@@ -238,7 +238,7 @@ def test_a_check_does_the_stored_runs_again_finds_a_changed_number_and_takes_it_
     [
         (("--methods", "dcs"), "did you mean dsc"),
         (("--methods", "dsc"), "holds no record of dsc"),
-        (("--seeds", "0"), "no stored run has a seed below 0"),
+        (("--seeds", "0"), "--seeds 0: give a whole number from 1 to"),
         (("--results", "elsewhere"), "holds no run that is stored"),
         (("--suite", "toybox-6"), "holds no records of toybox-6"),
     ],

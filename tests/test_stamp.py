@@ -79,7 +79,7 @@ def test_a_unit_whose_own_record_was_changed_is_done_again(tmp_path, again, caps
     file.write_text(text.replace('"threads": 1', '"threads": 9'))
     assert file.read_text() != text
     assert again("again").scores == before.scores
-    assert "unit.json does not match its checksum" in capsys.readouterr().out
+    assert "unit.json does not match its checksum" in capsys.readouterr().err
 
 
 def test_the_page_of_a_run_tells_what_its_machines_differ_in():

@@ -245,7 +245,7 @@ def test_a_damaged_input_that_only_a_later_unit_reads_is_computed_again_within_t
     content[-1] ^= 1
     state.write_bytes(bytes(content))
     assert status_of(*arguments) == 0
-    assert "is damaged (state/adapter.safetensors does not match its checksum)" in capsys.readouterr().out
+    assert "is damaged (state/adapter.safetensors does not match its checksum)" in capsys.readouterr().err
     whole = timeless_records(tmp_path / "out")
     assert status_of(*arguments[:-1], tmp_path / "again", "--lengths", "1,2") == 0
     assert timeless_records(tmp_path / "again") == whole
@@ -258,7 +258,7 @@ def test_a_truncated_record_is_set_aside_and_written_again(tmp_path, suite_file,
     whole = timeless_records(tmp_path / "out")
     path.write_bytes(path.read_bytes()[:100])
     assert status_of(*arguments) == 0
-    assert "not JSON that ends" in (out := capsys.readouterr().out) and "set aside as" in out and path.stem in out
+    assert "not JSON that ends" in (err := capsys.readouterr().err) and "set aside as" in err and path.stem in err
     assert timeless_records(tmp_path / "out") == whole
     assert path.with_suffix(".damaged").exists()
 

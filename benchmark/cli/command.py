@@ -22,26 +22,22 @@ class Command(TyperCommand):
     """A command whose paths are read alike: ``~`` is the home folder, and what cannot be a path is refused by name."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Refuse what no path and no text may hold, and remember which paths were empty."""
+        """The arguments as parameters, with every path as it is meant; raises BadInput for what cannot be one."""
         if nul := next((a for a in args if "\0" in a), None):
             raise BadInput(f"'{shown(nul)}' has a NUL character, which no argument can have; omit it.")
-        ctx.meta["empty"] = set(_flags_with_nothing(args))
-        return super().parse_args(ctx, args)
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run the command with every path as it is meant."""
+        empty, rest = set(_flags_with_nothing(args)), super().parse_args(ctx, args)
         kinds = kinds_of_paths(self.callback)
         for param in self.params:
             value, name = ctx.params.get(param.name), _title(param)
             if param.name in _ALSO_PATHS and isinstance(value, str):
                 ctx.params[param.name] = at_home(value, name)
             elif param.name in kinds and value is not None:
-                if ctx.meta["empty"].intersection(param.opts):
+                if empty.intersection(param.opts):
                     raise BadInput(f"{name}: the path is empty; name a {kinds[param.name] or FILE}.")
                 many = isinstance(value, list | tuple)
                 paths = [path_of(path, name, kinds[param.name]) for path in (value if many else [value])]
                 ctx.params[param.name] = paths if many else paths[0]
-        return super().invoke(ctx)
+        return rest
 
 
 def kinds_of_paths(function: Any) -> dict[str, str]:

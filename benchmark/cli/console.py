@@ -79,7 +79,7 @@ def print_leaderboard(console: Terminal, paths: Sequence[Path], out: Path, basel
     from ..verbs.results import beside
 
     done: list[Result] = [r for r in map(read_result, paths) if r.status == "ok"]
-    wide = Terminal(width=160)  # a file does not wrap
+    wide = console if console.is_terminal else Terminal(width=160)  # a file does not wrap
     if done:
         own = entries_of(done)
         shown = own if is_baseline(out) else [*own, *beside(own)]

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..paths import FOLDER
 from .options import Baseline, Quiet, Results
+
+if TYPE_CHECKING:
+    from ..terminal import Terminal
 
 
 def report(
@@ -38,9 +43,7 @@ def report(
 
     Example: cpbench report --results runs --out report --only tables
     """
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
-
-    from ..terminal import Terminal, words, working
+    from ..terminal import Terminal, working
     from ..verbs.report import check_report, keep_strips
     from ..verbs.report import report as verb
     from ..wording import counted, one_line
@@ -52,17 +55,7 @@ def report(
             kept = keep_strips(results, strips, warn)
         console.print(f"{counted(len(kept), 'film strip')} in {strips}.", soft_wrap=True)
         return
-    columns = (words("{task.description:<18}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    bars = Progress(*columns, console=console, transient=True, disable=quiet or not console.is_interactive)
-    with interruptible(), bars:
-        tasks = {"": bars.add_task("reading records", total=None)}
-
-        def progress(part: str, done: int, of: int) -> None:
-            if part not in tasks:
-                bars.update(tasks[""], visible=False)
-                tasks[part] = bars.add_task(part, total=of)
-            bars.update(tasks[part], completed=done, total=of, visible=done < of)
-
+    with interruptible(), _bars(console, quiet=quiet) as progress:
         paths = (check_report if check else verb)(
             results, out, only=only, baseline=baseline, on_progress=progress, warn=warn
         )
@@ -72,3 +65,24 @@ def report(
     for path in (p for p in paths if p.parent == out or p.name == "index.html"):
         console.print(one_line(str(path)), soft_wrap=True)
     console.print(f"{counted(len(paths), 'file')} in {out}.", soft_wrap=True)
+
+
+@contextmanager
+def _bars(console: Terminal, *, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar for each part of the report that is under way; what it gives is called with the part and its progress."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+
+    from ..terminal import words
+
+    columns = (words("{task.description:<18}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    bars = Progress(*columns, console=console, transient=True, disable=quiet or not console.is_interactive)
+    with bars:
+        tasks = {"": bars.add_task("reading records", total=None)}
+
+        def progress(part: str, done: int, of: int) -> None:
+            if part not in tasks:
+                bars.update(tasks[""], visible=False)
+                tasks[part] = bars.add_task(part, total=of)
+            bars.update(tasks[part], completed=done, total=of, visible=done < of)
+
+        yield progress

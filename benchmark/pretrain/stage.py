@@ -20,7 +20,7 @@ from ..ranged import Ranged
 _EVERY = 250  # updates between checkpoints
 UPDATES = Range(1, 100_000_000)
 Updates = Annotated[int, UPDATES]
-Rate = Annotated[float, Range(0, 1, above=True)]
+Rate = Annotated[float, Range(0, 10, above=True)]
 Share = Annotated[float, Range(0, 1)]
 Seed = Annotated[int, Range(0, 1_000_000_000)]
 

@@ -11,7 +11,6 @@ import torch
 
 from ..models.backbone import Backbone
 from ..models.loading import load_backbone, pick_device
-from ..models.vocabulary import check_words
 from ..numbers import THREADS
 from ..plan.costs import Costs, costs
 from ..plan.planner import Planner
@@ -30,6 +29,7 @@ from .features import open_scorer
 from .quiet import quiet_libraries
 from .recorder import Recorder
 from .runner import Runner
+from .vocabulary import check_words
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from ..errors import BadInput
+from ..models.backbone import Backbone
 from ..suite.spec import Suite
 from ..wording import shown
-from .backbone import Backbone
 
 
 def check_words(suite: Suite, model: Backbone, remark: Callable[[str], None]) -> None:
