@@ -13,7 +13,8 @@ from fuzz.specs import prepare as prepare_specs
 
 from cpbench.benchmark.cli.main import main
 
-PLAIN = [s for s in STRINGS if "\0" not in s]  # no command line can hold a NUL
+PLAIN = [s for s in STRINGS if "\0" not in s and "\ud800" not in s]  # no command line can hold these
+PLAIN += ["not UTF-8 \udcff"]
 SETTINGS = (
     "dsc.temperature",
     "dsc.rate",
