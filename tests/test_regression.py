@@ -209,6 +209,7 @@ def test_the_outcome_is_told_in_markdown_and_junit_with_what_moved():
     assert len(tree.findall("testcase/failure")) == 1
 
 
+@pytest.mark.slow
 def test_a_check_does_the_stored_runs_again_finds_a_changed_number_and_takes_it_when_told(suite_file, tmp_path, capsys):
     stored, same = tmp_path / "results", ("--suite", suite_file, "--against", tmp_path / "results", "--quiet")
     assert status_of("run", "--methods", "lora,base", "--suite", suite_file, "--out", stored, "--quiet") == 0

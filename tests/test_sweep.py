@@ -193,7 +193,7 @@ def test_a_cluster_without_a_node_is_reported_and_the_time_limit_ends_the_run(tm
     assert "0 to do" in finish(start(tmp_path, tmp_path / "tiny.yaml", "nobody", *more)), "what is done needs no node"
 
 
-@pytest.mark.parametrize("how", ["--address", "RAY_ADDRESS"])
+@pytest.mark.parametrize("how", ["--address", pytest.param("RAY_ADDRESS", marks=pytest.mark.slow)])
 def test_an_address_where_no_cluster_answers_is_refused_before_ray_tries_it(
     tmp_path, suite_file, capfd, monkeypatch, how, show
 ):

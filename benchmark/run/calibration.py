@@ -190,7 +190,8 @@ def _drawn(session: Session, prompts: Sequence[str], single: float, patience: fl
 def _without_training(session: Session, single: float, patience: float) -> dict[str, float]:
     """Mean seconds per unit that draws, scores or classifies, in one run of the base model."""
     suite = session.suite
-    concept, n = suite.concepts[0], suite.sampling.batch
+    concept, cell = suite.concepts[0], len(suite.prompts.evaluation) * suite.evaluation.per_prompt
+    n = min(suite.sampling.batch, cell)
     texts = [k % len(suite.prompts.evaluation) for k in range(n)]
     prompts = [suite.prompts.evaluation[k].format(concept.noun) for k in texts]
     draw, pictures = _drawn(session, prompts, single, patience)
@@ -203,7 +204,6 @@ def _without_training(session: Session, single: float, patience: float) -> dict[
     drawn = [len(u.prompts) * u.per_prompt for u in plan.units() if isinstance(u, Draw)]
     measured = sum(isinstance(u, Measure) for u in plan.units())
     first = max(0.0, seconds[0] - seconds[1]) * len(plan.ceilings) / max(1, measured)
-    cell = len(suite.prompts.evaluation) * suite.evaluation.per_prompt
     return {
         "Draw": draw * float(np.mean(drawn)),
         "Measure": first + seconds[1] / n * cell,
