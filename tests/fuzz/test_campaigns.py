@@ -1,4 +1,4 @@
-"""Campaigns of mutated inputs. By default a quarter of each runs; CPBENCH_FUZZ=1 runs all 25,000 examples (8 minutes)."""
+"""Campaigns of mutated inputs. A quarter of each runs; CPBENCH_FUZZ=1 runs all 25,000 examples (8 CPU minutes)."""
 
 import json
 import os
