@@ -141,7 +141,8 @@ def accepted(suite):
     texts += [c[key] for c in data["concepts"] for key in ("name", "noun")]
     texts += [data["prompts"]["train"]]
     texts += [t for key in ("evaluation", "pairs", "prior") for t in data["prompts"][key]]
-    if bad := [t for t in texts if unprintable(t) or "\n" in t]:
+    one_line = [data["name"], data["backbone"], *(c[key] for c in data["concepts"] for key in ("name", "noun"))]
+    if bad := [t for t in texts if unprintable(t)] + [t for t in one_line if "\n" in t]:  # block texts have breaks
         return f"accepted a text that is not printable: {bad[0]!r}"
     name = data["name"]
     if "/" in name or "\\" in name or name.strip(". ") != name or not 0 < len(name.encode()) <= 200:
