@@ -340,6 +340,7 @@ def test_an_installed_method_is_listed_with_its_sentence_its_package_and_its_opt
     assert (about("anchor").adapter, about("anchor").consolidations) == ("lora", ("anchor",))
 
 
+@pytest.mark.slow
 def test_an_installed_method_keeps_the_contract(anchor, capsys):
     status, out, _ = outcome_of(capsys, "conformance", "anchor", "--set", "anchor.strength=0.1", "--json")
     rows = json.loads(out)

@@ -66,6 +66,7 @@ def test_a_unit_whose_process_always_dies_fails_with_a_sentence_and_the_others_a
     assert any(isinstance(units[k], Train) and units[k].method.name == "vera" for k in store.keys())
 
 
+@pytest.mark.slow
 def test_processes_end_with_their_parent(recipe):
     """A pool in a process of its own; that one is killed, and its workers must follow."""
     import subprocess

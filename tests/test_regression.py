@@ -181,6 +181,7 @@ def test_a_run_under_other_conditions_is_told_by_what_differs_and_a_failed_one_b
     assert elsewhere.differences == ()
 
 
+@pytest.mark.slow
 def test_runs_that_did_not_change_fail_in_one_check_of_a_hundred_at_most():
     """Twelve methods of three seeds with a normal spread; a check is one more seed of each, on another machine."""
     rng, alarms, n = np.random.default_rng(0), 0, 600
