@@ -39,6 +39,7 @@ KERNELS: tuple[dict[str, str], ...] = (
 VARIED = {name for kernels in KERNELS for name in kernels}
 CHILD = """
 import json, sys
+from functools import wraps
 from pathlib import Path
 from cpbench.benchmark.run import environment
 from cpbench.benchmark.verbs import fingerprints as verb
@@ -48,6 +49,7 @@ from cpbench.benchmark.fingerprints import workers
 file, threads, only = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
 whole, computed, several = verb.fingerprints, verb.made_by, environment.set_threads
 
+@wraps(whole)
 def heard(*given, **named):
     found = whole(*given, **named)
     file.write_text(json.dumps([
