@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -114,10 +115,11 @@ def _run(arguments: list[str] | None) -> int:
 def end_process(*_: object) -> None:
     """Answer a signal where no command answers it, e.g. while libraries are loaded: end the process at once.
 
-    Nothing is under way yet, and an exception would reach the C++ of a library that is being loaded, which aborts.
+    Nothing is under way yet, and an exception would reach the C++ of a library that is being loaded, which aborts. The
+    streams may be in use at this very moment, so this writes beside them.
     """
-    _print_error("interrupted.")
-    sys.stderr.flush()
+    with suppress(OSError):
+        os.write(2, b"cpbench: interrupted.\n")
     os._exit(130)
 
 

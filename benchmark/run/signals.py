@@ -36,9 +36,12 @@ def answer_with(answer: Callable[..., None]) -> None:
 
 
 def held() -> None:
-    """Hold back both signals until this process is gone: its work is done, and Python resets how they are answered."""
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_BLOCK, _BOTH)
+    """Ignore both signals until this process is gone: its work is done, and Python resets all other answers at its end.
+
+    A mask alone would not do: another thread of a library would take the signal.
+    """
+    for each in _BOTH:
+        signal.signal(each, signal.SIG_IGN)
 
 
 def stopper(patience: float = 10.0) -> Callable[..., None]:
