@@ -9,8 +9,8 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
-from .errors import BadInput, FailedRun
-from .plain_json import json_text
+from .errors import BadInput
+from .plain_json import Unwritable, json_text
 from .protocol import Pictures
 
 _ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+")
@@ -24,8 +24,8 @@ def digest(value: Any) -> str:
     """
     try:
         text = json_text(value, sort_keys=True, ensure_ascii=False, default=_text)
-    except FailedRun as error:
-        raise BadInput(str(error).replace("it is not written", "give another value")) from None
+    except Unwritable as error:
+        raise BadInput(f"{error.clause}; give another value.") from None
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

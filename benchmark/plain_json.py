@@ -17,6 +17,14 @@ from .errors import FailedRun
 from .wording import shown
 
 
+class Unwritable(FailedRun):
+    """Data that JSON cannot hold; ``clause`` is what is wrong with it."""
+
+    def __init__(self, clause: str) -> None:
+        super().__init__(f"{clause}; it is not written.")
+        self.clause = clause
+
+
 def json_text(
     value: Any,
     *,
@@ -27,26 +35,31 @@ def json_text(
 ) -> str:
     """JSON of plain data; ``default`` turns other values into plain ones.
 
-    Raises FailedRun for a number that is not finite, with its place, and for data nested too deeply.
+    Raises Unwritable for a number that is not finite, with its place, and for data nested too deeply.
     """
     try:
         return json.dumps(
             value, indent=indent, sort_keys=sort_keys, ensure_ascii=ensure_ascii, default=default, allow_nan=False
         )
     except RecursionError:
-        raise FailedRun("data nested too deeply for JSON; it is not written.") from None
+        raise Unwritable("data nested too deeply for JSON") from None
     except ValueError:
         found = next(not_finite(value), None)
         if found is None:  # a cycle
             raise
-        raise FailedRun(f"{found} is not finite, and JSON has finite numbers only; it is not written.") from None
+        raise Unwritable(f"{found} is not finite, and JSON has finite numbers only") from None
 
 
 def write_json(
     path: Path, value: Any, *, indent: int | None = 1, sort_keys: bool = False, ensure_ascii: bool = True
 ) -> None:
-    """Write JSON with a newline at its end, whole or not at all. Raises FailedRun for a number that is not finite."""
-    text = json_text(value, indent=indent, sort_keys=sort_keys, ensure_ascii=ensure_ascii) + "\n"
+    """Write JSON with a newline at its end, whole or not at all. Raises Unwritable as :func:`json_text` does."""
+    write_whole(path, json_text(value, indent=indent, sort_keys=sort_keys, ensure_ascii=ensure_ascii) + "\n")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file in UTF-8, whole or not at all; its folder is created if missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         partial.write_text(text, encoding="utf-8")

@@ -70,7 +70,7 @@ def _global(
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point: every expected error, and every one of the system, is a sentence on stderr and an exit status."""
-    from ..run.signals import answer_with, answered, held
+    from ..run.signals import BOTH, answer_with, answered, deaf
 
     if arguments is None:  # a process of its own: signals are answered until it is gone
         answer_with(end_process)
@@ -84,7 +84,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(status)
     finally:
         if arguments is None:
-            held()
+            deaf(*BOTH)  # its work is done, and its status is known
 
 
 def _status(arguments: list[str] | None) -> int:

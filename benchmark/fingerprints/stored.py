@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import BadInput
-from ..plain_json import json_text, parse_json
+from ..plain_json import json_text, parse_json, write_whole
 from .quantities import Quantities, Quantity
 
 TOLERANCE = 1e-4
@@ -112,17 +112,10 @@ def _read(value: object) -> Quantity:
 def write_fingerprint(folder: Path, name: str, found: Quantities) -> None:
     """Write a fingerprint, one quantity per line in the order of computation, with 12 digits."""
     lines = [f"{json_text(key, ensure_ascii=False)}: {_written(value)}" for key, value in found.items()]
-    _replace(folder / f"{name}.json", "{\n" + ",\n".join(lines) + "\n}\n")
+    write_whole(folder / f"{name}.json", "{\n" + ",\n".join(lines) + "\n}\n")
 
 
 def _written(value: Quantity) -> str:
     if isinstance(value, str):
         return json_text(value, ensure_ascii=False)
     return f"[{', '.join('null' if math.isnan(v) else f'{v:.12g}' for v in value)}]"
-
-
-def _replace(file: Path, text: str) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_suffix(".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(file)

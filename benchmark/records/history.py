@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..errors import BadInput
 from ..hashing import digest
-from ..plain_json import json_text, parse_json
+from ..plain_json import json_text, parse_json, write_whole
 
 HISTORY = "history.json"
 SHARED = ("learning", "sampling", "scoring", "metrics", "suites")
@@ -63,11 +63,7 @@ def write_history(folder: Path, history: History) -> None:
     for name, lines in sorted(history.items()):
         inside = ",\n".join(f"  {json_text(list(line))}" for line in lines)
         blocks.append(f"{json_text(name)}: [\n{inside}\n]")
-    file = folder / HISTORY
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_suffix(".partial")
-    partial.write_text("{\n" + ",\n".join(blocks) + "\n}\n", encoding="utf-8")
-    partial.replace(file)
+    write_whole(folder / HISTORY, "{\n" + ",\n".join(blocks) + "\n}\n")
 
 
 def extended(lines: Lines, code: str, *, changed: bool) -> list[list[str]]:

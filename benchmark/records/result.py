@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from ..hashing import digest
+from ..plain_json import write_whole
 
 MOST = 2**53
 """The largest whole number of a record: every reader of JSON keeps it exactly."""
@@ -114,13 +114,7 @@ def write_result(folder: Path, result: Result) -> Path:
     path = result_path(folder, result.run)
     if result.status == "error" and finished(path):
         return path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    try:
-        partial.write_text(result.model_dump_json(by_alias=True, indent=1) + "\n", encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(path, result.model_dump_json(by_alias=True, indent=1) + "\n")
     return path
 
 

@@ -7,7 +7,6 @@ give the seconds per update of every phase. The result is kept beside the store,
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from ..hashing import digest
-from ..plain_json import json_text, parse_json
+from ..plain_json import parse_json, write_json
 from ..plan.costs import Costs
 from ..plan.survey import Untrained
 from ..plan.units import Choice, Draw, Kind, Measure
@@ -227,10 +226,5 @@ def _read(file: Path) -> dict[str, float]:
 
 def _write(file: Path, found: Mapping[str, float]) -> None:
     """Keep what was measured; where that cannot be written, e.g. in a folder of another user, it is measured again."""
-    partial = file.with_suffix(f".{os.getpid()}.partial")
     with suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json_text(found, indent=1, sort_keys=True) + "\n")
-        partial.replace(file)
-    with suppress(OSError):
-        partial.unlink()
+        write_json(file, found, sort_keys=True)

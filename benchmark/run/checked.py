@@ -18,7 +18,7 @@ def checked(unit: Unit, size: int) -> Unit:
     if not isinstance(unit, Train | Draw | Classify) or unit.method is None or unit.method.make is None:
         return unit
     choice: Choice = unit.method
-    make = CheckedFactory(unit.method.make, owner_of(choice.name, choice.options), size // 8 * 8)
+    make = CheckedFactory(unit.method.make, owner_of(choice.name, choice.options), size)
     return replace(unit, method=Refitted(choice, make))
 
 

@@ -24,7 +24,7 @@ from ..suite.concepts import check_suite
 from ..suite.spec import Suite
 from .code import code_of_features, code_of_units
 from .environment import environment, set_threads
-from .events import OnEvent, Preparing, Warned
+from .events import OnEvent, Preparing, warning
 from .features import open_scorer
 from .quiet import quiet_libraries
 from .recorder import Recorder
@@ -149,7 +149,7 @@ def open_session(recipe: Recipe, on_event: OnEvent) -> Session:
     """Load what a recipe asks for, without output of the libraries, and report that it takes a while."""
     on_event(Preparing("loading the model"))
     with quiet_libraries(), before_work(recipe.home):
-        return recipe.open(lambda text: on_event(Warned(text)), lambda text: on_event(Warned(text)))
+        return recipe.open(warning(on_event), warning(on_event))
 
 
 def _check_prompts(suite: Suite, model: Backbone) -> None:

@@ -12,36 +12,27 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_BOTH = (signal.SIGINT, signal.SIGTERM)
+BOTH = (signal.SIGINT, signal.SIGTERM)
 _AGAIN = 0.05  # seconds between two attempts
 
 
 @contextmanager
 def answered(answer: Callable[..., None]) -> Iterator[None]:
     """Call ``answer`` for both signals inside the block; a signal that was ignored, as in background jobs, stays so."""
-    before = {each: signal.getsignal(each) for each in _BOTH}
+    before = {each: signal.getsignal(each) for each in BOTH}
     answer_with(answer)
     try:
         yield
     finally:
-        for each in _BOTH:
+        for each in BOTH:
             signal.signal(each, before[each])
 
 
 def answer_with(answer: Callable[..., None]) -> None:
     """Call ``answer`` for both signals from now on; a signal that is ignored stays so."""
-    for each in _BOTH:
+    for each in BOTH:
         if signal.getsignal(each) != signal.SIG_IGN:
             signal.signal(each, answer)
-
-
-def held() -> None:
-    """Ignore both signals until this process is gone: its work is done, and Python resets all other answers at its end.
-
-    A mask alone would not do: another thread of a library would take the signal.
-    """
-    for each in _BOTH:
-        signal.signal(each, signal.SIG_IGN)
 
 
 def stopper(patience: float = 10.0) -> Callable[..., None]:
@@ -101,8 +92,13 @@ def uninterrupted() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def deaf() -> None:
-    """Ignore Ctrl-C in this process from now on."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def deaf(*signals: signal.Signals) -> None:
+    """Ignore some signals in this process from now on, Ctrl-C by default.
+
+    At the end of a process, Python resets all other answers, and a mask would leave a signal to another thread.
+    """
+    each = signals or (signal.SIGINT,)
+    for one in each:
+        signal.signal(one, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, each)

@@ -39,23 +39,21 @@ def folder_pictures(suite: Suite, concept: Concept) -> Pictures:
 
     Raises BadInput if the folder has none or cannot be listed, or for the first picture that cannot be read.
     """
-    return _read(suite, picture_files(suite, concept))
+    return _read(suite, _contents(suite, concept).pictures)
 
 
-def picture_files(suite: Suite, concept: Concept) -> tuple[Path, ...]:
-    """The files of the pictures of a concept, by name; raises BadInput if there are none, or one is a link outwards."""
-    found = _contents(suite, concept)
-    files = found.pictures
-    if not files:
+def _usable(suite: Suite, concept: Concept, found: Contents) -> Contents:
+    """The contents; raises BadInput if there are no pictures, or one is a link outwards."""
+    if not found.pictures:
         others = (*found.folders, *found.others)
         only = f", only {listed([shown(path.name) for path in others])}" if others else ""
         raise BadInput(
             f"concept '{concept.name}': {named(folder_of(suite, concept))} contains no pictures{only}; add some, such "
             "as .png or .jpg files."
         )
-    if outside := [file for file in files if not _inside(file, suite.root)]:
+    if outside := [file for file in found.pictures if not _inside(file, suite.root)]:
         raise BadInput(f"{named(outside[0])}: a link out of the folder of the YAML file; put a copy in its place.")
-    return files
+    return found
 
 
 def check_folder(suite: Suite, concept: Concept, remark: Callable[[str], None]) -> list[Print]:
@@ -64,15 +62,15 @@ def check_folder(suite: Suite, concept: Concept, remark: Callable[[str], None]) 
     Raises BadInput if the folder cannot be used: too few pictures, one that cannot be read, or pictures in folders
     inside it.
     """
-    files = picture_files(suite, concept)
-    pictures, found = _read(suite, files), _contents(suite, concept)
-    if (n := len(files)) < _FEWEST:
+    found = _contents(suite, concept)
+    pictures = _read(suite, found.pictures)
+    if (n := len(pictures)) < _FEWEST:
         raise BadInput(f"concept '{concept.name}': {concept.folder} has {n} picture; add some, at least {_FEWEST}.")
     inner = _inner_folders(suite, concept, found)
     if passed := sorted((*inner, *found.others)):
         what = counted(len(passed), "entry that is not a picture", "entries that are not pictures")
         remark(f"concept '{concept.name}': passed over {what}: {listed([shown(path.name) for path in passed])}.")
-    return prints_of(concept.name, files, pictures)
+    return prints_of(concept.name, found.pictures, pictures)
 
 
 def _inner_folders(suite: Suite, concept: Concept, found: Contents) -> list[Path]:
@@ -101,6 +99,7 @@ def folder_of(suite: Suite, concept: Concept) -> Path:
 
 
 def _contents(suite: Suite, concept: Concept) -> Contents:
+    """What is in the folder of a concept; raises BadInput if it cannot be listed, or has no pictures to use."""
     folder = folder_of(suite, concept)
     if not _inside(folder, suite.root):
         raise BadInput(
@@ -115,9 +114,9 @@ def _contents(suite: Suite, concept: Concept) -> Contents:
         ) from None
     pictures = [f for f in entries if _is_picture(f)]
     rest = [f for f in entries if f not in set(pictures)]
-    return Contents(
-        tuple(pictures), tuple(f for f in rest if _is_folder(f)), tuple(f for f in rest if not _is_folder(f))
-    )
+    folders = tuple(f for f in rest if _is_folder(f))
+    others = tuple(f for f in rest if not _is_folder(f))
+    return _usable(suite, concept, Contents(tuple(pictures), folders, others))
 
 
 def _of_system(name: str) -> bool:

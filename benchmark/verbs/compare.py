@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ...reports.analysis.board import by_method, row_of
-from ...reports.analysis.comparability import conditions
+from ...reports.analysis.comparability import by_conditions
 from ...reports.analysis.compare import Comparison, compared, compared_folders, only_one
 from ...reports.analysis.entry import Entry, entries
 from ..errors import BadInput, unknown
-from ..plain_json import json_text
 from ..records.reading import OnFault, unheard
 from .arguments import Where, folders_of
 
@@ -56,10 +54,7 @@ def _is_path(side: str | Path) -> bool:
 
 
 def _groups(found: Iterable[tuple[Path, Entry]]) -> list[Group]:
-    same: dict[str, list[Entry]] = defaultdict(list)
-    for _, entry in found:
-        if entry.status == "ok":
-            same[json_text(conditions(entry))].append(entry)
+    same = by_conditions(entry for _, entry in found if entry.status == "ok")
     return [by_method(own) for own in same.values()]
 
 

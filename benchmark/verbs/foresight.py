@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...methods.plugins import described
 from ...reports.analysis.board import by_method, headline
-from ...reports.analysis.comparability import conditions
+from ...reports.analysis.comparability import by_conditions
 from ...reports.analysis.entry import Entry, entry_of, uncollected
 from ...reports.analysis.limits import factor
 from ...reports.analysis.resolution import MOST_SEEDS, Design, Noise, noise
@@ -18,9 +18,9 @@ from ...reports.analysis.values import average
 from ...reports.tables.columns import SAME
 from ...reports.tables.notes import CERTAINTY, designed, points
 from ..errors import BadInput
-from ..plain_json import json_text
 from ..plan.grid import Grid
 from ..records.reading import read_records, unheard
+from ..records.result import Result
 from ..run.events import Noted, OnEvent
 from ..run.session import Session
 from ..storage.baseline import baseline
@@ -80,14 +80,14 @@ def _groups(session: Session, out: Path) -> list[list[Entry]]:
     """Finished runs on the session's suite, model and profile, by their conditions."""
     suite, weights = session.suite, session.runner.backbone.weights
     wanted = suite.hash, weights, suite.evaluation.profile
-    groups: dict[str, list[Entry]] = defaultdict(list)
+
+    def alike(result: Result) -> bool:
+        run = result.run
+        return result.status == "ok" and (run.suite_hash, run.weights, run.profile) == wanted
+
     with uncollected():
-        for _, result in read_records(out, baseline(), on_fault=unheard):
-            run = result.run
-            if result.status == "ok" and (run.suite_hash, run.weights, run.profile) == wanted:
-                entry = entry_of(result)
-                groups[json_text(conditions(entry))].append(entry)
-    return list(groups.values())
+        records = (result for _, result in read_records(out, baseline(), on_fault=unheard))
+        return list(by_conditions(map(entry_of, filter(alike, records))).values())
 
 
 def _planned(known: _Known, design: Design, of: str) -> str:

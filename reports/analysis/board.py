@@ -16,7 +16,7 @@ from ...benchmark.errors import BadInput
 from ...benchmark.plain_json import json_text
 from ...benchmark.records import continual
 from ...benchmark.suite.spec import load_suite, suite_names
-from .comparability import conditions
+from .comparability import by_conditions
 from .entry import Entry, ceiling, floor, matrix
 from .paired import Rank, difference, numbers, ranks
 from .resolution import Resolution, resolution
@@ -96,9 +96,7 @@ def boards(results: Sequence[Entry], upper: Collection[str] = (), baseline: str 
     upper bounds, by their names in the records. ``baseline``: the method from which
     the others' averages are subtracted (column :data:`DIFFERENCE`); raises BadInput where it ran with several options.
     """
-    groups: dict[str, list[Entry]] = defaultdict(list)
-    for result in results:
-        groups[json_text(conditions(result))].append(result)
+    groups = by_conditions(results)
     shown = [key for key, own in sorted(groups.items()) if not all(result.shipped for result in own)]
     found = [_board(json.loads(key), groups[key], upper, baseline) for key in shown]
     return sorted(found, key=lambda board: -board.tasks)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ...benchmark.plain_json import json_text
 from ...benchmark.records.history import SHARED, digests_of, line_of, read_history, shipped_fingerprints
 from ...benchmark.wording import one_line
 from .entry import Entry
@@ -43,6 +45,14 @@ def conditions(result: Entry) -> dict[str, str]:
         "pictures per cell": ", ".join(map(str, result.drawn)),
     }
     return {name: one_line(text) for name, text in found.items()}
+
+
+def by_conditions(results: Iterable[Entry]) -> dict[str, list[Entry]]:
+    """Runs that may be in one table, by their :func:`conditions` as JSON."""
+    found: dict[str, list[Entry]] = defaultdict(list)
+    for result in results:
+        found[json_text(conditions(result))].append(result)
+    return found
 
 
 def unequal(a: Entry, b: Entry) -> Iterator[Unequal]:

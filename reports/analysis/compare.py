@@ -13,7 +13,7 @@ from ...benchmark.errors import BadInput
 from ...benchmark.plain_json import json_text
 from ...benchmark.wording import counted
 from .board import by_method, headline
-from .comparability import COMPARED, conditions, unequal
+from .comparability import COMPARED, by_conditions, conditions, unequal
 from .entry import Entry
 from .paired import Difference, difference, numbers
 from .resolution import Design, Key, separated
@@ -85,7 +85,7 @@ def compared(first: Sequence[Entry], second: Sequence[Entry], names: tuple[str, 
 
     Raises BadInput where there is none: it names the conditions that differ, or the orders and seeds of both sides.
     """
-    one, two = _by_conditions(first), _by_conditions(second)
+    one, two = by_conditions(first), by_conditions(second)
     shared = sorted((key for key in one if key in two), key=lambda key: -one[key][0].tasks)
     if not shared:
         raise BadInput(_other_conditions(one, two, names))
@@ -150,13 +150,6 @@ def _by_options(runs: Sequence[Entry]) -> dict[str, dict[str, list[Entry]]]:
 
 def _options_of(entry: Entry) -> str:
     return json_text(entry.run.options, sort_keys=True)
-
-
-def _by_conditions(runs: Sequence[Entry]) -> dict[str, list[Entry]]:
-    found: dict[str, list[Entry]] = defaultdict(list)
-    for entry in runs:
-        found[json_text(conditions(entry))].append(entry)
-    return found
 
 
 def _compared(first: Sequence[Entry], second: Sequence[Entry], names: tuple[str, str]) -> Comparison | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from ...benchmark.wording import counted
 from ..analysis.board import DIFFERENCE, Board, Line
 from .columns import BEHIND, Column, Winners, cell, columns_of, place, winners
-from .notes import legend, missing, notes, shared
+from .notes import legend, notes, shared
 
 _ESCAPES = {"\\": r"\textbackslash{}", **{c: f"\\{c}" for c in "&%$#_{}"}, "~": r"\textasciitilde{}"}
 _ESCAPES |= {"^": r"\textasciicircum{}", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "×10³": r"$\times 10^3$", "–": "--"}
@@ -38,8 +38,7 @@ def _table(board: Board) -> str:
     titles = ["method", *(["rank"] if board.ranks else []), *(c.title for c in used)]
     title = f"{board.conditions['suite'].split(' (')[0]}, {counted(board.tasks, 'task')}"
     rest = f"{counted(len(every) - len(used), 'more column')} in leaderboard.csv."
-    lacking = missing(board)  # a page has no room for metrics that the table does not show
-    said = [text for text in notes(board) if text != lacking]
+    said = notes(board, lacking=False)  # a page has no room for metrics that the table does not show
     caption = " ".join([f"{title}.", *said, legend(board, used), "Best bold, second underlined.", rest])
     return "\n".join(
         [

@@ -34,9 +34,12 @@ def shared(board: Board) -> str:
     return "; ".join(f"{key} {value}" for key, value in board.conditions.items())
 
 
-def notes(board: Board, *, brief: bool = False) -> list[str]:
-    """What is to be known of the runs of a board: how many there are, what they show, and which may be copies."""
-    found = [counts(board, brief=brief), missing(board), came(board), coded(board)]
+def notes(board: Board, *, brief: bool = False, lacking: bool = True) -> list[str]:
+    """What is to be known of the runs of a board: how many there are, what they show, and which may be copies.
+
+    ``lacking``: with what was not measured.
+    """
+    found = [counts(board, brief=brief), missing(board) if lacking else "", came(board), coded(board)]
     return [text for text in (*found, resolved(board), against(board), copies(board)) if text]
 
 

@@ -11,31 +11,12 @@ from fuzz.hostile import STRINGS, altered, places, scrambled
 from fuzz.sandbox import attempt, fault_of, unprintable
 from PIL import Image
 
+from conftest import TINY
 from cpbench.benchmark.cli.main import main
 from cpbench.benchmark.errors import CpbenchError
 from cpbench.benchmark.suite.concepts import check_suite
 from cpbench.benchmark.suite.spec import load_suite
 
-TINY = {
-    "name": "tiny-2",
-    "version": 1,
-    "title": "Two individuals, few steps.",
-    "licence": "Apache-2.0",
-    "backbone": "tiny",
-    "concepts": [
-        {"name": "mallow", "noun": "cat", "toybox": 11},
-        {"name": "rumble", "noun": "car", "toybox": 12},
-    ],
-    "prompts": {
-        "train": "photo of a {}",
-        "evaluation": ["photo of a {}", "a photo of a {} at night"],
-        "pairs": ["photo of a {} and a {}"],
-        "prior": ["photo of a red cup"],
-    },
-    "training": {"steps": 3, "batch": 2, "pictures": 2},
-    "sampling": {"sampler": "dpm++", "steps": 2, "guidance": 2.0, "batch": 8, "size": 64},
-    "evaluation": {"per_prompt": 2, "references": 4, "distractors": 2, "profile": "toybox"},
-}
 REX = {"name": "rex", "noun": "dog", "folder": "rex"}
 ALIKE = (("name", "tiny-2"), ("toybox", 11), ("toybox", 12), ("toybox", 900_000), ("toybox", 900_001), ("noun", "cat"))
 NAMES = ("suite.yaml",) * 8 + ("suite.yml", "suite.YAML", "[red].yaml", "a b.yaml", "new\nline.yaml", "-.yaml")
