@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..hashing import digest
 from ..models.backbone import Backbone, Params
-from ..plan.units import Choice, Refitted
+from ..plan.choices import Choice, Refitted
 from ..protocol import Method, Pictures, Prompt, Question, Task, Tick, Watch
 from .quantities import Book
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..plan.units import Choice, RunPlan, Unit
+from ..plan.choices import Choice
+from ..plan.units import RunPlan, Unit
 from ..protocol import unwatched
 from ..run.runner import Runner
 from ..scoring.profiles import PROFILES
@@ -68,9 +69,9 @@ def _units(plan: RunPlan, kind: str) -> Iterator[tuple[str, Unit]]:
     last = len(plan.run.order)
     for train in plan.trains:
         yield f"task {train.number}", train
-    drawn = {cell.draw.subjects: cell.draw for cell in plan.cells if cell.i == last}
+    drawn = {cell.subjects: cell.draw for cell in plan.cells if cell.i == last}
     concepts, pairs = ([draw for who, draw in drawn.items() if len(who) == n] for n in (1, 2))
     for draw in (concepts[0], concepts[-1], pairs[0]) if kind == KINDS[0] else (concepts[0],):
         yield f"draw {label_of(draw.subjects)}", draw
     if kind == KINDS[0]:
-        yield "classify", plan.classified[-1]
+        yield "classify", plan.classified[last]

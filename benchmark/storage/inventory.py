@@ -134,7 +134,7 @@ def unused(units: Iterable[Path], *results: Path) -> list[Path]:
     """
     faults = list[str]()
     records = (read_records(folder, on_fault=faults.append) for folder in results)  # a run in several counts in each
-    used = {key for found in records for _, record in found for key in record.units.values()}
+    used = {place.partition("/")[0] for found in records for _, record in found for place in record.units.values()}
     if faults:
         more = f" (and {counted(len(faults) - 1, 'more file')})" if faults[1:] else ""
         raise BadInput(f"{faults[0]}{more} Nothing was removed, since its units may be needed.")

@@ -507,8 +507,8 @@ BOOKKEEPING = (
     Regression(
         "seeds-without-prompt",
         "benchmark/run/work/draw.py",
-        "digest([unit.seed, name, unit.prompts[p], k])",
-        "digest([unit.seed, name, k])",
+        "digest([unit.seed, label_of(who), unit.prompts[p], k])",
+        "digest([unit.seed, label_of(who), k])",
         "the pictures of all prompts start from the same noise",
         "scoring",
     ),

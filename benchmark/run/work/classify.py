@@ -11,8 +11,8 @@ from ...models.backbone import Backbone
 from ...plain_json import json_text
 from ...plan.units import Classify
 from ...protocol import Explaining, Prompt, Tick, Watch
-from ...scoring.classifier import PICTURES, confusion
 from ...scoring.classifier import classify as classified
+from ...scoring.classifier import confusion, shares
 from ...storage.store import Store
 from ...suite.concepts import subject_of, unseen_pictures
 from ...suite.spec import Suite
@@ -27,7 +27,8 @@ def classify(
     model: Any = method_of(trained.make, 0, unit.state, backbone, store) if trained else backbone
     table = []
     if isinstance(model, Explaining):
-        held = [unseen_pictures(suite, c)[:PICTURES] for c in unit.concepts]
+        most = shares(len(unit.concepts))
+        held = [unseen_pictures(suite, c)[:n] for c, n in zip(unit.concepts, most, strict=True)]
         truth = [k for k, pictures in enumerate(held) for _ in pictures]
         prompts = [Prompt(suite.prompts.train, (subject_of(c),)) for c in unit.concepts]
         watch(Tick("classify", 0, len(truth)))

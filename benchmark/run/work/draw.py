@@ -18,19 +18,22 @@ from .pictures import write_pictures
 
 
 def draw(unit: Draw, backbone: Backbone, store: Store, folder: Path, watch: Watch) -> dict[str, Any]:
-    """Write the pictures of all prompts, one after another."""
-    who, name = tuple(map(subject_of, unit.subjects)), label_of(unit.subjects)
-    cells = [(p, k) for p in range(len(unit.prompts)) for k in range(unit.per_prompt)]
-    prompts = [Prompt(unit.prompts[p], who) for p, _ in cells]
-    seeds = [int(digest([unit.seed, name, unit.prompts[p], k]), 16) % 2**31 for p, k in cells]
+    """Write the pictures of all prompts, one after another; glimpses of several subjects go into a folder each."""
+    each = [(p, k) for p in range(len(unit.prompts)) for k in range(unit.per_prompt)]
+    cells = [(who, p, k) for who in unit.groups for p, k in each]
+    prompts = [Prompt(unit.prompts[p], tuple(map(subject_of, who))) for who, p, _ in cells]
+    seeds = [int(digest([unit.seed, label_of(who), unit.prompts[p], k]), 16) % 2**31 for who, p, k in cells]
     watch(Tick("draw", 0, len(cells)))
     generate = _generator(unit, backbone, store)
     start = time.perf_counter()
     pictures = generate(prompts, seeds)
     seconds = time.perf_counter() - start
-    write_pictures(folder, pictures)
+    for n, who in enumerate(unit.groups):
+        place = folder / label_of(who) if unit.each else folder
+        place.mkdir(exist_ok=True)
+        write_pictures(place, pictures[n * len(each) : (n + 1) * len(each)])
     watch(Tick("draw", len(cells), len(cells)))
-    return {"seconds_per_picture": seconds / len(cells), "prompt_of_picture": [p for p, _ in cells]}
+    return {"seconds_per_picture": seconds / len(cells), "prompt_of_picture": [p for p, _ in each]}
 
 
 def _generator(unit: Draw, backbone: Backbone, store: Store) -> Callable[[list[Prompt], list[int]], Pictures]:
