@@ -39,11 +39,14 @@ class Loaded:
         """The method of a state for a block; if the block fails, it is not used again."""
         if self.last is None or self.last[0] != state:
             self.drop()  # before another is made: memory has room for one copy of the model
-            self.last = state, method_of(make, 0, state, self.backbone, self.store)
+            self.last = state, self._made(make, state)
         found = self.last[1]
         self.drop()
         yield found
         self.last = state, found
+
+    def _made(self, make: Make, state: str) -> Method:
+        return method_of(make, 0, state, self.backbone, self.store)
 
     def drop(self) -> None:
         """Release the memory of the last method."""
