@@ -102,7 +102,10 @@ class Method(Protocol):
         ...
 
     def generate(self, prompts: Sequence[Prompt], seeds: Sequence[int]) -> Pictures:
-        """Draw one picture per pair of prompt and seed, (n, size, size, 3); a prompt has zero, one or two subjects."""
+        """Draw one picture per pair of prompt and seed, (n, size, size, 3); a prompt has zero, one or two subjects.
+
+        Must not change the method: one object draws all pictures of a state.
+        """
         ...
 
     def save(self, folder: Path) -> None:
@@ -142,7 +145,10 @@ class Explaining(Protocol):
     """A diffusion model that reports its noise-prediction error and so can classify pictures (arXiv 2303.16203)."""
 
     def explain(self, pictures: Pictures, questions: Sequence[Question]) -> NDArray[np.float64]:
-        """Mean (ε − ε_θ(x_t, prompt))² per question, (len(questions),), with the weights of the prompt's subject."""
+        """Mean (ε − ε_θ(x_t, prompt))² per question, (len(questions),), with the weights of the prompt's subject.
+
+        Must not change the method.
+        """
         ...
 
 
