@@ -109,7 +109,11 @@ class Method(Protocol):
         ...
 
     def save(self, folder: Path) -> None:
-        """Write everything that later tasks and prompts need into ``folder``, which is empty."""
+        """Write everything that later tasks and prompts need into ``folder``, which is empty.
+
+        A file with the same bytes as one of the state that was loaded is stored once: what only grows, such as a pool
+        of adapters, is best written as a file per concept.
+        """
         ...
 
     def load(self, folder: Path) -> None:

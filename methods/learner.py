@@ -11,7 +11,6 @@ from typing import Annotated, Any, TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from ..benchmark.errors import BadInput
@@ -23,6 +22,7 @@ from ..benchmark.ranged import Ranged
 from .adapters.base import Adapter, Foldable, Mergeable, Weighted
 from .consolidations.base import Consolidation
 from .inspection import inspect
+from .states import read_part, write_part, write_pieces
 from .training import Phase, Step, run_phase, single_examples, sources_of
 
 T = TypeVar("T")
@@ -64,6 +64,7 @@ class Learner:
         self.consolidations, self.options = tuple(consolidations), options
         _check(adapter, self.consolidations)
         self.known: dict[str, Subject] = {}
+        self.loaded: Path | None = None
 
     # --- what the benchmark calls -----------------------------------------------------------------------------------
 
@@ -106,24 +107,25 @@ class Learner:
 
     def save(self, folder: Path) -> None:
         """Write adapter, tokens and consolidations as safetensors, and the list of what was learned as JSON."""
-        groups = {"adapter": self.adapter.state(), "tokens": {k: v.detach() for k, v in self.backbone.tokens.items()}}
-        groups |= {c.name: c.state() for c in self.consolidations}
-        for name, tensors in groups.items():
-            if tensors:
-                # Not save_file: on a full disk it raises an error other than OSError.
-                content: bytes = save({k: v.contiguous().cpu() for k, v in tensors.items()})
-                (folder / f"{name}.safetensors").write_bytes(content)
+        write_part(folder, "adapter", self.adapter.state())
+        write_part(folder, "tokens", {k: v.detach() for k, v in self.backbone.tokens.items()})
+        for c in self.consolidations:
+            if c.grows:
+                write_pieces(folder, c.name, c.state(), self.loaded)
+            else:
+                write_part(folder, c.name, c.state())
         (folder / "learned.json").write_text(json_text([asdict(s) for s in self.known.values()]))
 
     def load(self, folder: Path) -> None:
         """Load what was saved in ``folder``; to be called once, on a new learner."""
         self.known = {s["name"]: Subject(**s) for s in json.loads((folder / "learned.json").read_text())}
-        tokens = _read(folder, "tokens", self.backbone.device)
+        self.loaded = folder
+        tokens = read_part(folder, "tokens", self.backbone.device)
         for subject in self.known.values():
             self.backbone.add_token(_token(subject), tokens[_token(subject)]).requires_grad_(False)
-        self.adapter.restore(_read(folder, "adapter", self.backbone.device))
+        self.adapter.restore(read_part(folder, "adapter", self.backbone.device))
         for consolidation in self.consolidations:
-            consolidation.restore(_read(folder, consolidation.name, self.backbone.device))
+            consolidation.restore(read_part(folder, consolidation.name, self.backbone.device))
 
     @property
     def keeps_pictures(self) -> bool:
@@ -221,11 +223,6 @@ def _ability(capability: type) -> str:
 
 def _token(subject: Subject) -> str:
     return f"<{subject.name}>"
-
-
-def _read(folder: Path, name: str, device: torch.device) -> dict[str, Tensor]:
-    file = folder / f"{name}.safetensors"
-    return load_file(file, device=str(device)) if file.exists() else {}
 
 
 def changes(delta: Mapping[str, Tensor]) -> dict[str, float]:

@@ -41,7 +41,7 @@ def method(name, backbone, kept=None):
 
 
 def files(folder):
-    return {f.name: f.read_bytes() for f in sorted(folder.iterdir())}
+    return {str(f.relative_to(folder)): f.read_bytes() for f in sorted(folder.rglob("*")) if f.is_file()}
 
 
 def stopping(at):

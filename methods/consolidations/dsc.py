@@ -56,6 +56,7 @@ class Dsc(Consolidation[Weighted]):
     name = "dsc"
     requires = (Weighted,)
     recalls = True
+    grows = True
 
     def __init__(self, options: DscOptions) -> None:
         self.options = options

@@ -66,6 +66,7 @@ class Merge(Consolidation[Mergeable]):
 
     name = "merge"
     requires: tuple[type, ...] = (Mergeable,)
+    grows = True
 
     def __init__(self, options: MergeOptions) -> None:
         self.options = options

@@ -30,6 +30,7 @@ class Replay(Consolidation[Adapter]):
 
     name = "replay"
     keeps_pictures = True
+    grows = True
 
     def __init__(self, options: ReplayOptions) -> None:
         self.options = options
