@@ -72,7 +72,8 @@ def _run(module: ModuleType) -> None:
         return
     spec = module.__spec__
     assert spec is not None and isinstance(spec.loader, _Unhurried)
-    lazy, module.__class__ = spec.loader, ModuleType
+    lazy = spec.loader
+    object.__setattr__(module, "__class__", ModuleType)
     for name in ("disable", _BREAK, *_MARKS, *_CALLED.get(module.__name__, ())):
         vars(module).pop(name, None)
     spec.loader = module.__loader__ = lazy.loader
