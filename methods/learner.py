@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -15,13 +15,12 @@ from torch import Tensor, nn
 
 from ..benchmark.errors import BadInput
 from ..benchmark.models.backbone import Backbone, Params
-from ..benchmark.numbers import Range
 from ..benchmark.plain_json import json_text
 from ..benchmark.protocol import Pictures, Prompt, Question, Subject, Task, Watch
-from ..benchmark.ranged import Ranged
 from .adapters.base import Adapter, Foldable, Mergeable, Weighted
 from .consolidations.base import Consolidation
 from .inspection import inspect
+from .options.learner import LearnerOptions
 from .states import read_part, write_part, write_pieces
 from .training import Phase, Step, run_phase, single_examples, sources_of
 
@@ -30,19 +29,7 @@ Part = tuple[Callable[..., T], tuple[Any, ...]]
 """What makes a part of a method, and its options, if it has any."""
 
 
-@dataclass(frozen=True)
-class LearnerOptions(Ranged):
-    """Learning rates of the adapter and of the new token, and how the token starts.
-
-    ``cooldown``: the last share of the updates, over which the rates fall linearly to zero (0: never).
-    ``use_noun``: the prompt names a concept "<token> noun", and the token starts as the noun; otherwise "<token>"
-    alone, which starts at random, as in C-LoRA.
-    """
-
-    rate: Annotated[float, Range(0, 1)] = 3e-3
-    token_rate: Annotated[float, Range(0, 1)] = 2e-3
-    cooldown: Annotated[float, Range(0, 1)] = 0.5
-    use_noun: bool = True
+_DEFAULT = LearnerOptions()
 
 
 class Learner:
@@ -54,7 +41,7 @@ class Learner:
         seed: int,
         adapter: Adapter,
         consolidations: Sequence[Consolidation[Any]] = (),
-        options: LearnerOptions = LearnerOptions(),
+        options: LearnerOptions = _DEFAULT,
     ) -> None:
         """``backbone`` is this learner's own copy, and ``adapter`` is built into it.
 

@@ -9,8 +9,8 @@ from cpbench.benchmark.protocol import unwatched
 from cpbench.benchmark.run import checkpoint
 from cpbench.benchmark.run.checkpoint import Checkpoints
 from cpbench.benchmark.run.phases import Phases
-from cpbench.methods.build import options_of
 from cpbench.methods.catalogue import CATALOGUE
+from cpbench.methods.configure import options_of
 from cpbench.methods.registry import choose
 
 CPU = torch.device("cpu")

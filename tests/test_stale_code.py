@@ -25,7 +25,7 @@ from cpbench.benchmark.run.session import Recipe, open_session
 from cpbench.benchmark.scoring.profiles import load_profile
 from cpbench.benchmark.suite.concepts import training_set
 from cpbench.methods import registry
-from cpbench.methods.build import options_of
+from cpbench.methods.configure import options_of
 from cpbench.methods.registry import choose
 
 FEW = {"dsc.iterations": "2", "ewc.passes": "1", "merge.captions": "20"}
