@@ -1,5 +1,1 @@
 """The rules: suites, backbones, the chain of units, metrics and records; knows no method."""
-
-from .lazy import hurry_not
-
-hurry_not()
