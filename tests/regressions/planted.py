@@ -475,8 +475,8 @@ BOOKKEEPING = (
     Regression(
         "interval-normal",
         "reports/analysis/stats.py",
-        "return float(student.ppf(0.5 + LEVEL / 2, free))",
-        "return float(student.ppf(0.5 + LEVEL / 2, 1e9))",
+        "return float(stdtrit(free, 0.5 + LEVEL / 2))",
+        "return float(stdtrit(1e9, 0.5 + LEVEL / 2))",
         "intervals have the quantile of the normal distribution: far too short for three runs",
         "analysis",
     ),
