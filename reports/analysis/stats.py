@@ -75,7 +75,7 @@ def _interval(mean: float, groups: Sequence[Values]) -> tuple[float, float]:
 
 @cache
 def _quantile(free: int) -> float:
-    return float(stdtrit(free, 0.5 + LEVEL / 2))
+    return float(stdtrit(free, 0.5 + LEVEL / 2))  # scipy.stats takes 0.6 s to import
 
 
 def pooled_variance(groups: Sequence[Values]) -> float:
