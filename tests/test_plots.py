@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import ScalarFormatter
 
 from cpbench.benchmark.records.result import write_result
 from cpbench.reports.analysis.board import boards
@@ -17,8 +16,7 @@ from cpbench.reports.plots.figures import FIGURES, caption
 from cpbench.reports.plots.layers import change_plot
 from cpbench.reports.plots.matrices import confusion, curves, heat_maps
 from cpbench.reports.plots.overview import cost, front, growth, orders
-from cpbench.reports.plots.settled import settled
-from cpbench.reports.plots.style import COLOURS, FORMATS, GROUPS, lay_out, save, style_of
+from cpbench.reports.plots.style import COLOURS, FORMATS, GROUPS, save, style_of
 from cpbench.reports.write import load, write_report
 from synthetic import FORGETS, KEEPS, ORDER, entry, record, row
 
@@ -164,35 +162,6 @@ def test_a_figure_is_laid_out_once_for_all_formats(tmp_path, monkeypatch):
     for form in FORMATS:
         save(figure, tmp_path / f"curves.{form}")
     assert len(calls) == 1
-
-
-def test_each_axis_looks_for_its_ticks_once_per_format(tmp_path, monkeypatch):
-    figure, looked = curves({m: [entry(m)] for m in ("clora", "dsc", "lora")}, "identity"), []
-    lay_out(figure)
-    formatted = ScalarFormatter.format_ticks
-    monkeypatch.setattr(ScalarFormatter, "format_ticks", lambda self, at: looked.append(at) or formatted(self, at))
-    for form in FORMATS:
-        looked.clear()
-        save(figure, tmp_path / f"curves.{form}")
-        assert len(looked) == 2 * 3, "two axes of three panels"
-
-
-def test_ticks_that_are_found_once_are_those_of_matplotlib(tmp_path, monkeypatch):
-    runs = boards([classified(m, k) for k in range(2) for m in ("independent", "lora", "clora")])[0]
-    for kind in ("curves", "front"):
-        kept = save(FIGURES[kind](runs), tmp_path / f"{kind}.svg").read_bytes()
-        with monkeypatch.context() as plain:
-            plain.setattr("cpbench.reports.plots.settled._ASKED", ())
-            assert save(FIGURES[kind](runs), tmp_path / f"{kind}-plain.svg").read_bytes() == kept, kind
-
-
-def test_a_settled_figure_is_as_it_was_afterwards():
-    figure = growth(board())
-    axes = [axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)]
-    before = [set(vars(axis)) for axis in axes]
-    with pytest.raises(ZeroDivisionError), settled(figure):
-        raise ZeroDivisionError
-    assert [set(vars(axis)) for axis in axes] == before
 
 
 def changed(method, scale, **changes):

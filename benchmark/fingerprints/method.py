@@ -49,6 +49,7 @@ def _run(choice: Choice, kind: str, folder: Path, book: Book) -> None:
     plan = planner_of(suite).run(method, tuple(range(len(suite.concepts))), seed=0)
     for place, unit in _units(plan, kind):
         with book.at(place):
+            runner.loaded.drop()  # what is heard of a unit does not depend on those before
             where = runner.do(unit, unwatched)
             measured = runner.store.meta(unit.key)["measured"]
             if "trainable_parameters" in measured:

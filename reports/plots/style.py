@@ -14,8 +14,6 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import PlaceHolderLayoutEngine
 from matplotlib.transforms import Bbox
 
-from .settled import settled
-
 # Okabe and Ito's colours, which the colour-blind can distinguish; markers and dashes distinguish them in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
@@ -57,7 +55,7 @@ def save(figure: Figure, path: Path) -> Path:
     lay_out(figure)
     form = path.suffix[1:]
     fonts: Any = {"svg.fonttype": "none", "pdf.fonttype": 42}
-    with rc_context({**fonts, "svg.hashsalt": "cpbench", "image.composite_image": False}), settled(figure):
+    with rc_context({**fonts, "svg.hashsalt": "cpbench", "image.composite_image": False}):
         getattr(_canvas(figure, form), f"print_{form}")(path, metadata=_UNDATED[form])
     return path
 
@@ -88,8 +86,7 @@ def arrange(figure: Figure) -> None:
     """Place everything that a figure holds so far."""
     engine: Any = figure.get_layout_engine()
     _canvas(figure, "png")
-    with settled(figure):
-        engine.execute(figure)
+    engine.execute(figure)
 
 
 def name_below(axes: Any, shown: int, across: int, label: str) -> None:
