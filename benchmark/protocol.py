@@ -102,11 +102,18 @@ class Method(Protocol):
         ...
 
     def generate(self, prompts: Sequence[Prompt], seeds: Sequence[int]) -> Pictures:
-        """Draw one picture per pair of prompt and seed, (n, size, size, 3); a prompt has zero, one or two subjects."""
+        """Draw one picture per pair of prompt and seed, (n, size, size, 3); a prompt has zero, one or two subjects.
+
+        Must not change the method: one object draws all pictures of a state.
+        """
         ...
 
     def save(self, folder: Path) -> None:
-        """Write everything that later tasks and prompts need into ``folder``, which is empty."""
+        """Write everything that later tasks and prompts need into ``folder``, which is empty.
+
+        A file with the same bytes as one of the state that was loaded is stored once: what only grows, such as a pool
+        of adapters, is best written as a file per concept.
+        """
         ...
 
     def load(self, folder: Path) -> None:
@@ -142,7 +149,10 @@ class Explaining(Protocol):
     """A diffusion model that reports its noise-prediction error and so can classify pictures (arXiv 2303.16203)."""
 
     def explain(self, pictures: Pictures, questions: Sequence[Question]) -> NDArray[np.float64]:
-        """Mean (ε − ε_θ(x_t, prompt))² per question, (len(questions),), with the weights of the prompt's subject."""
+        """Mean (ε − ε_θ(x_t, prompt))² per question, (len(questions),), with the weights of the prompt's subject.
+
+        Must not change the method.
+        """
         ...
 
 

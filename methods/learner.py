@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from ..benchmark.errors import BadInput
 from ..benchmark.models.backbone import Backbone, Params
-from ..benchmark.numbers import Range
 from ..benchmark.plain_json import json_text
 from ..benchmark.protocol import Pictures, Prompt, Question, Subject, Task, Watch
-from ..benchmark.ranged import Ranged
 from .adapters.base import Adapter, Foldable, Mergeable, Weighted
 from .consolidations.base import Consolidation
 from .inspection import inspect
+from .options.learner import LearnerOptions
+from .states import read_part, write_part, write_pieces
 from .training import Phase, Step, run_phase, single_examples, sources_of
 
 T = TypeVar("T")
@@ -30,19 +29,7 @@ Part = tuple[Callable[..., T], tuple[Any, ...]]
 """What makes a part of a method, and its options, if it has any."""
 
 
-@dataclass(frozen=True)
-class LearnerOptions(Ranged):
-    """Learning rates of the adapter and of the new token, and how the token starts.
-
-    ``cooldown``: the last share of the updates, over which the rates fall linearly to zero (0: never).
-    ``use_noun``: the prompt names a concept "<token> noun", and the token starts as the noun; otherwise "<token>"
-    alone, which starts at random, as in C-LoRA.
-    """
-
-    rate: Annotated[float, Range(0, 1)] = 3e-3
-    token_rate: Annotated[float, Range(0, 1)] = 2e-3
-    cooldown: Annotated[float, Range(0, 1)] = 0.5
-    use_noun: bool = True
+_DEFAULT = LearnerOptions()
 
 
 class Learner:
@@ -54,7 +41,7 @@ class Learner:
         seed: int,
         adapter: Adapter,
         consolidations: Sequence[Consolidation[Any]] = (),
-        options: LearnerOptions = LearnerOptions(),
+        options: LearnerOptions = _DEFAULT,
     ) -> None:
         """``backbone`` is this learner's own copy, and ``adapter`` is built into it.
 
@@ -64,6 +51,7 @@ class Learner:
         self.consolidations, self.options = tuple(consolidations), options
         _check(adapter, self.consolidations)
         self.known: dict[str, Subject] = {}
+        self.loaded: Path | None = None
 
     # --- what the benchmark calls -----------------------------------------------------------------------------------
 
@@ -106,24 +94,25 @@ class Learner:
 
     def save(self, folder: Path) -> None:
         """Write adapter, tokens and consolidations as safetensors, and the list of what was learned as JSON."""
-        groups = {"adapter": self.adapter.state(), "tokens": {k: v.detach() for k, v in self.backbone.tokens.items()}}
-        groups |= {c.name: c.state() for c in self.consolidations}
-        for name, tensors in groups.items():
-            if tensors:
-                # Not save_file: on a full disk it raises an error other than OSError.
-                content: bytes = save({k: v.contiguous().cpu() for k, v in tensors.items()})
-                (folder / f"{name}.safetensors").write_bytes(content)
+        write_part(folder, "adapter", self.adapter.state())
+        write_part(folder, "tokens", {k: v.detach() for k, v in self.backbone.tokens.items()})
+        for c in self.consolidations:
+            if c.grows:
+                write_pieces(folder, c.name, c.state(), self.loaded)
+            else:
+                write_part(folder, c.name, c.state())
         (folder / "learned.json").write_text(json_text([asdict(s) for s in self.known.values()]))
 
     def load(self, folder: Path) -> None:
         """Load what was saved in ``folder``; to be called once, on a new learner."""
         self.known = {s["name"]: Subject(**s) for s in json.loads((folder / "learned.json").read_text())}
-        tokens = _read(folder, "tokens", self.backbone.device)
+        self.loaded = folder
+        tokens = read_part(folder, "tokens", self.backbone.device)
         for subject in self.known.values():
             self.backbone.add_token(_token(subject), tokens[_token(subject)]).requires_grad_(False)
-        self.adapter.restore(_read(folder, "adapter", self.backbone.device))
+        self.adapter.restore(read_part(folder, "adapter", self.backbone.device))
         for consolidation in self.consolidations:
-            consolidation.restore(_read(folder, consolidation.name, self.backbone.device))
+            consolidation.restore(read_part(folder, consolidation.name, self.backbone.device))
 
     @property
     def keeps_pictures(self) -> bool:
@@ -221,11 +210,6 @@ def _ability(capability: type) -> str:
 
 def _token(subject: Subject) -> str:
     return f"<{subject.name}>"
-
-
-def _read(folder: Path, name: str, device: torch.device) -> dict[str, Tensor]:
-    file = folder / f"{name}.safetensors"
-    return load_file(file, device=str(device)) if file.exists() else {}
 
 
 def changes(delta: Mapping[str, Tensor]) -> dict[str, float]:

@@ -40,7 +40,7 @@ class MethodInfo:
 
     ``adapter``, ``consolidations``: its parts, where it has such. ``bound``: an upper bound, which sees what others may
     not. ``owner``: the package that it comes from. ``options``: those of a plug-in, by name; for the catalogue see
-    :func:`.build.options_of`. ``fault``: why it cannot be used (then also its sentence); empty where it can.
+    :func:`.configure.options_of`. ``fault``: why it cannot be used (then also its sentence); empty where it can.
     """
 
     name: str

@@ -16,8 +16,9 @@ from ..benchmark.owners import summary
 from ..benchmark.protocol import Method
 from ..benchmark.sources import code_digest, files_of
 from ..benchmark.wording import shown
-from .build import build, code_of, configure, no_option, options_of, plain, valid_options, with_values
+from .build import build, code_of
 from .catalogue import CATALOGUE
+from .configure import configure, no_option, options_of, plain, valid_options, with_values
 from .plugins import Published, allowed_of, defaults_of, keywords_of, load, package_of, point_of, published
 
 

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats.qmc import Halton
 
-from .build import options_of
 from .catalogue import CATALOGUE
+from .configure import options_of
 
 
 @dataclass(frozen=True)
@@ -89,6 +88,8 @@ def _untuned(name: str, keys: Iterable[str]) -> dict[str, str]:
 
 def trials(name: str, n: int, seed: int = 0) -> list[dict[str, str]]:
     """``n`` settings to try: the values before any tuning, then scrambled Halton points of the space."""
+    from scipy.stats.qmc import Halton
+
     free = space(name)
     if not free:
         return []

@@ -146,13 +146,15 @@ class Campaign:
         records = sorted((self.folder / "out").glob("*/*/*.json"))
         if kind == "flip" and units:
             key = self.rng.choice(units)
-            files = [f for f in (self.folder / "home" / "units" / key).rglob("*") if f.is_file()]
+            store = self.folder / "home" / "units"
+            files = [f for f in (store / key).rglob("*") if f.is_file()]
             states = [f for f in files if f.suffix == ".safetensors"]
             file = self.rng.choice(states or files)
             content = bytearray(file.read_bytes() or b"x")
             content[self.rng.randrange(len(content))] ^= 1 << self.rng.randrange(8)
+            sharing = [k for k in units if any(f.samefile(file) for f in (store / k).rglob(file.name))]
             file.write_bytes(bytes(content))
-            self.harmed.add(key)
+            self.harmed.update(sharing)
         elif kind == "truncate" and records:
             path = self.rng.choice(records)
             path.write_bytes(path.read_bytes()[: self.rng.randrange(1, path.stat().st_size)])

@@ -1,5 +1,7 @@
 """Keys and plans: what runs share, and which inputs change which keys."""
 
+from dataclasses import replace
+
 import pytest
 
 from conftest import CODE
@@ -71,7 +73,7 @@ def test_needs_come_before_what_needs_them(suite, lora):
 
 def cells(plan, *, measured=True):
     """The places (i, j) of the matrix whose pictures are drawn, measured or only glimpsed."""
-    single = [x for x in plan.cells if len(x.draw.subjects) == 1]
+    single = [x for x in plan.cells if len(x.subjects) == 1]
     return {(x.i, x.j) for x in single if (x.measure is not None) is measured}
 
 
@@ -91,8 +93,12 @@ def test_the_final_protocol_measures_the_diagonal_and_the_ends_and_glimpses_the_
     plan = planner(load_suite("toybox-6")).run(choose("lora", {})[0], tuple(range(6)), 0)
     last = {(6, j) for j in range(1, 7)}
     assert cells(plan) == {(0, j) for j in range(1, 7)} | {(j, j) for j in range(1, 7)} | last
-    assert cells(plan, measured=False) == {(i, j) for i in range(1, 6) for j in range(1, i)}
-    assert all(x.draw.per_prompt == 1 for x in plan.cells if x.measure is None and x.j)
+    assert cells(plan, measured=False) == {(i, j) for i in (2, 4) for j in range(1, i)}
+    glimpses = {x.i: x.draw for x in plan.cells if x.measure is None and x.j}
+    assert [(g.pictures, g.per_prompt, g.each) for g in glimpses.values()] == [(2, 1, True), (6, 1, True)]
+    film = replace(planner(load_suite("toybox-6")), film=True).run(choose("lora", {})[0], tuple(range(6)), 0)
+    assert cells(film, measured=False) == {(i, j) for i in range(1, 6) for j in range(1, i)}
+    assert len({x.draw.key for x in film.cells if x.draw.each}) == 4
 
 
 def test_the_full_protocol_measures_every_cell(suite, lora):
@@ -124,12 +130,12 @@ def test_pairs_are_neighbours_in_the_suites_own_order_whatever_the_order_of_task
 
 def test_what_is_classified_after_a_task_are_the_concepts_learned_so_far(suite, lora):
     plan = planner(suite).run(lora, (1, 0), 0)
-    assert [[c.name for c in x.concepts] for x in plan.classified] == [
+    assert [[c.name for c in x.concepts] for x in plan.classified.values()] == [
         ["mallow", "rumble"],  # the base model: in the suite's order, whatever that of the run
         ["rumble"],
         ["rumble", "mallow"],
     ]
-    assert [x.state for x in plan.classified] == [None, *(t.key for t in plan.trains)]
+    assert [x.state for x in plan.classified.values()] == [None, *(t.key for t in plan.trains)]
 
 
 def test_for_tuning_only_the_end_is_drawn_and_nothing_beside(suite, lora):

@@ -9,8 +9,8 @@ from cpbench.benchmark.protocol import unwatched
 from cpbench.benchmark.run import checkpoint
 from cpbench.benchmark.run.checkpoint import Checkpoints
 from cpbench.benchmark.run.phases import Phases
-from cpbench.methods.build import options_of
 from cpbench.methods.catalogue import CATALOGUE
+from cpbench.methods.configure import options_of
 from cpbench.methods.registry import choose
 
 CPU = torch.device("cpu")
@@ -41,7 +41,7 @@ def method(name, backbone, kept=None):
 
 
 def files(folder):
-    return {f.name: f.read_bytes() for f in sorted(folder.iterdir())}
+    return {str(f.relative_to(folder)): f.read_bytes() for f in sorted(folder.rglob("*")) if f.is_file()}
 
 
 def stopping(at):

@@ -186,6 +186,24 @@ def test_a_picture_that_depends_on_the_others_drawn_with_it_is_found(tmp_path):
     assert "alone and among others" in examine(ContractChecks.seeded, ContractChecks(make, tmp_path))
 
 
+@pytest.mark.parametrize(("call", "said"), [("generate", "a second time"), ("explain", "after it explained pictures")])
+def test_a_method_that_drawing_or_explaining_changes_is_found(call, said, tmp_path):
+    def make(backbone, seed):
+        method = choose("lora", {})[0].make(backbone, seed)
+        own = getattr(method, call)
+
+        def wearing(*given):
+            found = own(*given)
+            for row in method.backbone.tokens.values():
+                row.data.add_(1.0)
+            return found
+
+        setattr(method, call, wearing)
+        return method
+
+    assert said in examine(ContractChecks.discreet, ContractChecks(make, tmp_path))
+
+
 def test_what_needs_sound_calls_is_not_checked_without_them_and_the_rest_is(tmp_path):
     def make(backbone, seed):
         method = choose("lora", {})[0].make(backbone, seed)

@@ -13,8 +13,8 @@ from cpbench.benchmark.run.runner import Runner
 from cpbench.benchmark.storage.store import Store
 from cpbench.benchmark.suite import concepts as data
 from cpbench.benchmark.suite.spec import load_suite
-from cpbench.methods.build import options_of
 from cpbench.methods.catalogue import CATALOGUE
+from cpbench.methods.configure import options_of
 from cpbench.methods.registry import choose
 
 FEW = {"dsc.iterations": "2", "ewc.passes": "1", "merge.captions": "20", "ziplora.iterations": "2"}

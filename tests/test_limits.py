@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from cpbench.benchmark.protocol import Prompt, unwatched
-from cpbench.methods.build import options_of
+from cpbench.methods.configure import options_of
 from cpbench.methods.consolidations.clora import Clora
 from cpbench.methods.consolidations.dsc import Dsc
 from learners import CAR, CAT, drawn, learner, present, spied

@@ -12,8 +12,8 @@ from cpbench.benchmark.checks.conformance import CHECKS, ContractChecks, draw, t
 from cpbench.benchmark.errors import BadInput
 from cpbench.benchmark.protocol import Prompt, Subject, unwatched
 from cpbench.methods.adapters.low_rank import Lora, LoraOptions
-from cpbench.methods.build import options_of
 from cpbench.methods.catalogue import CATALOGUE
+from cpbench.methods.configure import options_of
 from cpbench.methods.registry import choose
 
 LEARNING = [name for name, row in CATALOGUE.items() if row.adapter]

@@ -20,8 +20,9 @@ from cpbench.benchmark.plan.planner import Planner
 from cpbench.benchmark.records.reading import read_records
 from cpbench.benchmark.scoring.profiles import load_profile
 from cpbench.methods import plugins
-from cpbench.methods.build import CONSOLIDATIONS, options_of
+from cpbench.methods.build import CONSOLIDATIONS
 from cpbench.methods.catalogue import CATALOGUE, OPTIONS
+from cpbench.methods.configure import options_of
 from cpbench.methods.plugins import MethodInfo, Option, about, describe, described
 from cpbench.methods.registry import choose, recorded
 from cpbench.methods.search_space import space

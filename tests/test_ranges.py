@@ -35,8 +35,9 @@ from cpbench.benchmark.run.session import Recipe
 from cpbench.benchmark.verbs.listing import listed
 from cpbench.methods import build, plugins
 from cpbench.methods.adapters.low_rank import Lora, LoraOptions
-from cpbench.methods.build import check_fit, configure, options_of
+from cpbench.methods.build import check_fit
 from cpbench.methods.catalogue import CATALOGUE, OPTIONS
+from cpbench.methods.configure import configure, options_of
 from cpbench.methods.learner import LearnerOptions
 from cpbench.methods.registry import choose, recorded
 from cpbench.methods.search_space import space

@@ -19,11 +19,13 @@ from cpbench.benchmark.errors import FailedRun
 from cpbench.benchmark.plan.planner import Planner
 from cpbench.benchmark.plan.units import kind_of
 from cpbench.benchmark.protocol import unwatched
-from cpbench.benchmark.run.code import DECIDING, code_of_units
+from cpbench.benchmark.run.code import DECIDING, code_of_features, code_of_units
+from cpbench.benchmark.run.features import features_of
 from cpbench.benchmark.run.session import Recipe, open_session
 from cpbench.benchmark.scoring.profiles import load_profile
+from cpbench.benchmark.suite.concepts import training_set
 from cpbench.methods import registry
-from cpbench.methods.build import options_of
+from cpbench.methods.configure import options_of
 from cpbench.methods.registry import choose
 
 FEW = {"dsc.iterations": "2", "ewc.passes": "1", "merge.captions": "20"}
@@ -112,6 +114,25 @@ def test_after_an_edit_exactly_what_it_can_change_is_computed_again(tree, suite,
     show(table)
     assert not wrong
     assert keys(suite) == before
+
+
+@pytest.mark.parametrize("file", ["world", "figures", "places"])
+def test_features_of_pictures_that_another_renderer_draws_are_computed_again(tree, tmp_path, backbone, suite, file):
+    """Renderings are not hashed, so the key of their features has to contain the code that renders."""
+    seen, where, profile = [], tmp_path / "features", load_profile("toybox")
+
+    def extract(pictures):
+        seen.append(pictures)
+        return pictures.mean((1, 2)).astype(float)
+
+    extract.key = "means"
+    source = tree / "benchmark" / "toybox" / f"{file}.py"
+    for again in (False, False, True, True):
+        if again and not source.read_text().endswith("edited = 1\n"):
+            source.write_text(source.read_text() + "edited = 1\n")
+        pair = features_of(extract, backbone, where, profile, code_of_features())
+        pair.of(training_set(suite, suite.concepts[0]))
+    assert len(seen) == 2, "once by each code"
 
 
 def described(kinds):

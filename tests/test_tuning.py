@@ -15,9 +15,10 @@ from cpbench.benchmark.errors import FailedRun
 from cpbench.benchmark.suite.spec import load_suite, suite_names
 from cpbench.benchmark.verbs import tune as verb
 from cpbench.benchmark.verbs.tune import best
-from cpbench.methods import build as catalog
-from cpbench.methods.build import applied, configure, options_of
+from cpbench.methods import configure as catalog
+from cpbench.methods.build import ADAPTERS
 from cpbench.methods.catalogue import CATALOGUE, PLAIN
+from cpbench.methods.configure import applied, configure, options_of
 from cpbench.methods.search_space import Range, space, trials
 
 TUNABLE = [name for name in CATALOGUE if space(name)]
@@ -157,5 +158,5 @@ def test_committed_trials_are_of_the_shipped_suite_and_as_many_as_everyone_elses
 
 
 def test_every_adapter_has_its_plain_row():
-    assert {CATALOGUE[name].adapter for name in PLAIN.values()} == set(catalog.ADAPTERS)
+    assert {CATALOGUE[name].adapter for name in PLAIN.values()} == set(ADAPTERS)
     assert all(not CATALOGUE[name].consolidations for name in PLAIN.values())

@@ -19,10 +19,11 @@ from ..errors import Faulty
 from ..models.backbone import hash_weights
 from ..models.loading import load_backbone
 from ..owners import Owner, raised_at, summary, top_level
-from ..protocol import Inspectable, Prompt, unwatched
+from ..protocol import Explaining, Inspectable, Prompt, unwatched
 from .contract import CheckedFactory
 from .lessons import (
     PROMPTS,
+    QUESTIONS,
     ROUNDING,
     SAMPLING,
     SUBJECTS,
@@ -160,11 +161,17 @@ class ContractChecks:
         return None if right else f"for two prompts it returned {drawn.dtype} {drawn.shape}"
 
     def discreet(self) -> str | None:
-        """An inspection does not change what it draws."""
-        method = self.taught.method
+        """Neither drawing nor explaining nor an inspection changes what it draws."""
+        method, task = self.taught.method, small_task(2, SUBJECTS[1])
+        if not np.array_equal(draw(method), self.taught.drawn):
+            return "when it draws a second time, it draws other pictures"
+        if isinstance(method, Explaining):
+            method.explain(task.pictures, QUESTIONS)
+            if not np.array_equal(draw(method), self.taught.drawn):
+                return "after it explained pictures, it draws other pictures"
         if isinstance(method, Inspectable):
-            method.inspect(small_task(2, SUBJECTS[1]), unwatched)
-        return None if np.array_equal(draw(method), self.taught.drawn) else "after it, other pictures are drawn"
+            method.inspect(task, unwatched)
+        return None if np.array_equal(draw(method), self.taught.drawn) else "after an inspection, it draws others"
 
     def lawful(self) -> str | None:
         """What it returns and saves has the types, sizes and finite values that the contract asks for."""

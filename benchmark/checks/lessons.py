@@ -27,6 +27,7 @@ SAMPLING = Sampling(sampler="dpm++", steps=2, guidance=2.0, batch=8, size=64)
 SUBJECTS = (Subject("mallow", "cat"), Subject("rumble", "car"))
 ROUNDING = 2  # of 255: a batch of another size may change pictures by this much
 PROMPTS = [Prompt("photo of a {}", (s,)) for s in SUBJECTS]
+QUESTIONS = [Question(0, PROMPTS[0], 250, 1), Question(1, PROMPTS[1], 750, 2)]
 
 
 def small_task(number: int, subject: Subject, steps: int = 3) -> Task:
@@ -133,7 +134,7 @@ def _extras(method: Method, task: Task) -> None:
     """What a method need not offer, and what is only reported."""
     method.trainable()
     if isinstance(method, Explaining):
-        method.explain(task.pictures, [Question(0, PROMPTS[0], 250, 1), Question(1, PROMPTS[1], 750, 2)])
+        method.explain(task.pictures, QUESTIONS)
     if isinstance(method, Inspectable):
         method.inspect(task, unwatched)
 

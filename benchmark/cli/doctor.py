@@ -10,7 +10,9 @@ from .options import Json
 
 
 def doctor(
-    quick: Annotated[bool, typer.Option("--quick", help="Skip the checksums of the units in the store.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Skip the devices, loading the model, and the checksums of the units.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show what is installed, which devices are available, and which units in the store are stale or damaged.
@@ -31,8 +33,11 @@ def doctor(
     console = Terminal()
     columns = (words("comparing checksums"), BarColumn(), MofNCompleteColumn())
     bar = Progress(*columns, console=console, transient=True)
-    with quiet_libraries():
-        rows = checks()
+    if quick:
+        rows = checks(quick=True)
+    else:
+        with quiet_libraries():
+            rows = checks()
     if all(row.good for row in rows if row.what == "store"):
         with bar:
             seen = bar.add_task("", total=len(take_inventory(home() / "units").units), visible=not quick)

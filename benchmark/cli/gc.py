@@ -44,7 +44,7 @@ def _collect(results: Sequence[Path], checkpoints: bool, dry_run: bool) -> None:
 
     from ..storage.inventory import take_inventory
     from ..storage.places import home_read
-    from ..storage.store import disk_bytes, home
+    from ..storage.store import disk_bytes, freed_bytes, home
     from ..terminal import Sheet, Terminal
 
     console, folder = Terminal(), home_read() if dry_run else home()
@@ -53,13 +53,12 @@ def _collect(results: Sequence[Path], checkpoints: bool, dry_run: bool) -> None:
     if results:
         parts["used by no record"] = unused_units(stock, results)
     rows = Sheet("what", "number", "on disk", right=("number", "on disk"))
-    sizes = {name: [disk_bytes(path) for path in paths] for name, paths in parts.items()}
     for name, paths in parts.items():
-        rows.add_row(name, str(len(paths)), decimal(sum(sizes[name])))
+        rows.add_row(name, str(len(paths)), decimal(freed_bytes(paths)))
     console.print(rows)
     every = [path for paths in parts.values() for path in paths]
     if dry_run:
-        console.print(f"{decimal(sum(map(sum, sizes.values())))} in {folder} would be freed.", soft_wrap=True)
+        console.print(f"{decimal(freed_bytes(every))} in {folder} would be freed.", soft_wrap=True)
         return
     freed = sum(_removed(path, folder) for path in track(every, "removing", console=console, transient=True))
     console.print(f"Freed {decimal(freed)} in {folder}; {decimal(disk_bytes(folder))} left in use.", soft_wrap=True)

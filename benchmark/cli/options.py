@@ -86,6 +86,14 @@ Protocol = Annotated[
         "(after every task)."
     ),
 ]
+Film = Annotated[
+    bool,
+    typer.Option(
+        "--film",
+        help="Draw two pictures of each learned concept after every task, for sample sheets and the site. Default: "
+        "after tasks 1, 2, 4, 8 and so on, and the last.",
+    ),
+]
 BackboneName = Annotated[
     str | None,
     typer.Option(help="The model: toybox, a folder in diffusers' layout, or a hub id. Default: the suite's own."),

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..hashing import digest
 from ..models.backbone import Backbone, Params
-from ..plan.units import Choice, Refitted
+from ..plan.choices import Choice, Refitted
 from ..protocol import Method, Pictures, Prompt, Question, Task, Tick, Watch
 from .quantities import Book
 
@@ -132,9 +132,13 @@ def _explain(
 def _save(save: Callable[[Path], None], book: Book) -> Callable[[Path], None]:
     def heard(folder: Path) -> None:
         save(folder)
+        parts: dict[str, dict[str, Tensor]] = {}
         for file in sorted(folder.rglob("*.safetensors")):
-            for name, group in grouped(load_file(file)).items():
-                book.vector(f"kept/{file.stem}/{name}", *group)
+            part = file.relative_to(folder).parts[0].removesuffix(file.suffix)
+            parts.setdefault(part, {}).update(load_file(file))
+        for part, tensors in parts.items():
+            for name, group in grouped(tensors).items():
+                book.vector(f"kept/{part}/{name}", *group)
 
     return heard
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..plan.units import Choice, RunPlan, Unit
+from ..plan.choices import Choice
+from ..plan.units import RunPlan, Unit
 from ..protocol import unwatched
 from ..run.runner import Runner
 from ..scoring.profiles import PROFILES
@@ -48,6 +49,7 @@ def _run(choice: Choice, kind: str, folder: Path, book: Book) -> None:
     plan = planner_of(suite).run(method, tuple(range(len(suite.concepts))), seed=0)
     for place, unit in _units(plan, kind):
         with book.at(place):
+            runner.loaded.drop()  # what is heard of a unit does not depend on those before
             where = runner.do(unit, unwatched)
             measured = runner.store.meta(unit.key)["measured"]
             if "trainable_parameters" in measured:
@@ -68,9 +70,9 @@ def _units(plan: RunPlan, kind: str) -> Iterator[tuple[str, Unit]]:
     last = len(plan.run.order)
     for train in plan.trains:
         yield f"task {train.number}", train
-    drawn = {cell.draw.subjects: cell.draw for cell in plan.cells if cell.i == last}
+    drawn = {cell.subjects: cell.draw for cell in plan.cells if cell.i == last}
     concepts, pairs = ([draw for who, draw in drawn.items() if len(who) == n] for n in (1, 2))
     for draw in (concepts[0], concepts[-1], pairs[0]) if kind == KINDS[0] else (concepts[0],):
         yield f"draw {label_of(draw.subjects)}", draw
     if kind == KINDS[0]:
-        yield "classify", plan.classified[-1]
+        yield "classify", plan.classified[last]

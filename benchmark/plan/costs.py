@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ..plain_json import parse_json
 from ..storage.files import RECORD
-from ..storage.store import Store, disk_bytes
+from ..storage.store import Store, owed_bytes
 from .units import Kind
 
 _SAMPLE = 300
@@ -59,7 +59,7 @@ def costs(store: Store, there: set[str], like: Mapping[str, str] | None = None) 
         alike = all(meta["inputs"].get(name) == value for name, value in (like or {}).items())
         for name in {(kind, method), (kind, "")}:
             seconds[alike][name] += [meta["seconds"]] if "seconds" in meta else []
-            space[alike][name].append(disk_bytes(store.folder / key))
+            space[alike][name].append(owed_bytes(store.folder / key))
     own = {kind for (kind, _), found in seconds[True].items() if found}
     foreign = frozenset(kind for kind, _ in seconds[False]) - own
     return Costs(_means(seconds), _means(space), len(keys[:: max(1, len(keys) // _SAMPLE)]), foreign=foreign)

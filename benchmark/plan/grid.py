@@ -14,8 +14,9 @@ from ..errors import BadInput
 from ..numbers import Range
 from ..suite.spec import Suite
 from ..wording import counted, shown
+from .choices import Choice
 from .planner import Planner
-from .units import Choice, RunPlan
+from .units import RunPlan
 
 ORDER_SEED = 20410
 """The seed of all drawn orders."""

@@ -22,7 +22,9 @@ from ..records.result import Run
 from ..scoring.profiles import Profile
 from ..suite.concepts import content_hash, reference_hash
 from ..suite.spec import Concept, Suite
-from .units import Choice, Classify, Draw, Measure, PlannedCell, Real, RunPlan, Train, with_method
+from .choices import Choice
+from .protocols import looked_at, measured, pairs_of
+from .units import Classify, Draw, Measure, PlannedCell, Real, RunPlan, Train, with_method
 
 _T = TypeVar("_T")
 
@@ -31,9 +33,9 @@ _T = TypeVar("_T")
 class Planner:
     """Makes the plans of runs, from what all runs of a sweep have in common.
 
-    ``protocol``: ``final`` measures i = 0, j and T; ``full`` all cells; ``end`` only i = T, for tuning. ``device`` and
-    ``threads`` are those of the models; ``seen_on`` of the extractors, where pictures are scored elsewhere. ``code``:
-    digests of the code by kind of unit: train, draw, real, measure and classify.
+    ``protocol``: see :mod:`.protocols`; ``film``: every state is glimpsed. ``device`` and ``threads`` are those of the
+    models; ``seen_on`` of the extractors, where pictures are scored elsewhere. ``code``: digests of the code by kind of
+    unit: train, draw, real, measure and classify.
     """
 
     suite: Suite
@@ -46,6 +48,7 @@ class Planner:
     protocol: str = "final"
     threads: int = 1
     code: Mapping[str, str] = field(kw_only=True)
+    film: bool = False
     seen_on: tuple[str, int] | None = None
     known: dict[Any, Any] = field(default_factory=dict, repr=False)
 
@@ -65,11 +68,12 @@ class Planner:
         held = [(c,) for c in concepts] + [pair for pair, _ in self._pairs(concepts)]
         reals = tuple(self._real(who) for who in held if len(who) == 1 or all(c.toybox is not None for c in who))
         ceilings = tuple(self._measure(r.key, r.subjects, real=True) for r in reals)
-        classified = tuple(self._classify(method, concepts, i, state) for i, state in enumerate(states))
         asked = "dc_accuracy" in self.profile.metrics and self.protocol != "end"
+        watched = sorted({0} | looked_at(self.protocol, len(concepts))) if asked else []
+        classified = {i: self._classify(method, concepts, i, states[i]) for i in watched}
         code = {**self.code, "method": method.code} if method.make else dict(self.code)
         run = self._record(method, concepts, seed)
-        return RunPlan(run, trains, cells, reals, ceilings, classified if asked else (), code)
+        return RunPlan(run, trains, cells, reals, ceilings, classified, code)
 
     def trains(self, method: Choice, order: tuple[int, ...], seed: int) -> tuple[Train, ...]:
         """The chain of trained states of one method on one order with one seed."""
@@ -89,15 +93,20 @@ class Planner:
     ) -> Iterator[PlannedCell]:
         """The matrix: each concept after each task that the protocol measures, and glimpses of other learned ones."""
         last, learned = len(concepts), dict[int, str]()
+        watched = looked_at(self.protocol, last, film=self.film)
         for i, state in enumerate(states):
-            for j, concept in enumerate(concepts, 1):
-                measured = self._measured(i, j, last)
-                if not (measured or self._glimpsed(i, j)):
-                    continue
-                draw = self._draw(method, concept, i, state, seed, measured)
+            places = measured(self.protocol, i, last)
+            for j in places:
+                who = (concepts[j - 1],)
+                draw = self._draw(method, who, i, state, seed)
                 learned |= {j: draw.key} if i == j else {}
                 before = learned.get(j) if i > j and state else None
-                yield PlannedCell(i, j, draw, self._measure(draw.key, (concept,), before=before) if measured else None)
+                yield PlannedCell(i, j, who, draw, self._measure(draw.key, who, before=before))
+            if i in watched and (others := [j for j in range(1, i + 1) if j not in places]):
+                seen = tuple(concepts[j - 1] for j in others)
+                at_once = self._draw(method, seen, i, state, seed, each=True) if state else None
+                for j, concept in zip(others, seen, strict=True):  # the base model is the same after every task
+                    yield PlannedCell(i, j, (concept,), at_once or self._draw(method, (concept,), 0, None, seed), None)
 
     def _others(
         self, method: Choice, concepts: list[Concept], states: list[str | None], seed: int
@@ -105,29 +114,19 @@ class Planner:
         """The prior, against the base model's pictures of the same prompts and noises, and pairs of concepts."""
         if self.protocol == "end":
             return
-        reference = self._draw_others(method, (), 0, None, seed).key
-        for i in (i for i in range(len(states)) if self._measured(i, 0, len(concepts))):
+        reference = self._draw(method, (), 0, None, seed).key
+        last = len(concepts)
+        for i in range(last + 1) if self.protocol == "full" else (0, last):
             if self.suite.prompts.prior:
-                draw = self._draw_others(method, (), i, states[i], seed)
-                yield PlannedCell(i, 0, draw, self._measure(draw.key, (), before=reference) if i else None)
+                draw = self._draw(method, (), i, states[i], seed)
+                yield PlannedCell(i, 0, (), draw, self._measure(draw.key, (), before=reference) if i else None)
             for pair, j in self._pairs(concepts):
                 if i == 0 or i >= j:
-                    draw = self._draw_others(method, pair, i, states[i], seed)
-                    yield PlannedCell(i, j, draw, self._measure(draw.key, pair))
+                    draw = self._draw(method, pair, i, states[i], seed)
+                    yield PlannedCell(i, j, pair, draw, self._measure(draw.key, pair))
 
     def _pairs(self, concepts: list[Concept]) -> list[tuple[tuple[Concept, Concept], int]]:
-        """Neighbours in the suite's own order, the last with the first, and when both are known in this order."""
-        names = [c.name for c in concepts]
-        inside = [c for c in self.suite.concepts if c.name in names]
-        ring = list(zip(inside, [*inside[1:], inside[0]], strict=True))[: len(inside) if len(inside) > 2 else 1]
-        pairs = ring if self.suite.prompts.pairs and len(inside) > 1 and self.protocol != "end" else []
-        return [(pair, 1 + max(names.index(c.name) for c in pair)) for pair in pairs]
-
-    def _measured(self, i: int, j: int, last: int) -> bool:
-        return {"full": True, "final": i in (0, j, last), "end": i == last}[self.protocol]
-
-    def _glimpsed(self, i: int, j: int) -> bool:
-        return j <= i and self.protocol != "end"
+        return pairs_of(self.suite, concepts) if self.suite.prompts.pairs and self.protocol != "end" else []
 
     def _content(self, concept: Concept) -> str:
         return self._once(("content", concept.name), lambda: content_hash(self.suite, concept))
@@ -166,32 +165,22 @@ class Planner:
         """The next link of a chain."""
         return self._once(("link", before, content), lambda: digest([before, *content]))
 
-    def _draw(self, method: Choice, concept: Concept, i: int, state: str | None, seed: int, measured: bool) -> Draw:
-        """Pictures of one concept: from all prompts of the suite for a measured cell, the first two for a glimpse."""
-        prompts = self.suite.prompts.evaluation if measured else self.suite.prompts.evaluation[:2]
-        count = self.suite.evaluation.per_prompt if measured else 1
+    def _draw(
+        self, method: Choice, who: tuple[Concept, ...], i: int, state: str | None, seed: int, *, each: bool = False
+    ) -> Draw:
+        """Pictures of a concept, of a pair, or of none (the prior); with ``each``, glimpses of several concepts."""
+        texts = self.suite.prompts
+        prompts = texts.evaluation[:2] if each else (texts.prior, texts.evaluation, texts.pairs)[len(who)]
+        count = 1 if each else self.suite.evaluation.per_prompt
+        names, trained = tuple((c.name, c.noun) for c in who), method if state else None
 
         def make() -> Draw:
-            trained = method if state else None
             code = self._code("draw", trained)
-            what = ["draw", self._model(state), concept.name, concept.noun, prompts, count]
+            what = ["glimpses" if each else "draw", self._model(state), names, prompts, count]
             key = digest([code, *what, self._sampling, seed])
-            return Draw(key, trained, (concept,), i if state else 0, state, prompts, count, seed, code)
+            return Draw(key, trained, who, i if state else 0, state, prompts, count, seed, code, each)
 
-        return self._once(("draw", state, concept.name, seed, measured), make)
-
-    def _draw_others(self, method: Choice, who: tuple[Concept, ...], i: int, state: str | None, seed: int) -> Draw:
-        """Pictures of a pair of concepts, or of no concept (the prior)."""
-        prompts = self.suite.prompts.pairs if who else self.suite.prompts.prior
-        names, count = tuple((c.name, c.noun) for c in who), self.suite.evaluation.per_prompt
-
-        def make() -> Draw:
-            trained = method if state else None
-            code = self._code("draw", trained)
-            key = digest([code, "look", self._model(state), names, prompts, count, self._sampling, seed])
-            return Draw(key, trained, who, i if state else 0, state, prompts, count, seed, code)
-
-        return self._once(("look", state, names, seed), make)
+        return self._once(("draw", state, names, seed, each), make)
 
     def _model(self, state: str | None) -> Any:
         """What identifies a model in a key: its trained state, or the base model with its device."""

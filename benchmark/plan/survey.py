@@ -8,9 +8,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
+from .choices import Choice
 from .grid import Grid
 from .planner import Planner
-from .units import Choice, Kind, RunPlan, Unit, gather, kind_of
+from .units import Kind, RunPlan, Unit, gather, kind_of
 
 Order = tuple[int, ...]
 

@@ -5,62 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 from ..hashing import digest
-from ..protocol import Method
 from ..records.result import Run
 from ..suite.concepts import label_of
 from ..suite.spec import Concept
-
-
-class Choice(Protocol):
-    """A method with its options; ``make`` is None for the base model, which never learns."""
-
-    @property
-    def name(self) -> str:
-        """Its name in the catalogue or among the plug-ins."""
-        ...
-
-    @property
-    def options(self) -> Mapping[str, Any]:
-        """All options after defaults, as plain data."""
-        ...
-
-    @property
-    def code(self) -> str:
-        """A digest of the code of the method, see :mod:`..sources`; empty for the base model."""
-        ...
-
-    @property
-    def make(self) -> Callable[[Any, int], Method] | None:
-        """The factory: it takes a backbone, which the method may change, and a seed, and returns the method."""
-        ...
-
-
-@dataclass(frozen=True)
-class Refitted:
-    """A chosen method with another factory, for example one that checks what its methods do."""
-
-    choice: Choice
-    make: Callable[[Any, int], Method] | None
-
-    @property
-    def name(self) -> str:
-        """The name of the method."""
-        return self.choice.name
-
-    @property
-    def options(self) -> Mapping[str, Any]:
-        """The options of the method."""
-        return self.choice.options
-
-    @property
-    def code(self) -> str:
-        """The digest of the code of the method itself."""
-        return self.choice.code
+from ..wording import counted
+from .choices import Choice
 
 
 @dataclass(frozen=True)
@@ -90,8 +43,8 @@ class Train:
 class Draw:
     """Sampling: draw pictures of ``subjects`` (one, a pair, or none) with the model in ``state``, or the base model.
 
-    ``prompts`` and ``per_prompt`` are those of the suite for a measured cell, and fewer for a preview, which is shown
-    but not measured.
+    ``prompts`` and ``per_prompt`` are those of the suite for a measured cell, and fewer for glimpses, which are shown
+    but not measured: ``each`` of any number of subjects is then drawn by itself, into a folder with its name.
     """
 
     key: str
@@ -103,6 +56,7 @@ class Draw:
     per_prompt: int
     seed: int
     code: str
+    each: bool = False
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -110,10 +64,21 @@ class Draw:
         return (self.state,) if self.state else ()
 
     @property
+    def groups(self) -> tuple[tuple[Concept, ...], ...]:
+        """The subjects of each kind of picture."""
+        return tuple((subject,) for subject in self.subjects) if self.each else (self.subjects,)
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures it draws."""
+        return len(self.groups) * len(self.prompts) * self.per_prompt
+
+    @property
     def title(self) -> str:
         """The unit in a few words."""
         who = self.method.name if self.method else "base"
-        return f"{who}: draw {label_of(self.subjects)} after task {self.number}"
+        what = f"glimpses of {counted(len(self.subjects), 'concept')}" if self.each else label_of(self.subjects)
+        return f"{who}: draw {what} after task {self.number}"
 
 
 @dataclass(frozen=True)
@@ -191,13 +156,19 @@ def kind_of(unit: Unit) -> Kind:
 class PlannedCell:
     """A cell of the matrix: pictures after ``i`` tasks, of the concept at place ``j`` in the order; 0 for the prior.
 
-    For a pair, ``j`` is the place of the later concept. ``measure`` is None for a preview, which is not measured.
+    For a pair, ``j`` is the place of the later concept. ``measure`` is None for a glimpse, which is not measured.
     """
 
     i: int
     j: int
+    subjects: tuple[Concept, ...]
     draw: Draw
     measure: Measure | None
+
+    @property
+    def place(self) -> str:
+        """Where its pictures are in the store: a key, with a folder inside the unit for a glimpse."""
+        return f"{self.draw.key}/{label_of(self.subjects)}" if self.draw.each else self.draw.key
 
 
 @dataclass(frozen=True)
@@ -209,7 +180,8 @@ class RunPlan:
     cells: tuple[PlannedCell, ...]
     reals: tuple[Real, ...]
     ceilings: tuple[Measure, ...]
-    classified: tuple[Classify, ...]
+    classified: Mapping[int, Classify]
+    """By the number of tasks after which real pictures are classified."""
     code: Mapping[str, str]
 
     def units(self) -> Iterable[Unit]:
@@ -225,7 +197,8 @@ class RunPlan:
         yield from (t for t in self.trains if t.number == i)
         for cell in (x for x in self.cells if x.i == i):
             yield from (u for u in (cell.draw, cell.measure) if u is not None)
-        yield from self.classified[i : i + 1]
+        if i in self.classified:
+            yield self.classified[i]
 
 
 def with_method(code: str, method: str) -> str:

@@ -6,7 +6,6 @@ give the seconds per update of every phase. The result is kept beside the store,
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,11 +17,12 @@ import numpy as np
 
 from ..hashing import digest
 from ..plain_json import parse_json, write_json
+from ..plan.choices import Choice
 from ..plan.costs import Costs
 from ..plan.survey import Untrained
-from ..plan.units import Choice, Draw, Kind, Measure
+from ..plan.units import Draw, Kind, Measure
 from ..protocol import Inspectable, Method, Pictures, Prompt, Question, Task, Tick
-from ..scoring.classifier import PICTURES, ROUNDS, TRIALS
+from ..scoring.classifier import questions
 from ..scoring.scorer import StoredImages
 from ..suite.concepts import subject_of, training_pictures
 from .events import OnEvent, Preparing
@@ -200,19 +200,14 @@ def _without_training(session: Session, single: float, patience: float) -> dict[
         session.runner.scorer.rows((concept,), StoredImages(pictures ^ np.uint8(k), texts), None)
         seconds.append(time.perf_counter() - begin)
     (plan,) = session.plan([Untrained()], [tuple(range(len(suite.concepts)))], [0], "final")
-    drawn = [len(u.prompts) * u.per_prompt for u in plan.units() if isinstance(u, Draw)]
+    drawn = [u.pictures for u in plan.units() if isinstance(u, Draw)]
     measured = sum(isinstance(u, Measure) for u in plan.units())
     first = max(0.0, seconds[0] - seconds[1]) * len(plan.ceilings) / max(1, measured)
     return {
         "Draw": draw * float(np.mean(drawn)),
         "Measure": first + seconds[1] / n * cell,
-        "Classify": draw / suite.sampling.steps / 2 * _questions(len(suite.concepts)),
+        "Classify": draw / suite.sampling.steps / 2 * questions(len(suite.concepts)),
     }
-
-
-def _questions(concepts: int) -> float:
-    """The number of forward passes of a diffusion classifier for this many concepts."""
-    return float(TRIALS * PICTURES * concepts * sum(math.ceil(concepts / 2**r) for r in range(ROUNDS)))
 
 
 def _read(file: Path) -> dict[str, float]:

@@ -10,7 +10,8 @@ from pathlib import Path
 from ..checks.contract import CheckedFactory
 from ..errors import Faulty
 from ..owners import Owner, owner_of, raised_at, summary
-from ..plan.units import Choice, Classify, Draw, Refitted, Train, Unit
+from ..plan.choices import Choice, Refitted
+from ..plan.units import Classify, Draw, Train, Unit
 
 
 def checked(unit: Unit, size: int) -> Unit:

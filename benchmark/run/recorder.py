@@ -93,7 +93,7 @@ class Recorder:
         for cell in plan.cells:
             if cell.measure is not None:
                 yield from self._rows("model", cell.i, cell.j, cell.measure)
-        for i, asked in enumerate(plan.classified):
+        for i, asked in plan.classified.items():
             yield from self._classified(asked, i, order)
 
     def _rows(self, source: str, i: int, j: int, unit: Measure) -> Iterator[Score]:
@@ -117,7 +117,7 @@ class Recorder:
                     yield Score.model_validate(common | wrong)
 
     def _costs(self, plan: RunPlan) -> Iterator[TaskCost]:
-        drawn = {cell.i: cell.draw.key for cell in plan.cells if cell.i == cell.j and len(cell.draw.subjects) == 1}
+        drawn = {cell.i: cell.draw.key for cell in plan.cells if cell.i == cell.j and len(cell.subjects) == 1}
         for train in plan.trains:
             draw = self.store.meta(drawn[train.number])["measured"]
             measured = self.store.meta(train.key)["measured"]
@@ -142,8 +142,8 @@ def _sorted(scores: Iterable[Score]) -> list[Score]:
 def _keys(plan: RunPlan) -> dict[str, str]:
     keys = {f"train/{t.number}": t.key for t in plan.trains}
     for cell in plan.cells:
-        what = str(cell.j) if len(cell.draw.subjects) == 1 else label_of(cell.draw.subjects)
-        keys[f"draw/{cell.i}/{what}"] = cell.draw.key
+        what = str(cell.j) if len(cell.subjects) == 1 else label_of(cell.subjects)
+        keys[f"draw/{cell.i}/{what}"] = cell.place
     return keys | {f"real/{label_of(r.subjects)}": r.key for r in plan.reals}
 
 

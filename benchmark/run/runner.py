@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from .work.classify import classify
 from .work.draw import draw
 from .work.learn import learn
 from .work.measure import measure
+from .work.method import Loaded
 from .work.pictures import real
 
 
@@ -36,6 +38,11 @@ class Runner:
     scorer: Scorer
     made_on: Mapping[str, Any] = field(default_factory=dict)
     code: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def loaded(self) -> Loaded:
+        """What draws and classifies."""
+        return Loaded(self.backbone, self.store)
 
     def do(self, unit: Unit, watch: Watch, begun: Callable[[], None] = lambda: None) -> Path:
         """Compute a unit unless it is stored, and return its folder. ``begun`` is called if there is work to do.
@@ -72,12 +79,13 @@ class Runner:
     def _work(self, unit: Unit, folder: Path, watch: Watch) -> dict[str, Any]:
         match unit:
             case Train():
+                self.loaded.drop()  # training needs the memory
                 return learn(unit, self.suite, self.backbone, self.store, folder, watch)
             case Draw():
-                return draw(unit, self.backbone, self.store, folder, watch)
+                return draw(unit, self.loaded, folder, watch)
             case Real():
                 return real(unit, self.suite, folder)
             case Measure():
                 return measure(unit, self.scorer, self.store, folder, watch)
             case Classify():
-                return classify(unit, self.suite, self.backbone, self.store, folder, watch)
+                return classify(unit, self.suite, self.loaded, folder, watch)

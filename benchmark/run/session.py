@@ -12,9 +12,10 @@ import torch
 from ..models.backbone import Backbone
 from ..models.loading import load_backbone, pick_device
 from ..numbers import THREADS
+from ..plan.choices import Choice
 from ..plan.costs import Costs, costs
 from ..plan.planner import Planner
-from ..plan.units import Choice, RunPlan, Unit, gather
+from ..plan.units import RunPlan, Unit, gather
 from ..records.stamp import numerics
 from ..scoring.metrics import load_metric
 from ..scoring.profiles import Profile
@@ -106,9 +107,14 @@ class Session:
         return costs(self.store, self.store.keys() if there is None else there, like)
 
     def planner(
-        self, protocol: str, made_on: tuple[str, int] | None = None, code: Mapping[str, str] | None = None
+        self,
+        protocol: str,
+        made_on: tuple[str, int] | None = None,
+        code: Mapping[str, str] | None = None,
+        *,
+        film: bool = False,
     ) -> Planner:
-        """A planner of runs on this suite and backbone.
+        """A planner of runs on this suite and backbone; ``film``: with glimpses after every task.
 
         ``made_on``: device and threads, if other than here; ``code``: digests of the code, if other than today's.
         """
@@ -125,6 +131,7 @@ class Session:
             protocol=protocol,
             threads=threads,
             code=self.code if code is None else code,
+            film=film,
             seen_on=here,
         )
 

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..models.aligners import Aligner
+from ..models.feature_cache import FeatureCache
 from ..protocol import Features, Pictures, Prompt
-from ..suite.concepts import lookalike_pictures, pair_pictures, reference_pictures, subject_of, training_pictures
+from ..suite.concepts import lookalike_sets, pair_set, reference_set, subject_of, training_set
+from ..suite.picture_sets import PictureSet
 from ..suite.spec import Concept, Suite
 from .metrics import Cell, CellKind, rows
 from .profiles import Profile
@@ -22,6 +24,10 @@ class FeaturePair:
 
     drawn: Callable[[Pictures], Features]
     real: Callable[[Pictures], Features]
+
+    def of(self, real: PictureSet) -> Features:
+        """The features (n, d) of real pictures; what a cache has is not rendered."""
+        return self.real.of(real) if isinstance(self.real, FeatureCache) else self.real(real.pictures())
 
 
 @dataclass(frozen=True)
@@ -80,8 +86,8 @@ class Scorer:
             drawn=drawn,
             real=real,
             rivals=rivals,
-            each=tuple(features.real(reference_pictures(self.suite, c)) for c in subjects),
-            training=features.real(training_pictures(self.suite, subjects[0])) if len(subjects) == 1 else None,
+            each=tuple(features.of(reference_set(self.suite, c)) for c in subjects),
+            training=features.of(training_set(self.suite, subjects[0])) if len(subjects) == 1 else None,
             before=None if before is None else features.drawn(before.pictures),
             embedded=embedded,
             texts=texts,
@@ -94,12 +100,9 @@ class Scorer:
         """The features of real pictures of the subjects, and of their look-alikes."""
         if not subjects:
             return None, ()
-        real = (
-            reference_pictures(self.suite, subjects[0]) if len(subjects) == 1 else pair_pictures(self.suite, subjects)
-        )
-        return None if real is None else features.real(real), tuple(
-            map(features.real, lookalike_pictures(self.suite, subjects))
-        )
+        real = reference_set(self.suite, subjects[0]) if len(subjects) == 1 else pair_set(self.suite, subjects)
+        rivals = tuple(map(features.of, lookalike_sets(self.suite, subjects)))
+        return None if real is None else features.of(real), rivals
 
     def _aligned(self, subjects: tuple[Concept, ...], images: StoredImages) -> tuple[Features | None, Features | None]:
         """Pictures and their prompts (n, e) in the space of the aligner; prompts have nouns in place of tokens."""

@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import uuid
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -63,6 +64,35 @@ def _fault(folder: Path) -> str | None:
         if found != checksum:
             return f"{name} does not match its checksum"
     return None
+
+
+def share(folder: Path, checksums: Mapping[str, str], units: Iterable[Path]) -> None:
+    """Make files of a folder hard links to equal files of some units; where that is not possible, they stay copies.
+
+    Nobody writes to the files of finished units, and a file is on disk until the last link to it is removed.
+    """
+    known = {checksum: unit / name for unit in units for name, checksum in _recorded(unit).items()}
+    for name, checksum in checksums.items():
+        if checksum in known:
+            _link(folder / name, known[checksum], checksum)
+
+
+def _recorded(unit: Path) -> dict[str, str]:
+    """The checksums of a unit's files by name; empty if they cannot be read."""
+    try:
+        recorded: dict[str, str] = dict(parse_json((unit / RECORD).read_text())["sha256"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return recorded
+
+
+def _link(file: Path, known: Path, checksum: str) -> None:
+    """Replace a file by a link to a known one, if that is still whole."""
+    link = file.with_name(f"{file.name}.link")
+    with suppress(OSError):  # no hard links on this file system, too many of them, or the file of another user
+        if not file.samefile(known) and sha256(known) == checksum:
+            os.link(known, link)
+            link.replace(file)
 
 
 def sync(folder: Path) -> None:

@@ -21,7 +21,7 @@ from ..wording import counted
 from .files import RECORD, fault_of
 from .locks import held, holding
 from .machine import whose
-from .store import RUN, disk_bytes
+from .store import RUN, freed_bytes
 
 _STALE_SECONDS = 3600.0
 """A partial file of features that has not changed for so long is a leftover, and so is the store of a check: writing
@@ -134,7 +134,7 @@ def unused(units: Iterable[Path], *results: Path) -> list[Path]:
     """
     faults = list[str]()
     records = (read_records(folder, on_fault=faults.append) for folder in results)  # a run in several counts in each
-    used = {key for found in records for _, record in found for key in record.units.values()}
+    used = {place.partition("/")[0] for found in records for _, record in found for place in record.units.values()}
     if faults:
         more = f" (and {counted(len(faults) - 1, 'more file')})" if faults[1:] else ""
         raise BadInput(f"{faults[0]}{more} Nothing was removed, since its units may be needed.")
@@ -164,7 +164,7 @@ def remove(path: Path, store: Path) -> int:
     _check_removable(path)
     try:
         with holding(store / ".locks" / key, wait=False):
-            freed = disk_bytes(path)
+            freed = freed_bytes([path])
             if not kind:  # rename first, so that no process finds half a unit under the key
                 path = path.replace(path.with_name(f"{key}.partial"))
             if path.is_dir():

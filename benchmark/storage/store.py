@@ -2,7 +2,8 @@
 
 For a unit with key k, a store has ``k/`` (finished), ``k.partial/`` (under way, or left by a process that died),
 ``k.scratch/`` (checkpoints of work under way), ``k.damaged-0/`` (set aside) and ``.locks/k``. Each run under way has
-``.locks/run …``.
+``.locks/run …``. A file that equals one of a unit that this one needs, as the adapters that a state has from the state
+before, is a hard link to it: there is nothing to count, and removing a folder frees what no other has.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ import socket
 import tempfile
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from stat import S_ISDIR
 from typing import Any
 
 from filelock import Timeout
@@ -25,7 +28,7 @@ from filelock import Timeout
 from ..errors import BadInput, Busy, Lost
 from ..hashing import digest, sha256
 from ..plain_json import json_text
-from .files import OWN, OWNER, RECORD, clear, fault_of, flush, own_copy, sync
+from .files import OWN, OWNER, RECORD, clear, fault_of, flush, own_copy, share, sync
 from .locks import holding
 from .machine import FULL, whose
 from .places import home_read
@@ -174,6 +177,7 @@ class Store:
         partial = unit.folder
         (partial / OWNER).unlink()
         files = {str(f.relative_to(partial)): sha256(f) for f in sorted(partial.rglob("*")) if f.is_file()}
+        share(partial, files, [self.folder / need for need in inputs.get("needs", ())])
         meta = {"key": key, "inputs": inputs, "seconds": seconds, "measured": unit.measured, "sha256": files}
         as_read = json.loads(json_text(meta))
         (partial / RECORD).write_text(json_text(as_read | {OWN: digest(as_read)}, indent=1))
@@ -207,9 +211,33 @@ def stored_bytes(folder: Path) -> int:
 
 def disk_bytes(folder: Path) -> int:
     """The bytes that a folder occupies on disk, as ``du`` counts them: whole blocks, folders, hard links once."""
-    seen: dict[tuple[int, int], int] = {}
-    for path in (folder, *folder.rglob("*")):
+    return sum({_identity(stat): _blocks(stat) for stat in _stats([folder])}.values())
+
+
+def freed_bytes(paths: Iterable[Path]) -> int:
+    """The bytes on disk that are freed by removing some paths: a file with a hard link elsewhere stays."""
+    found = list(_stats(paths))
+    links = Counter(map(_identity, found))
+    freed = {_identity(s): _blocks(s) for s in found if S_ISDIR(s.st_mode) or links[_identity(s)] >= s.st_nlink}
+    return sum(freed.values())
+
+
+def owed_bytes(folder: Path) -> float:
+    """A folder's part of the bytes on disk: a file with n hard links counts as the n-th part of one."""
+    return sum(_blocks(s) / (1 if S_ISDIR(s.st_mode) else s.st_nlink) for s in _stats([folder]))
+
+
+def _stats(paths: Iterable[Path]) -> Iterator[os.stat_result]:
+    """Of all files and folders at and below some paths."""
+    for path in (inner for top in paths for inner in (top, *top.rglob("*"))):
         with suppress(OSError):  # another process may remove files, another user keep them for itself
-            stat = path.lstat()
-            seen[stat.st_dev, stat.st_ino] = getattr(stat, "st_blocks", -(-stat.st_size // 512)) * 512
-    return sum(seen.values())
+            yield path.lstat()
+
+
+def _identity(stat: os.stat_result) -> tuple[int, int]:
+    return stat.st_dev, stat.st_ino
+
+
+def _blocks(stat: os.stat_result) -> int:
+    blocks: int = getattr(stat, "st_blocks", -(-stat.st_size // 512))
+    return blocks * 512

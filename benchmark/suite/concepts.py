@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import lru_cache
-
-import numpy as np
 
 from ..errors import BadInput
 from ..hashing import digest, picture_hash
 from ..protocol import Pictures, Subject
-from ..toybox.world import CLASSES, portraits, unusual_individual
+from ..toybox.world import CLASSES
 from ..wording import shown
 from .folders import check_folder, folder_of, folder_pictures
+from .picture_sets import Photographs, PictureSet, Rendering
 from .spec import FIRST_LOOKALIKE, Concept, Suite
 from .twins import Print, remark_on_twins
 
@@ -38,32 +36,48 @@ def learning(concept: Concept) -> Iterator[None]:
         _learned.reset(before)
 
 
-def training_pictures(suite: Suite, concept: Concept) -> Pictures:
-    """The training pictures, uint8 (n, size, size, 3): renderings, or the first n of the folder.
+def training_set(suite: Suite, concept: Concept) -> PictureSet:
+    """The training pictures (n, size, size, 3): renderings, or the first n of the folder.
 
     Raises BadInput if the folder cannot be used.
     """
     if concept.folder is not None:
-        return _folder(suite, concept)[: suite.training.pictures]
-    return _rendered((toybox_source(concept),), suite.training.pictures, _TRAIN)
+        return Photographs(_folder(suite, concept)[: suite.training.pictures])
+    return Rendering((toybox_source(concept),), suite.training.pictures, _TRAIN)
+
+
+def training_pictures(suite: Suite, concept: Concept) -> Pictures:
+    """The pictures of :func:`training_set`."""
+    return training_set(suite, concept).pictures()
+
+
+def reference_set(suite: Suite, concept: Concept) -> PictureSet:
+    """The real pictures that drawn ones are compared with: other renderings, or all pictures of the folder."""
+    if concept.folder is not None:
+        return Photographs(_folder(suite, concept))
+    return Rendering((toybox_source(concept),), suite.evaluation.references, _REFERENCE)
 
 
 def reference_pictures(suite: Suite, concept: Concept) -> Pictures:
-    """The real pictures that drawn ones are compared with: other renderings, or all pictures of the folder."""
-    if concept.folder is not None:
-        return _folder(suite, concept)
-    return _rendered((toybox_source(concept),), suite.evaluation.references, _REFERENCE)
+    """The pictures of :func:`reference_set`."""
+    return reference_set(suite, concept).pictures()
 
 
-def pair_pictures(suite: Suite, who: Subjects) -> Pictures | None:
+def pair_set(suite: Suite, who: Subjects) -> PictureSet | None:
     """Real pictures of two concepts side by side; None if either comes from a folder."""
     if any(c.toybox is None for c in who):
         return None
-    return _rendered(tuple(map(toybox_source, who)), suite.evaluation.references, _REFERENCE)
+    return Rendering(tuple(map(toybox_source, who)), suite.evaluation.references, _REFERENCE)
 
 
-def lookalike_pictures(suite: Suite, who: Subjects) -> list[Pictures]:
-    """Reference pictures of other individuals of the same class, one array per look-alike; empty for folders.
+def pair_pictures(suite: Suite, who: Subjects) -> Pictures | None:
+    """The pictures of :func:`pair_set`."""
+    both = pair_set(suite, who)
+    return None if both is None else both.pictures()
+
+
+def lookalike_sets(suite: Suite, who: Subjects) -> list[PictureSet]:
+    """Reference pictures of other individuals of the same class, one set per look-alike; empty for folders.
 
     For a pair, look-alikes replace the first and the second concept in turn.
     """
@@ -75,7 +89,12 @@ def lookalike_pictures(suite: Suite, who: Subjects) -> list[Pictures]:
         tuple((n, seed) if k == at % len(sources) else (n, own) for k, (n, own) in enumerate(sources))
         for at, seed in enumerate(seeds)
     ]
-    return [_rendered(other, suite.evaluation.references, _REFERENCE) for other in others]
+    return [Rendering(other, suite.evaluation.references, _REFERENCE) for other in others]
+
+
+def lookalike_pictures(suite: Suite, who: Subjects) -> list[Pictures]:
+    """The pictures of :func:`lookalike_sets`, one array per look-alike."""
+    return [other.pictures() for other in lookalike_sets(suite, who)]
 
 
 def held_out_pictures(suite: Suite, who: Subjects) -> Pictures | None:
@@ -84,7 +103,7 @@ def held_out_pictures(suite: Suite, who: Subjects) -> Pictures | None:
     None for a pair if either concept comes from a folder.
     """
     if all(c.toybox is not None for c in who):
-        return _rendered(tuple(map(toybox_source, who)), suite.evaluation.references, _HELD_OUT)
+        return Rendering(tuple(map(toybox_source, who)), suite.evaluation.references, _HELD_OUT).pictures()
     return _folder(suite, who[0]) if len(who) == 1 else None
 
 
@@ -92,7 +111,7 @@ def unseen_pictures(suite: Suite, concept: Concept) -> Pictures:
     """Real pictures that are not in the training set: other renderings, or the rest of the folder, perhaps none."""
     if concept.folder is not None:
         return _folder(suite, concept)[suite.training.pictures :]
-    return _rendered((toybox_source(concept),), suite.evaluation.references, _HELD_OUT)
+    return Rendering((toybox_source(concept),), suite.evaluation.references, _HELD_OUT).pictures()
 
 
 def content_hash(suite: Suite, concept: Concept) -> str:
@@ -119,9 +138,7 @@ def check_suite(suite: Suite, remark: Callable[[str], None] = lambda _: None) ->
             raise BadInput(
                 f"concept '{concept.name}': the toybox world has no '{concept.noun}'; choose from {', '.join(CLASSES)}."
             )
-        if concept.folder is None:
-            training_pictures(suite, concept)
-        else:
+        if concept.folder is not None:
             _check_own_task(concept)
             prints += check_folder(suite, concept, remark)
     _check_folders_differ(suite)
@@ -155,15 +172,6 @@ def toybox_source(concept: Concept) -> tuple[str, int]:
     assert concept.toybox is not None
     _check_own_task(concept)
     return concept.noun, concept.toybox
-
-
-@lru_cache(maxsize=1024)
-def _rendered(sources: tuple[tuple[str, int], ...], n: int, stream: int) -> Pictures:
-    """Renderings of one individual, or of two together, each given by class and seed."""
-    seed = sum(own * 1_000_003**k for k, (_, own) in enumerate(sources))
-    pictures = np.stack(portraits([unusual_individual(*one) for one in sources], n, seed * 10 + stream))
-    pictures.setflags(write=False)
-    return pictures
 
 
 def _folder(suite: Suite, concept: Concept) -> Pictures:

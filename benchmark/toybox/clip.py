@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 
 from ..errors import BadInput, Damaged
-from ..hashing import digest
 from ..plain_json import json_text
 from ..protocol import Features
 from .parts import MAX_TOKENS, build_tokenizer
+from .shipped import clip_key
 from .weights import read_module, weights_folder, write_module
 
 FEATURES = 1280
@@ -118,5 +118,5 @@ def read_clip(folder: Path | None = None) -> ToyboxClip:
     sha256 = read_about(folder)["sha256"]
     clip = build_clip(0)
     read_module(clip, (folder or weights_folder()) / "clip.safetensors", sha256)
-    clip.key = digest(["toybox-clip", sha256])
+    clip.key = clip_key(sha256)
     return clip.requires_grad_(False)

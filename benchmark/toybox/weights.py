@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +10,11 @@ import torch
 from safetensors.torch import load_file, save
 from torch import nn
 
-from ..errors import Damaged
-from ..hashing import sha256
 from ..plain_json import json_text
 from .parts import Parts, Size, build_parts
-
-_REMEDY = "reinstall cpbench, or rebuild the weights with 'cpbench pretrain'"
-
-
-def weights_folder() -> Path:
-    """The folder of the shipped weights."""
-    return Path(str(files("cpbench.benchmark.toybox"))) / "weights"
+from .shipped import check_file
+from .shipped import read_manifest as read_manifest
+from .shipped import weights_folder as weights_folder
 
 
 def write_module(module: nn.Module, file: Path) -> str:
@@ -34,10 +26,7 @@ def write_module(module: nn.Module, file: Path) -> str:
 
 def read_module(module: nn.Module, file: Path, checksum: str) -> None:
     """Read weights into a module as float32; raises Damaged if the file is missing or its SHA-256 differs."""
-    if not file.is_file():
-        raise Damaged(f"{file} is missing; {_REMEDY}.")
-    if sha256(file) != checksum:
-        raise Damaged(f"{file} does not match its checksum; {_REMEDY}.")
+    check_file(file, checksum)
     module.load_state_dict({k: v.to(torch.float32) for k, v in load_file(file).items()})
 
 
@@ -47,15 +36,6 @@ def write_weights(parts: Parts, folder: Path, about: dict[str, Any]) -> None:
     sums = {name: write_module(module, folder / f"{name}.safetensors") for name, module in parts.trained().items()}
     manifest = {"sha256": sums, "scaling_factor": parts.vae.config.scaling_factor, **about}
     (folder / "manifest.json").write_text(json_text(manifest, indent=1) + "\n")
-
-
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a folder of weights; raises Damaged if it is missing."""
-    file = folder / "manifest.json"
-    if not file.is_file():
-        raise Damaged(f"{file} is missing; {_REMEDY}.")
-    manifest: dict[str, Any] = json.loads(file.read_text())
-    return manifest
 
 
 def read_parts(folder: Path | None = None) -> Parts:

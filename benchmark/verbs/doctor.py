@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -128,6 +129,26 @@ def _extractor() -> str:
     return f"effnet-lite0 {extractor[:8]}, toybox-clip {aligner[:8]}"
 
 
+def _toybox_files() -> str:
+    """What :func:`_toybox` finds, from the checksums alone."""
+    from ..toybox.shipped import check_file, read_manifest, weights_folder
+
+    sums = read_manifest(weights_folder())["sha256"]
+    for name, checksum in sums.items():
+        check_file(weights_folder() / f"{name}.safetensors", checksum)
+    return f"weights complete, {sums['unet'][:12]}"
+
+
+def _extractor_files() -> str:
+    """What :func:`_extractor` finds, from the checksums alone."""
+    from ..models.shipped import batched, lite0_file
+    from ..toybox.shipped import check_file, clip_key, weights_folder
+
+    extractor, checksum = batched(lite0_file()[1]), json.loads((weights_folder() / "clip.json").read_text())["sha256"]
+    check_file(weights_folder() / "clip.safetensors", checksum)
+    return f"effnet-lite0 {extractor[:8]}, toybox-clip {clip_key(checksum)[:8]}"
+
+
 def _pictures() -> str:
     from ..suite.formats import readable
 
@@ -137,8 +158,13 @@ def _pictures() -> str:
     return yes + (f"; not {no}" if no else "")
 
 
-def checks() -> list[Check]:
-    """All checks but those of the store, the cheap ones first."""
+def checks(*, quick: bool = False) -> list[Check]:
+    """All checks but those of the store, the cheap ones first.
+
+    ``quick``: without loading torch. Models are then checked by the checksums of their files, and devices not at all.
+    """
     rows = [_try(package, lambda p=package: version(p)) for package in _PACKAGES]  # type: ignore[misc]
-    looks = {"device": _device, "store": _home, "toybox model": _toybox, "features": _extractor, "pictures": _pictures}
+    looks: dict[str, Callable[[], str]] = {} if quick else {"device": _device}
+    looks |= {"store": _home, "toybox model": _toybox_files if quick else _toybox}
+    looks |= {"features": _extractor_files if quick else _extractor, "pictures": _pictures}
     return rows + [_try(what, look) for what, look in looks.items()]

@@ -68,8 +68,8 @@ def _methods(*_: object) -> Iterator[Row]:
 
 def _options(*_: object) -> Iterator[Row]:
     """Every option with its value, what it does and may be, where it is tuned, and the methods that use this value."""
-    from ...methods.build import options_of
     from ...methods.catalogue import CATALOGUE, OPTIONS
+    from ...methods.configure import options_of
     from ...methods.plugins import described
     from ...methods.search_space import space
     from ..ranged import declared

@@ -12,7 +12,6 @@ from ...methods.registry import choose, method_names
 from ...reports.results import Results
 from ..errors import BadInput, FailedRun, TimeOver, unknown
 from ..plan.grid import Grid, lengths_of, orders_of
-from ..plan.planner import Planner
 from ..ranged import in_range
 from ..records.folders import check_own_folder
 from ..run.events import OnEvent, ignored, warning
@@ -51,6 +50,7 @@ def sweep(
     lengths: int | str | Sequence[int] | None = None,
     seeds: Seeds = 1,
     protocol: str = "final",
+    film: bool = False,
     backbone: str | None = None,
     device: str = "auto",
     dtype: str = "float32",
@@ -74,8 +74,9 @@ def sweep(
     methods: names, or ``all``. suite: a name, the path of a YAML file, or a :class:`Suite`. orders: how many task
     orders, or the orders themselves. lengths: how many concepts of each order to learn, all by default. protocol:
     ``final`` measures each concept before any task, after its own task and after the last; ``full`` after every task.
-    backbone: ``toybox``, a folder in diffusers' layout or a hub id; the suite's own by default. settings: options of
-    methods, e.g. ``{"dsc.temperature": 0.05}``. dry_run: plan only; ``on_event`` receives the plan, and with
+    film: draw two pictures of each learned concept after every task, not only after tasks 1, 2, 4, 8, … backbone:
+    ``toybox``, a folder in diffusers' layout or a hub id; the suite's own by default. settings: options of methods,
+    e.g. ``{"dsc.temperature": 0.05}``. dry_run: plan only; ``on_event`` receives the plan, and with
     ``resolution`` how many runs show such a difference of average, in %-points. baseline: the method that the column
     ``difference`` of the leaderboard starts from.
 
@@ -87,15 +88,13 @@ def sweep(
     max_hours, resolution = in_range(sweep, max_hours=max_hours, resolution=resolution)
     _check_words(protocol, baseline, resolution, dry_run=dry_run)
     placement, chosen = Placement(executor, jobs, address), choose(joined(methods), settings_of(settings), warn)
-    spec, folder = suite_of(suite), Path(out)
+    spec = suite_of(suite)
     which = orders_of(spec, orders_text(orders), warn), lengths_of(spec, lengths_text(lengths), warn)
     grid = Grid(chosen, *which, range(seeds))
-    profile = load_profile(spec.evaluation.profile)
-    recipe = Recipe(spec, home().resolve(), profile, backbone or spec.backbone, device, dtype, threads)
-    check_own_folder(folder, spec.name)
-    writable_records(folder, spec.name, [method.name for method in chosen])
-    session, planner = _opened(recipe, grid, protocol, on_event)
-    announce_grid(session, grid, planner, placement, folder, on_event)
+    folder, model = _own_folder(Path(out), spec.name, grid), backbone or spec.backbone
+    recipe = Recipe(spec, home().resolve(), load_profile(spec.evaluation.profile), model, device, dtype, threads)
+    session = _opened(recipe, grid, on_event)
+    announce_grid(session, grid, planner := session.planner(protocol, film=film), placement, folder, on_event)
     if dry_run:
         foresee(session, grid, folder, resolution, on_event)
         return results_of([], baseline=baseline)
@@ -105,12 +104,19 @@ def sweep(
     return _complete(results, work, len(grid), max_hours if time.monotonic() >= deadline else None)
 
 
-def _opened(recipe: Recipe, grid: Grid, protocol: str, on_event: OnEvent) -> tuple[Session, Planner]:
-    """The session of a sweep and its planner; raises BadInput for options of methods that do not fit the model."""
+def _own_folder(folder: Path, suite: str, grid: Grid) -> Path:
+    """The folder of records; raises BadInput where those of the suite and its methods cannot be written."""
+    check_own_folder(folder, suite)
+    writable_records(folder, suite, [method.name for method in grid.methods])
+    return folder
+
+
+def _opened(recipe: Recipe, grid: Grid, on_event: OnEvent) -> Session:
+    """The session of a sweep; raises BadInput for options of methods that do not fit the model."""
     session = open_session(recipe, on_event)
     for method in grid.methods:
         check_fit(method.options, session.runner.backbone, recipe.suite.prompts.train, max(grid.lengths))
-    return session, session.planner(protocol)
+    return session
 
 
 def _check_words(protocol: str, baseline: str | None, resolution: float | None, *, dry_run: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...methods.build import options_of, plain
+from ...methods.configure import options_of, plain
 from ...methods.registry import choose
 from ...methods.search_space import space
 from ...methods.search_space import trials as trials_of

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import peft
 import torch
@@ -14,8 +13,8 @@ from torch import Tensor, nn
 
 from ...benchmark.errors import BadInput
 from ...benchmark.models.backbone import Backbone
-from ...benchmark.numbers import Range
-from ...benchmark.ranged import Ranged
+from ..options.lora import LoraOptions as LoraOptions  # a plug-in has it from here
+from ..options.vera import VeraOptions as VeraOptions
 
 KEYS_AND_VALUES = r".*attn2\.to_[kv]"
 
@@ -122,14 +121,6 @@ class PeftAdapter:
         self._rebase()
 
 
-@dataclass(frozen=True)
-class LoraOptions(Ranged):
-    """Rank r and scale α of the low-rank change ΔW = (α/r) B A."""
-
-    rank: Annotated[int, Range(1, 10_000)] = 32
-    alpha: Annotated[float, Range(0, 1e6, above=True)] = 32.0
-
-
 class Lora(PeftAdapter):
     """ΔW = (α/r) B A with both factors trained (LoRA, arXiv 2106.09685)."""
 
@@ -166,15 +157,6 @@ class Lora(PeftAdapter):
     def clear(self, layer: Any) -> None:
         """Set B to zero."""
         layer.lora_B["default"].weight.zero_()
-
-
-@dataclass(frozen=True)
-class VeraOptions(Ranged):
-    """Rank r of the frozen projections, the seed that they are drawn with, and the first value of each entry of d."""
-
-    rank: Annotated[int, Range(1, 100_000)] = 64
-    projection: Annotated[int, Range(0, 2**63 - 1)] = 0
-    first: Annotated[float, Range(0, 100, above=True)] = 0.1
 
 
 class Vera(PeftAdapter):

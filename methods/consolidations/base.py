@@ -25,13 +25,15 @@ class Consolidation(Generic[A]):
     ``name``: prefix of its files and of its term in the loss. ``requires``: capabilities of :mod:`..adapters.base` that
     the adapter must have; another adapter is refused before training. ``recalls``: it uses the weights of the adapter
     after earlier tasks, so that it does not go with one that folds them away. ``keeps_pictures``: it keeps pictures of
-    earlier concepts.
+    earlier concepts. ``grows``: its state only grows, by a piece per concept, with keys ``<concept>/…`` or
+    ``<concept>``; each piece is then a file of its own, which later states share.
     """
 
     name = "none"
     requires: tuple[type, ...] = ()
     recalls = False
     keeps_pictures = False
+    grows = False
 
     def begin(self, trainer: Trainer[A], task: Task) -> None:
         """Called before a task is learned; by default the adapter continues from where the last task left it."""

@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from ...benchmark.numbers import Range
 from ...benchmark.protocol import Task, Watch
-from ...benchmark.ranged import Ranged
 from ..adapters.base import Foldable
+from ..options.clora import CloraOptions
 from ..training import Step, Trainer
 from .base import Consolidation
-
-
-@dataclass(frozen=True)
-class CloraOptions(Ranged):
-    """``strength`` is λ; the penalty is quartic in the scale of the factors, so useful values span decades."""
-
-    strength: Annotated[float, Range(0, 1e15)] = 1e3
 
 
 def clora_penalty(past: Mapping[str, Tensor], delta: Mapping[str, Tensor]) -> Tensor:

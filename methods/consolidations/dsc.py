@@ -7,35 +7,16 @@ earlier adapter LoRA_j drawn at random at each iteration. Only noisy pictures of
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from ...benchmark.numbers import Count, Range, Text
 from ...benchmark.protocol import Task, Watch
-from ...benchmark.ranged import Ranged
 from ..adapters.base import Weighted
+from ..options.dsc import DscOptions
 from ..scores import cross_entropy, errors, known_before, logits, predict
 from ..training import Phase, Step, Trainer
 from .base import Consolidation, flatten, unflatten
-
-
-@dataclass(frozen=True)
-class DscOptions(Ranged):
-    """w_H and β weigh scores and noise, τ is the temperature of the scores, and I the iterations of the phase.
-
-    ``generic``: what c⁰ is called for all concepts, e.g. "thing"; the class noun of each where it is empty.
-    """
-
-    score_weight: Annotated[float, Range(0, 1e15)] = 1.0
-    noise_weight: Annotated[float, Range(0, 1e15)] = 1.0
-    temperature: Annotated[float, Range(1e-6, 1e6)] = 0.05
-    iterations: Count = 60
-    batch: Count = 4
-    rate: Annotated[float, Range(0, 1)] = 1e-3
-    generic: Annotated[str, Text()] = ""
 
 
 def dsc_loss(noise: Tensor, first: Tensor, second: Tensor, student: Tensor, options: DscOptions) -> dict[str, Tensor]:
@@ -56,6 +37,7 @@ class Dsc(Consolidation[Weighted]):
     name = "dsc"
     requires = (Weighted,)
     recalls = True
+    grows = True
 
     def __init__(self, options: DscOptions) -> None:
         self.options = options

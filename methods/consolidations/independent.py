@@ -19,6 +19,7 @@ class Independent(Consolidation[Weighted]):
     name = "independent"
     requires = (Weighted,)
     recalls = True
+    grows = True
 
     def __init__(self) -> None:
         self.own: dict[str, dict[str, Tensor]] = {}

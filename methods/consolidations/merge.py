@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from ...benchmark.numbers import Choice, Count
 from ...benchmark.protocol import Subject, Task, Watch
-from ...benchmark.ranged import Ranged
 from ..adapters.base import Directed, Mergeable, Steerable
+from ..options.merge import MergeOptions
 from ..training import Trainer
 from .base import Consolidation, flatten, unflatten
 
 Changes = Mapping[str, Tensor]
-RULES = ("average", "greatest", "constrained", "orthogonal")
 
 
 def average(changes: Sequence[Changes]) -> dict[str, Tensor]:
@@ -48,24 +44,12 @@ def constrained(w0: Tensor, regular: Tensor, target: Tensor, values: Tensor) -> 
     return merged
 
 
-@dataclass(frozen=True)
-class MergeOptions(Ranged):
-    """``rule``: average, greatest (by magnitude), constrained (Custom Diffusion's) or orthogonal.
-
-    The last averages LoRAs whose rows of A started orthogonal to those of all earlier ones (arXiv 2410.04891).
-    ``captions``: how many words of the vocabulary, each in the training prompt, hold the rest of the model in place
-    under the constrained rule.
-    """
-
-    rule: Annotated[str, Choice(RULES)] = "average"
-    captions: Count = 200
-
-
 class Merge(Consolidation[Mergeable]):
     """Keeps the adapter of every task; after each, the model is the base plus the merged change."""
 
     name = "merge"
     requires: tuple[type, ...] = (Mergeable,)
+    grows = True
 
     def __init__(self, options: MergeOptions) -> None:
         self.options = options

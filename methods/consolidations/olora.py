@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from ...benchmark.numbers import Range
 from ...benchmark.protocol import Task, Watch
-from ...benchmark.ranged import Ranged
 from ..adapters.base import Directed, Foldable
+from ..options.olora import OloraOptions
 from ..training import Step, Trainer
 from .base import Consolidation
-
-
-@dataclass(frozen=True)
-class OloraOptions(Ranged):
-    """λ of the orthogonality penalty."""
-
-    strength: Annotated[float, Range(0, 1e15)] = 0.5
 
 
 def orthogonality(past: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:

@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from ...benchmark.numbers import Range
 from ...benchmark.protocol import Pictures, Subject, Task, Watch
-from ...benchmark.ranged import Ranged
 from ..adapters.base import Adapter
+from ..options.replay import ReplayOptions
 from ..training import Trainer
 from .base import Consolidation
-
-
-@dataclass(frozen=True)
-class ReplayOptions(Ranged):
-    """``pictures`` kept per concept (0: all); ``afresh``: each task starts from the base model (joint training)."""
-
-    pictures: Annotated[int, Range(0, 1_000_000)] = 2
-    afresh: bool = False
 
 
 class Replay(Consolidation[Adapter]):
@@ -30,6 +19,7 @@ class Replay(Consolidation[Adapter]):
 
     name = "replay"
     keeps_pictures = True
+    grows = True
 
     def __init__(self, options: ReplayOptions) -> None:
         self.options = options

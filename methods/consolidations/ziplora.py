@@ -8,29 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ...benchmark.numbers import Count, Range
 from ...benchmark.protocol import Task, Watch
-from ...benchmark.ranged import Ranged
 from ..adapters.base import Mergeable
+from ..options.merge import MergeOptions
+from ..options.ziplora import ZipOptions
 from ..scores import predict
 from ..training import Phase, Step, Trainer
-from .merge import Changes, Merge, MergeOptions
-
-
-@dataclass(frozen=True)
-class ZipOptions(Ranged):
-    """λ penalises columns that two concepts share; updates, batch and learning rate of the phase."""
-
-    overlap: Annotated[float, Range(0, 1e15)] = 0.01
-    iterations: Count = 60
-    batch: Count = 2
-    rate: Annotated[float, Range(0, 1)] = 1e-2
+from .merge import Changes, Merge
 
 
 def overlap(coefficients: Mapping[str, Tensor]) -> Tensor:

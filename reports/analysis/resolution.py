@@ -21,8 +21,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy.special import ncfdtrinc
-from scipy.stats import t as student
+from scipy.special import ncfdtrinc, stdtrit
 
 from .entry import Entry
 from .paired import Numbers, Value, numbers
@@ -109,7 +108,7 @@ def separated(s: float, design: Design) -> float:
 @cache
 def _noncentrality(free: int) -> float:
     """The mean of a t statistic, in units of its spread, with which the test finds a difference with :data:`POWER`."""
-    limit = float(student.ppf(0.5 + LEVEL / 2, free))
+    limit = float(stdtrit(free, 0.5 + LEVEL / 2))
     return math.sqrt(float(ncfdtrinc(1, free, 1 - POWER, limit * limit)))  # T² is F of one and f degrees of freedom
 
 

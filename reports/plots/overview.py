@@ -17,7 +17,7 @@ from ..analysis.entry import Entry
 from ..analysis.stats import Estimate
 from ..analysis.units import label_of
 from ..layout import Box, apart, place, subs
-from .style import COLOURS, style_of
+from .style import COLOURS, arrange, style_of
 
 _MARKS = "filled points: no method is better in both; grey bars: 95 % intervals over runs"
 _FILLED = ("", "white")
@@ -82,7 +82,7 @@ def _bars(ax: Any, found: Spots) -> None:
 def _name(ax: Any, found: Spots) -> None:
     """Name the points and draw their intervals; axes must have their final scale."""
     _bars(ax, found)
-    ax.figure.get_layout_engine().execute(ax.figure)
+    arrange(ax.figure)
     inch = ax.figure.dpi / 72
     spots = [
         (round(x, 3), round(y, 3)) for x, y in ax.transData.transform([spot.at for spot in found.values()]).tolist()

@@ -56,8 +56,14 @@ def save(figure: Figure, path: Path) -> Path:
     form = path.suffix[1:]
     fonts: Any = {"svg.fonttype": "none", "pdf.fonttype": 42}
     with rc_context({**fonts, "svg.hashsalt": "cpbench", "image.composite_image": False}):
-        getattr(_CANVASES[form](figure), f"print_{form}")(path, metadata=_UNDATED[form])
+        getattr(_canvas(figure, form), f"print_{form}")(path, metadata=_UNDATED[form])
     return path
+
+
+def _canvas(figure: Figure, form: str) -> Any:
+    """The canvas of a format: the figure's own where it has that, which knows the sizes of all texts."""
+    wanted = _CANVASES[form]
+    return figure.canvas if isinstance(figure.canvas, wanted) else wanted(figure)
 
 
 def lay_out(figure: Figure) -> None:
@@ -70,10 +76,17 @@ def lay_out(figure: Figure) -> None:
     if engine is None or isinstance(engine, PlaceHolderLayoutEngine):
         return
     figure.set_dpi(_DPI)
-    engine.execute(figure)
+    arrange(figure)
     figure.set_layout_engine("none")
     for ax in figure.axes:
         ax.set_position(Bbox.from_extents(*np.round(ax.get_position(original=True).extents, 6)))
+
+
+def arrange(figure: Figure) -> None:
+    """Place everything that a figure holds so far."""
+    engine: Any = figure.get_layout_engine()
+    _canvas(figure, "png")
+    engine.execute(figure)
 
 
 def name_below(axes: Any, shown: int, across: int, label: str) -> None:

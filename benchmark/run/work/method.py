@@ -2,20 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from ...models.backbone import Backbone
 from ...protocol import Method
 from ...storage.store import Store
 
+Make = Callable[[Any, int], Method] | None
 
-def method_of(
-    make: Callable[[Any, int], Method] | None, seed: int, state: str | None, backbone: Backbone, store: Store
-) -> Method:
+
+def method_of(make: Make, seed: int, state: str | None, backbone: Backbone, store: Store) -> Method:
     """A new method object, loaded from a stored state if one is given."""
     assert make is not None
     method = make(backbone.copy(), seed)
     if state is not None:
         method.load(store.read(state) / "state")
     return method
+
+
+@dataclass
+class Loaded:
+    """Methods of stored states; the last one is kept, since several units after one another use the same state.
+
+    This needs that a method draws and explains without changing, which ``cpbench conformance`` checks.
+    """
+
+    backbone: Backbone
+    store: Store
+    last: tuple[str, Method] | None = None
+
+    @contextmanager
+    def method(self, make: Make, state: str) -> Iterator[Method]:
+        """The method of a state for a block; if the block fails, it is not used again."""
+        if self.last is None or self.last[0] != state:
+            self.drop()  # before another is made: memory has room for one copy of the model
+            self.last = state, self._made(make, state)
+        found = self.last[1]
+        self.drop()
+        yield found
+        self.last = state, found
+
+    def _made(self, make: Make, state: str) -> Method:
+        return method_of(make, 0, state, self.backbone, self.store)
+
+    def drop(self) -> None:
+        """Release the memory of the last method."""
+        self.last = None

@@ -1,0 +1,49 @@
+"""The protocols: which cells of the matrix are measured, and which states are looked at in between.
+
+With T tasks, the protocol ``final`` takes a number of units, of pictures and of forward passes that is linear in T, and
+``full`` one that is quadratic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..suite.spec import Concept, Suite
+
+
+def measured(protocol: str, i: int, last: int) -> Sequence[int]:
+    """The places j, from 1, of the concepts that are measured after ``i`` of ``last`` tasks.
+
+    ``full``: all. ``final``: all with the base model and after the last task, else the concept just learned. ``end``:
+    all after the last task only, for tuning.
+    """
+    every = range(1, last + 1)
+    match protocol:
+        case "full":
+            return every
+        case "final":
+            return every if i in (0, last) else [i]
+        case _:
+            return every if i == last else []
+
+
+def looked_at(protocol: str, last: int, *, film: bool = False) -> frozenset[int]:
+    """The states between which a run is watched by glimpses and by classification: 1, 2, 4, 8 and so on, and the last.
+
+    All states under ``full``, and for a ``film``; none under ``end``. The base model, 0, is not among them.
+    """
+    if protocol == "end":
+        return frozenset()
+    if protocol == "full" or film:
+        return frozenset(range(1, last + 1))
+    return frozenset({2**k for k in range(last.bit_length()) if 2**k < last} | {last})
+
+
+def pairs_of(suite: Suite, concepts: Sequence[Concept]) -> list[tuple[tuple[Concept, Concept], int]]:
+    """Neighbours in the suite's own order, the last with the first, and when both are known in the given order."""
+    names = [c.name for c in concepts]
+    inside = [c for c in suite.concepts if c.name in names]
+    if len(inside) < 2:
+        return []
+    ring = list(zip(inside, [*inside[1:], inside[0]], strict=True))[: len(inside) if len(inside) > 2 else 1]
+    return [(pair, 1 + max(names.index(c.name) for c in pair)) for pair in ring]
