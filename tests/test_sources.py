@@ -134,11 +134,18 @@ def test_all_modules_with_code_that_runs_in_a_unit_are_in_its_digest():
     root = file_of("cpbench.benchmark.sources").parents[1]
     there = {f for room in rooms for f in (root / room).rglob("*.py") if f.name != "__init__.py"}
     missing = {f.relative_to(root).as_posix() for f in there} - {file_of(m).relative_to(root).as_posix() for m in known}
-    names_and_options = {"registry", "build", "catalogue", "plugins", "search_space"}
-    assert {m for m in missing if Path(m).stem not in names_and_options} == {
-        "benchmark/scoring/profiles.py",  # its values are in the keys
+    names_and_options = {"registry", "build", "configure", "catalogue", "plugins", "search_space"}
+    options = {f.relative_to(root).as_posix() for f in (root / "methods" / "options").glob("[!_]*.py")}
+    assert {m for m in missing if Path(m).stem not in names_and_options} - options == {
+        "benchmark/scoring/profiles.py",  # its values are in the keys, as are those of options
         "benchmark/scoring/trial.py",  # what conformance tries metrics on
     }
+
+
+def test_options_are_values_alone_since_only_their_values_are_in_keys():
+    folder = file_of("cpbench.methods.build").parent / "options"
+    for module in (ast.parse(file.read_text()) for file in folder.glob("[!_]*.py")):
+        assert not [n for n in ast.walk(module) if isinstance(n, ast.FunctionDef | ast.Lambda)]
 
 
 def _parts(row):

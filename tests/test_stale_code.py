@@ -52,7 +52,7 @@ EDITS = {
     "a text of the command line": ("benchmark/cli/run.py", "Example: cpbench run", "Try: cpbench run", NOTHING),
     "a constant of all training": ("methods/training.py", "maxlen=max(1,", "maxlen=max(2,", learning(*OURS)),
     "a sign of one method": ("methods/consolidations/clora.py", "return self.o", "return -self.o", learning("clora")),
-    "another method": ("methods/consolidations/dsc.py", "1e-3", "2e-3", "dsc"),
+    "another method": ("methods/consolidations/dsc.py", "task.seed + 1", "task.seed + 2", "dsc"),
     "a helper of a plug-in": (f"{PLUGIN}/helper.py", "= 2.0", "= 2.5", learning("helped")),
     "a metric": ("benchmark/scoring/functional.py", "- 2 * kxy", "- kxy", dict.fromkeys(METHODS, SCORES)),
     "a sampler": ("benchmark/models/sampling.py", "sampler.timesteps:", "sampler.timesteps[1:]:", "sampler"),

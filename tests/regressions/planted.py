@@ -490,7 +490,7 @@ BOOKKEEPING = (
     ),
     Regression(
         "key-forgets-zeros",
-        "methods/build.py",
+        "methods/configure.py",
         'if v != ""} for section',
         "if v} for section",
         "options of value 0 or false are missing in keys and records: stale units are found for them",
