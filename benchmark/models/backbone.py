@@ -24,6 +24,7 @@ from ..errors import BadInput
 from ..protocol import Pictures, Question, Subject
 from ..suite.spec import Sampling
 from .sampling import denoised
+from .text_keys import text_keys_once
 from .token_table import TokenTable
 
 Params = Mapping[str, Tensor]
@@ -209,7 +210,8 @@ class Backbone:
     def _batch(self, prompts: Sequence[str], seeds: Sequence[int], params: Params | None) -> Pictures:
         noise = torch.stack([self.initial_noise(seed) for seed in seeds]).to(self.device, self.precision)
         text = self.embed([""] * len(prompts) + list(prompts), params)
-        z = denoised(self.sampling, self.scheduler.config, noise, lambda zz, t: self._raw(zz, t, text, params))
+        with text_keys_once(self.unet, text):
+            z = denoised(self.sampling, self.scheduler.config, noise, lambda zz, t: self._raw(zz, t, text, params))
         return self.decode(z)
 
     def _raw(self, z: Tensor, t: Tensor, states: Tensor, params: Params | None) -> Tensor:
