@@ -1,4 +1,4 @@
-"""Keys and values of the prompts, computed once per draw: prompts and weights are the same at all steps of a sampler."""
+"""Keys and values of the prompts, computed once per draw: prompts and weights are the same at all steps."""
 
 from __future__ import annotations
 
