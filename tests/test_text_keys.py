@@ -11,7 +11,7 @@ from torch import nn
 
 from cpbench.benchmark.models import backbone as drawing
 from cpbench.benchmark.models.text_keys import text_keys_once
-from cpbench.benchmark.protocol import Prompt
+from cpbench.benchmark.protocol import Prompt, Question, Subject
 from learners import CAR, CAT, learner, randomised
 
 PROMPTS, SEEDS = ["a cat", "a dog at night", "a car"], [1, 2, 3]
@@ -213,3 +213,34 @@ def test_other_inputs_than_the_prompts_are_computed_each_time_and_gradients_are_
     with text_keys_once(made.backbone.unet, states):
         within = gradients()
     assert all(torch.equal(a, b) and torch.equal(a, c) for a, b, c in zip(before, within, gradients(), strict=True))
+
+
+def errors_and_passes(made, k):
+    """Errors among ``k`` candidates, 8 questions of each in batches of 4, and the passes of each layer."""
+    made.backbone = with_sampling(made.backbone, batch=4)
+    subjects = [CAT.subject, CAR.subject, *(Subject("", noun) for noun in ("dog", "cup", "bird"))][:k]
+    prompts = [Prompt("photo of a {}", (one,)) for one in subjects]
+    asked = [Question(i, p, t, 1000 * i + t) for i in range(2) for t in (125, 500, 625, 875) for p in prompts]
+    weights, found = [base_of(m).weight for m in keys_of(made.backbone.unet)], []
+    return passes(made.backbone, weights, lambda _: found.append(made.explain(CAT.pictures, asked))), found[0]
+
+
+@pytest.mark.parametrize(
+    ("k", "once", "each"),
+    [(1, {1}, {2}), (2, {1}, {4}), (3, {3}, {6}), pytest.param(5, {4 + 2}, {10}, id="4 kinds of batches are kept")],
+)
+def test_a_classifier_computes_repeated_batches_of_prompts_once_and_errors_are_the_same(k, once, each, pristine):
+    made = learner("lora", pristine, CAT, CAR)
+    randomised(made.adapter, 3)
+    now = errors_and_passes(made, k)
+    made.backbone.text.register_forward_hook(lambda module, inputs, output: None)
+    before = errors_and_passes(made, k)
+    assert (now[0], before[0]) == (once, each), "with a hook, prompts are encoded each time"
+    assert (now[1] == before[1]).all()
+
+
+def test_a_classifier_uses_the_weights_of_each_concept(pristine, monkeypatch):
+    made = learner("independent", pristine, CAT, CAR)
+    now = errors_and_passes(made, 2)[1]
+    monkeypatch.setattr(drawing, "repeated", lambda texts, text: [])
+    assert (errors_and_passes(made, 2)[1] == now).all()
