@@ -24,6 +24,7 @@ from ..errors import BadInput
 from ..protocol import Pictures, Question, Subject
 from ..suite.spec import Sampling
 from .sampling import denoised
+from .text_keys import repeated, text_keys_once
 from .token_table import TokenTable
 
 Params = Mapping[str, Tensor]
@@ -165,9 +166,7 @@ class Backbone:
         ``text`` is prompts, or states (n, length, width) from :meth:`embed`. A model that predicts v is converted.
         """
         states = text if isinstance(text, Tensor) else self.embed(text, params)
-        with self.autocast():
-            out: Tensor = _call(self.unet, "unet.", params, z, t, states).sample
-        out = out.to(z.dtype)
+        out = self._raw(z, t, states, params).to(z.dtype)
         if self.scheduler.config.prediction_type == "v_prediction":
             a = self.scheduler.alphas_cumprod.to(z.device)[t].view(-1, 1, 1, 1)
             out = a.sqrt() * out + (1 - a).sqrt() * z
@@ -188,13 +187,17 @@ class Backbone:
     ) -> NDArray[np.float64]:
         """Mean squared noise-prediction error per question, (len(questions),); ``phrase`` writes out subjects."""
         z, n = self.encode(pictures), self.sampling.batch
+        texts = [tuple(q.prompt.render(phrase) for q in questions[k : k + n]) for k in range(0, len(questions), n)]
+        known = {text: self.embed(text, params) for text in repeated(texts, self.text)}
         parts = []
-        for some in (questions[k : k + n] for k in range(0, len(questions), n)):
-            noise = torch.stack([self.initial_noise(q.seed) for q in some]).to(self.device)
-            t = torch.tensor([q.t for q in some], device=self.device)
-            noisy = self.add_noise(z[[q.picture for q in some]], noise, t)
-            error = self.eps(noisy, t, [q.prompt.render(phrase) for q in some], params) - noise
-            parts.append(error.square().mean((1, 2, 3)).cpu().double().numpy())
+        with text_keys_once(self.unet, *known.values()):
+            for k, text in enumerate(texts):
+                some = questions[n * k : n * (k + 1)]
+                noise = torch.stack([self.initial_noise(q.seed) for q in some]).to(self.device)
+                t = torch.tensor([q.t for q in some], device=self.device)
+                noisy = self.add_noise(z[[q.picture for q in some]], noise, t)
+                error = self.eps(noisy, t, known.get(text, text), params) - noise
+                parts.append(error.square().mean((1, 2, 3)).cpu().double().numpy())
         return np.concatenate(parts)
 
     # --- sampling -------------------------------------------------------------------------------------------------
@@ -209,7 +212,8 @@ class Backbone:
     def _batch(self, prompts: Sequence[str], seeds: Sequence[int], params: Params | None) -> Pictures:
         noise = torch.stack([self.initial_noise(seed) for seed in seeds]).to(self.device, self.precision)
         text = self.embed([""] * len(prompts) + list(prompts), params)
-        z = denoised(self.sampling, self.scheduler.config, noise, lambda zz, t: self._raw(zz, t, text, params))
+        with text_keys_once(self.unet, text):
+            z = denoised(self.sampling, self.scheduler.config, noise, lambda zz, t: self._raw(zz, t, text, params))
         return self.decode(z)
 
     def _raw(self, z: Tensor, t: Tensor, states: Tensor, params: Params | None) -> Tensor:
