@@ -25,7 +25,7 @@ def change_plot(runs: Mapping[str, Sequence[Entry]]) -> Figure | None:
         return None
     across = min(6, len(shown))
     down, (layers, tasks) = -(-len(shown) // across), next(iter(shown.values())).values.shape
-    size = (1.6 + (0.5 + 0.17 * tasks) * across, 0.9 + (0.42 + 0.13 * layers) * down)
+    size = (1.6 + (0.5 + 0.17 * tasks) * across, max(2.2, 0.9 + (0.42 + 0.13 * layers) * down))
     figure = Figure(figsize=size, layout="constrained")
     room = 0.44 + 0.17 * tasks, 0.065 + 0.13 * layers
     panels = Panels(figure, list(shown), across, room, (0.06, 0.39), size=8.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,11 +32,10 @@ def heat_maps(runs: Mapping[str, Sequence[Entry]], metric: str) -> Figure | None
     tasks = first.tasks
     side = max(2.1, 0.3 * tasks)
     figure = Figure(figsize=(side * across + 1.4, (side + 0.25) * down + 0.6), layout="constrained")
-    titles = ["\n".join(textwrap.wrap(f"{name} ({_runs(results)})", 28)) for name, results in runs.items()]
-    cell = (side - 0.16) / (tasks + 1)
+    titles = [f"{name} ({_runs(results)})" for name, results in runs.items()]
+    cell = (side - 0.2) / (tasks + 1)
     room = cell * tasks, cell * (tasks + 1)
-    lines = max(title.count("\n") for title in titles)
-    panels = Panels(figure, titles, across, room, (side + 0.08 - room[0], 0.46 + 0.15 * lines))
+    panels = Panels(figure, titles, across, room, (side + 0.08 - room[0], 0.5))
     panels.ax.set_aspect("equal")
     named = len(runs) <= across and all(len(own) == 1 for own in runs.values())
     x, y = _heat_scales(tasks, first.run.order if named else None)

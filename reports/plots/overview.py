@@ -177,8 +177,9 @@ def _name_ends(ax: Any, ends: dict[str, float], last: int) -> None:
     low, high = np.log(ax.get_ylim())
     shares = {name: float((np.log(v) - low) / (high - low)) for name, v in ends.items() if v > 0}
     names = sorted(shares, key=lambda name: (shares[name], name))
-    ax.set_xlim(right=last + 0.55 * (last - 1))
-    x = last + 0.12 * (last - 1)
+    span, share_of_names = last - 1, min(0.6, 0.012 * max(map(len, names), default=0))
+    ax.set_xlim(right=max(last + 0.55 * span, 1 - 0.05 * span + 1.17 * span / (1 - share_of_names)))
+    x = last + 0.12 * span
     for name, share in zip(names, apart([shares[n] for n in names], 0.028), strict=True):
         y = np.exp(low + share * (high - low))
         ax.plot([last, x], [ends[name], y], color="#999999", linewidth=0.6, zorder=1)
@@ -194,7 +195,7 @@ def orders(board: Board) -> Figure | None:
         return None
     factor, label = label_of(board.headline)
     names = [line.method for line in board.lines if line.method in runs][::-1]
-    height = max(0.9 + 0.27 * len(names), 1.2 + 0.14 * len(every) + 0.13 * len(names))  # few rows beside many orders
+    height = max(0.9 + 0.27 * len(names), 1.35 + 0.14 * len(every) + 0.13 * len(names))  # few rows beside many orders
     figure = Figure(figsize=(7.2, height), layout="constrained")
     ax: Any = figure.subplots()
     for k, order in enumerate(every):

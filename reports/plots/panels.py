@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,9 @@ from matplotlib.transforms import Affine2D, IdentityTransform, ScaledTranslation
 from ..layout import subs
 
 Pair = tuple[float, float]
-_TICK, _PAD, _LINE = 3.5, 3.5, 1.2
-"""Length of a tick and its distance to its number, in points; the height of a line of text over its size."""
+_TICK, _PAD, _LINE, _WIDTH = 3.5, 3.5, 1.2, 0.0076
+"""Length of a tick and its distance to its number, in points; the height of a line of text over its size, and the
+width of a character in inches over the size of the text in points."""
 
 
 @dataclass(frozen=True)
@@ -81,14 +83,18 @@ class Panels:
     def __init__(
         self, figure: Figure, titles: Sequence[str], across: int, room: Pair, gap: Pair, *, size: float = 9.0
     ) -> None:
-        """Draw the titles, ``size`` points high."""
+        """Draw the titles, ``size`` points high: long ones in several lines, for which the gap grows."""
         self._room, self._across, self._n = room, across, len(titles)
-        self._step = room[0] + gap[0], room[1] + gap[1]
+        wide = room[0] + gap[0]
+        texts = [fill(title, max(8, int(wide / (_WIDTH * size)))) for title in titles]
+        more = max(text.count("\n") for text in texts[across:] or texts) * _LINE * size / 72
+        gap = gap[0], gap[1] + more
+        self._step = wide, room[1] + gap[1]
         down = -(-len(titles) // across)
         self.ax: Any = figure.subplots()
         self.ax.set(xlim=(0, across * self._step[0] - gap[0]), ylim=(-down * self._step[1] + gap[1], 0))
         self.ax.set_axis_off()
-        for k, title in enumerate(titles):
+        for k, title in enumerate(texts):
             left, bottom = self.corner(k)
             self._write(title, (left + room[0] / 2, bottom + room[1]), (0, 6), size, k < across, ha="center")
 
