@@ -12,12 +12,15 @@ from .analysis.entry import Entry
 from .sprites import SheetRow, Sprite, cut, drawn_sprite, kept_sprite, picture_in
 
 
-def sheet_of(entry: Entry, pictures: FindPictures) -> Image.Image | None:
-    """The sample sheet of one run; None where neither the store nor a strip has its pictures."""
+def sheet_of(entry: Entry, pictures: FindPictures, row: str | None = None) -> Image.Image | None:
+    """The sample sheet of one run, named by its ``row`` of the leaderboard or else by its method.
+
+    None where neither the store nor a strip has its pictures.
+    """
     rows = sheet_rows(entry, pictures)
     if rows is None:
         return None
-    return sample_sheet(f"{entry.run.method} on {entry.run.suite}, seed {entry.run.seed}", rows)
+    return sample_sheet(f"{row or entry.run.method} on {entry.run.suite}, seed {entry.run.seed}", rows)
 
 
 def sprite_of(entry: Entry, pictures: FindPictures) -> Sprite | None:

@@ -96,3 +96,13 @@ def many(folder, n):
         path = folder / "tiny-3" / f"m{k % 50:02d}" / f"{digest(base['run'])}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(base))
+
+
+def panels_of(figure):
+    """The texts inside each panel of a plot of panels, in the order in which they were written."""
+    ax = figure.axes[0]
+    figure.draw_without_rendering()
+    frames = [path.get_extents() for path in ax.collections[0].get_paths()]
+    places = [ax.transData.inverted().transform(t.get_transform().transform(t.get_position())) for t in ax.texts]
+    pairs = list(zip(ax.texts, places, strict=True))
+    return [[text for text, place in pairs if frame.contains(*place)] for frame in frames]

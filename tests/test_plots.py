@@ -4,7 +4,10 @@ import itertools
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from cpbench.benchmark.records.result import write_result
@@ -16,7 +19,8 @@ from cpbench.reports.plots.figures import FIGURES, caption
 from cpbench.reports.plots.layers import change_plot
 from cpbench.reports.plots.matrices import confusion, curves, heat_maps
 from cpbench.reports.plots.overview import cost, front, growth, orders
-from cpbench.reports.plots.style import COLOURS, FORMATS, GROUPS, save, style_of
+from cpbench.reports.plots.panels import Panels, Scale, decades, evenly
+from cpbench.reports.plots.style import COLOURS, FORMATS, GROUPS, lay_out, save, style_of
 from cpbench.reports.write import load, write_report
 from synthetic import FORGETS, KEEPS, ORDER, entry, record, row
 
@@ -155,13 +159,72 @@ def test_the_last_bits_of_a_layout_change_no_byte_of_a_plot(kind, tmp_path):
         assert first.read_bytes() == second.read_bytes(), form
 
 
-def test_a_figure_is_laid_out_once_for_all_formats(tmp_path, monkeypatch):
+@pytest.mark.parametrize("kind", sorted(FIGURES.keys() - {"shrinkage", "front", "cost"}))
+def test_a_figure_is_laid_out_once_for_all_formats(kind, tmp_path, monkeypatch):
     calls, execute = [], ConstrainedLayoutEngine.execute
     monkeypatch.setattr(ConstrainedLayoutEngine, "execute", lambda self, fig: calls.append(fig) or execute(self, fig))
-    figure = curves({"clora": [entry()]}, "identity")
+    figure = FIGURES[kind](rows_of(2))
     for form in FORMATS:
-        save(figure, tmp_path / f"curves.{form}")
+        save(figure, tmp_path / f"{kind}.{form}")
     assert len(calls) == 1
+
+
+LOGGED = {"change": 0.1, f"change.{LAYERS[0]}": 0.1, "fisher.1": 1.0, "fisher.2": 0.1, "fisher_dc.1": 2.0}
+
+
+def rows_of(n):
+    """A board of n methods that every kind of plot but the shrinkage can show, with names as long as real ones."""
+    kinds = {"dc_accuracy": 0.5}
+    found = []
+    for k in range(n):
+        for order in (ORDER, ORDER[::-1]):
+            made = record(f"vera-dsc-ewc-dc-{k} (shipped)", KEEPS, figures=LOGGED, order=order)
+            rows = [row(kind, 2, j, v) | {"concept": order[j - 1]} for j in (1, 2) for kind, v in kinds.items()]
+            content = made.model_dump(by_alias=True)
+            content["scores"] += rows
+            found.append(entry_of(made.model_validate(content)))
+    return boards(found)[0]
+
+
+@pytest.mark.parametrize("n", [1, 6, 26])
+def test_every_legend_is_inside_its_figure_and_covers_no_panel(n):
+    shown = rows_of(n)
+    figures = {kind: figure for kind, draw in FIGURES.items() if (figure := draw(shown)) is not None}
+    assert figures.keys() >= {"matrix", "curves", "growth", "orders", "confusion", "change", "fisher"}
+    for kind, figure in figures.items():
+        lay_out(figure)
+        for legend in figure.legends:
+            box, room = legend.get_window_extent(), figure.bbox
+            assert box.x0 >= room.x0 and box.x1 <= room.x1, kind
+            assert box.y0 >= room.y0 and box.y1 <= room.y1, kind
+            assert not any(box.overlaps(ax.get_window_extent()) for ax in figure.axes), kind
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1), st.booleans())
+def test_a_scale_holds_all_values_and_its_ticks(values, whole):
+    scale = evenly(values, whole=whole)
+    assert scale.low < min(values) and max(values) < scale.high
+    assert 1 <= len(scale.ticks) <= 7 or whole
+    assert all(0 <= scale.share(tick) <= 1 for tick in scale.ticks)
+
+
+@given(st.lists(st.floats(1e-12, 1e12), min_size=1))
+def test_a_logarithmic_scale_holds_all_values_and_its_ticks(values):
+    scale = decades(values)
+    assert scale.low < min(values) and max(values) < scale.high
+    assert len(scale.ticks) <= 7
+    assert all(-1e-9 <= scale.share(tick) <= 1 + 1e-9 for tick in scale.ticks)
+
+
+def test_a_panel_shows_values_where_its_ticks_are():
+    figure = Figure(figsize=(6, 3), layout="constrained")
+    panels = Panels(figure, ["a", "b", "c"], 2, (2.0, 1.0), (0.2, 0.4))
+    x, y = Scale(0, 4, {1: "one"}), Scale(1e-4, 1.0, {1e-2: "small"}, log=True)
+    places = panels.frame(x, y)
+    inches = [panels.ax.transData.inverted().transform(place.transform((1, 1e-2))) for place in places]
+    np.testing.assert_allclose(inches, [(0.5, -0.5), (2.7, -0.5), (0.5, -1.9)])
+    assert [t.get_text() for t in panels.ax.texts].count("one") == 2, "below the lowest panel of each column"
+    assert [t.get_text() for t in panels.ax.texts].count("small") == 2, "beside the first panel of each row"
 
 
 def changed(method, scale, **changes):
@@ -178,10 +241,11 @@ def test_changes_of_layers_are_geometric_means_by_where_the_layers_lie():
 
 def test_the_changes_of_layers_have_a_panel_for_each_method_that_changes_weights():
     figure = change_plot({"clora": [changed("clora", 1e-2)], "ti": [entry("ti")], "lora": [changed("lora", 1e-1)]})
-    panels = [ax for ax in figure.axes if ax.get_title()]
-    assert [ax.get_title() for ax in panels] == ["clora", "lora"]
-    assert [t.get_text() for t in panels[0].get_yticklabels()] == ["mid 0 value", "up 1.0 key"]
-    np.testing.assert_allclose(panels[1].images[0].get_array(), [[1e-3] * 3, [1e-1] * 3])
+    panels = figure.axes[0]
+    texts = [text.get_text() for text in panels.texts]
+    assert [text for text in texts if not text.isdigit()] == ["clora", "lora", "mid 0 value", "up 1.0 key"]
+    assert len(panels.images) == 2 and [text for text in texts if text.isdigit()] == ["1", "2", "3"] * 2
+    np.testing.assert_allclose(panels.images[1].get_array(), [[1e-3] * 3, [1e-1] * 3])
     assert change_plot({"ti": [entry("ti")]}) is None
 
 

@@ -15,6 +15,7 @@ from cpbench.benchmark.records.result import Result, write_result
 from cpbench.methods.catalogue import CATALOGUE
 from cpbench.reports.analysis.board import About, pareto
 from cpbench.reports.analysis.units import alike, three
+from cpbench.reports.files import slugs_of
 from cpbench.reports.site.cells import Scale, heat_map, scales
 from cpbench.reports.site.scatter import Dot, scatter
 from cpbench.reports.site.svg import Level, Series, axis, lines, short
@@ -168,6 +169,20 @@ def test_the_page_of_comparisons_has_the_numbers_the_matrix_and_the_curves_of_ev
     assert [p.split('"')[1] for p in panels] == ["clora", "dsc", "lora"]
     assert "70.0 [70.0, 70.0]" in panels[0]
     assert all(p.count('class="heat"') == 1 and p.count('class="chart"') == 1 for p in panels)
+
+
+def test_the_page_of_comparisons_names_rows_as_the_leaderboard_does(tmp_path):
+    for strength in (1.0, 3.0):
+        made = record("clora", KEEPS, options={"clora": {"strength": strength}})
+        write_result(tmp_path / "results", made)
+    text = page_of(tmp_path / "results", tmp_path, "compare-", "")
+    (board,) = load(tmp_path / "results").boards
+    slugs = slugs_of(board.runs)
+    assert all(slug != name for name, slug in slugs.items()), "names have characters that no file has"
+    for name, slug in slugs.items():
+        shown = html.escape(name)
+        assert len(re.findall(rf'<option value="{re.escape(slug)}"[^>]*>{re.escape(shown)}</option>', text)) == 2
+        assert f">{shown}</a></h3>" in text and f">{slug}<" not in text
 
 
 def test_the_films_of_two_methods_are_of_an_order_and_seed_that_both_have(tmp_path, pictures):

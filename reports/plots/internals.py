@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from ...benchmark.records import continual
 from ..analysis.entry import Entry, matrix
 from ..analysis.units import label_of
-from .style import COLOURS, MARKERS, grid_of, name_below
+from .panels import Panels, decades, evenly
+from .style import COLOURS, MARKERS, grid_of, legend_below
 
 _TOP = 5
 
@@ -79,20 +80,17 @@ def spectra(runs: Mapping[str, Sequence[Entry]]) -> Figure | None:
         return None
     down, across = grid_of(len(shown), 6)
     figure = Figure(figsize=(2.3 * across + 0.8, 1.9 * down + 1.0), layout="constrained")
-    axes: Any = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
-    for ax, (name, tops) in zip(axes.ravel(), shown.items(), strict=False):
+    panels = Panels(figure, list(shown), across, (2.27, 1.54), (0.13, 0.31))
+    x = evenly([k + 1 for tops in shown.values() for k in range(len(tops["fisher"]))], whole=True)
+    y = decades([float(v) for tops in shown.values() for values in tops.values() for v in values])
+    places = panels.frame(x, y, grid=True)
+    for place, tops in zip(places, shown.values(), strict=True):
         for k, (kind, (title, line)) in enumerate(kinds.items()):
-            place = np.arange(1, len(tops[kind]) + 1)
-            ax.plot(place, tops[kind], line, color=COLOURS[k], marker=MARKERS[k], markersize=4, label=title)
-        ax.set_title(name, fontsize=9)
-        ax.set_yscale("log")
-        ax.grid(alpha=0.25)
-    name_below(axes.ravel(), len(shown), across, "rank of the eigenvalue")
+            look: Any = {"color": COLOURS[k], "marker": MARKERS[k], "markersize": 4, "label": title}
+            panels.ax.plot(np.arange(1, len(tops[kind]) + 1), tops[kind], line, transform=place, **look)
+    panels.name_below(x, "rank of the eigenvalue", 8)
     figure.supylabel("eigenvalue of the Fisher information", fontsize=9)
-    handles, labels = axes.ravel()[0].get_legend_handles_labels()
-    figure.legend(
-        handles, labels, loc="outside lower center", ncols=min(2, max(1, across - 1)), fontsize=8, frameon=False
-    )
+    legend_below(figure, panels.legend(), min(2, max(1, across - 1)), fontsize=8)
     return figure
 
 

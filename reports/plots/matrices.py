@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.transforms import Transform
 
 from ...benchmark.records import continual
 from ...benchmark.records.continual import Matrix
 from ..analysis.board import Board
 from ..analysis.entry import Entry, ceiling, floor, in_between, mean_matrix, mean_of
 from ..analysis.units import label_of
-from .style import COLOURS, grid_of, name_below, style_of
+from .panels import Panels, Scale, evenly
+from .style import COLOURS, colour_bar, grid_of, legend_below, style_of
 
 
 def heat_maps(runs: Mapping[str, Sequence[Entry]], metric: str) -> Figure | None:
@@ -25,24 +27,34 @@ def heat_maps(runs: Mapping[str, Sequence[Entry]], metric: str) -> Figure | None
     """
     if not _measured(runs, metric):
         return None
-    factor, label = label_of(metric)
+    (factor, label), first = label_of(metric), next(iter(runs.values()))[0]
     down, across = grid_of(len(runs), 6)
-    side = max(2.1, 0.3 * next(iter(runs.values()))[0].tasks)
+    tasks = first.tasks
+    side = max(2.1, 0.3 * tasks)
     figure = Figure(figsize=(side * across + 1.4, (side + 0.25) * down + 0.6), layout="constrained")
-    axes = figure.subplots(down, across, squeeze=False)
-    image: Any = None
-    for k, (ax, (name, results)) in enumerate(zip(axes.ravel(), runs.items(), strict=False)):
-        image = _heat_map(ax, factor * mean_matrix(results, metric), factor)
-        ax.set_title("\n".join(textwrap.wrap(f"{name} ({_runs(results)})", 28)), fontsize=9)
-        ax.set_ylabel("after task" if k % across == 0 else "", fontsize=9)
-        ax.set_xlabel("concept, in the order taught" if k + across >= len(runs) else "", fontsize=9)
-        if len(results) == 1 and len(runs) <= across:
-            ax.set_xticks(range(len(results[0].run.order)), results[0].run.order, rotation=45, ha="right")
-            ax.set_xlabel("concept", fontsize=9)
-    for ax in axes.ravel()[len(runs) :]:
-        ax.set_axis_off()
-    figure.colorbar(image, ax=axes[:, -1], label=label, shrink=min(1.0, 1.6 / down), aspect=20)
+    titles = [f"{name} ({_runs(results)})" for name, results in runs.items()]
+    cell = (side - 0.2) / (tasks + 1)
+    room = cell * tasks, cell * (tasks + 1)
+    panels = Panels(figure, titles, across, room, (side + 0.08 - room[0], 0.5))
+    panels.ax.set_aspect("equal")
+    named = len(runs) <= across and all(len(own) == 1 for own in runs.values())
+    x, y = _heat_scales(tasks, first.run.order if named else None)
+    places = panels.frame(x, y, paper="#eeeeee")
+    for k, results in enumerate(runs.values()):
+        image = _heat_map(panels, k, places[k], factor * mean_matrix(results, metric), factor)
+    if not named:
+        panels.name_below(x, "concept, in the order taught", 9)
+    panels.name_beside("after task", 9, 36)
+    wide, shrink = across * (side + 0.08), min(1.0, 1.6 / down)
+    colour_bar(figure, image, panels.ax, wide, label=label, shrink=shrink, aspect=20)
     return figure
+
+
+def _heat_scales(tasks: int, names: Sequence[str] | None) -> tuple[Scale, Scale]:
+    """Columns are concepts, by name where there are names; rows are the base model and the tasks, from the top."""
+    numbers = [str(k + 1) for k in range(tasks)]
+    x = Scale(-0.5, tasks - 0.5, dict(enumerate(names or numbers)), 8.0, inner=True, turned=names is not None)
+    return x, Scale(tasks + 0.5, -0.5, dict(enumerate(["base", *numbers])), 8.0, inner=True)
 
 
 def _measured(runs: Mapping[str, Sequence[Entry]], metric: str) -> bool:
@@ -53,18 +65,20 @@ def _runs(results: Sequence[Entry]) -> str:
     return f"{len(results)}\N{NO-BREAK SPACE}run{'s' if len(results) > 1 else ''}"
 
 
-def _heat_map(ax: Any, r: Matrix, top: float) -> Any:
-    ax.set_facecolor("#eeeeee")
-    image = ax.imshow(np.ma.masked_invalid(r), vmin=0, vmax=top, cmap="cividis")
-    tasks = r.shape[1]
+def _heat_map(panels: Panels, k: int, place: Transform, r: Matrix, top: float) -> Any:
     for (i, j), value in np.ndenumerate(r):
         if not np.isnan(value):
             text = f"{value:.0f}" if top == 100 else f"{value:.2f}"
-            color = "white" if value < 0.55 * top else "black"
-            ax.text(j, i, text, ha="center", va="center", fontsize=7, color=color, in_layout=False)
-    ax.set_xticks(range(tasks), [str(k + 1) for k in range(tasks)], fontsize=8)
-    ax.set_yticks(range(tasks + 1), ["base", *[str(k + 1) for k in range(tasks)]], fontsize=8)
-    return image
+            look: Any = {"color": "white" if value < 0.55 * top else "black", "in_layout": False}
+            panels.ax.text(j, i, text, ha="center", va="center", fontsize=7, transform=place, **look)
+    return panels.image(k, np.ma.masked_invalid(r), vmin=0, vmax=top, cmap="cividis")
+
+
+@dataclass(frozen=True)
+class _Line:
+    x: Any
+    y: Any
+    look: dict[str, Any]
 
 
 def curves(runs: Mapping[str, Sequence[Entry]], metric: str) -> Figure | None:
@@ -79,42 +93,50 @@ def curves(runs: Mapping[str, Sequence[Entry]], metric: str) -> Figure | None:
     learners = {name: results for name, results in runs.items() if any(r.cost for r in results)} or runs
     means = {name: factor * mean_matrix(results, metric) for name, results in learners.items()}
     full = any(map(in_between, means.values()))
+    drawn = {name: list((_after_each if full else _then_and_now)(r)) for name, r in means.items()}
     down, across = grid_of(len(learners), 6)
     figure = Figure(figsize=(2.3 * across + 1.2, 1.9 * down + 1.1), layout="constrained")
-    axes = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True).ravel()
-    for ax, (name, results) in zip(axes, learners.items(), strict=False):
-        (_after_each if full else _then_and_now)(ax, means[name])
-        _bounds(ax, results, metric, factor)
-        ax.set_title(f"{name} ({_runs(results)})", fontsize=9)
-        ax.xaxis.get_major_locator().set_params(integer=True)
-        ax.grid(alpha=0.25)
-    axes[0].set_ylim(bottom=min(0, axes[0].get_ylim()[0]))
-    name_below(axes, len(learners), across, "after task (0: base model)" if full else "concept, in the order taught")
+    titles = [f"{name} ({_runs(results)})" for name, results in learners.items()]
+    panels = Panels(figure, titles, across, (2.29, 1.54), (0.13, 0.31))
+    bounds = {name: list(_bounds(results, metric, factor)) for name, results in learners.items()}
+    heights = [v for lines in drawn.values() for line in lines for v in line.y[~np.isnan(line.y)]]
+    heights += [value for own in bounds.values() for value, _, _ in own]
+    x = evenly([v for lines in drawn.values() for line in lines for v in line.x] or [0.0, 1.0], whole=True)
+    places = panels.frame(x, evenly(heights, least=0.0), grid=True)
+    for place, name in zip(places, learners, strict=True):
+        for line in drawn[name]:
+            panels.ax.plot(line.x, line.y, transform=place, **line.look)
+        for value, text, dash in bounds[name]:
+            look: Any = {"color": "#555555", "linewidth": 1, "linestyle": dash, "label": text}
+            panels.ax.plot([x.low, x.high], [value, value], transform=place, **look)
+    panels.name_below(x, "after task (0: base model)" if full else "concept, in the order taught", 8)
     figure.supylabel(label, fontsize=9)
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(4, across + 1), fontsize=8, frameon=False)
+    legend_below(figure, panels.legend(), min(4, across + 1), fontsize=8)
     return figure
 
 
-def _then_and_now(ax: Any, r: Matrix) -> None:
+def _then_and_now(r: Matrix) -> Iterator[_Line]:
     place = np.arange(1, r.shape[1] + 1)
-    ax.plot(place, continual.learned(r), "o-", color=COLOURS[0], markersize=4, label="right after its task")
-    ax.plot(place, r[-1], "s--", color=COLOURS[1], markersize=4, markerfacecolor="white", label="after the last task")
+    then = {"marker": "o", "color": COLOURS[0], "markersize": 4, "label": "right after its task"}
+    now = {"marker": "s", "linestyle": "--", "color": COLOURS[1], "markersize": 4, "label": "after the last task"}
+    yield _Line(place, continual.learned(r), then)
+    yield _Line(place, r[-1], now | {"markerfacecolor": "white"})
 
 
-def _after_each(ax: Any, r: Matrix) -> None:
+def _after_each(r: Matrix) -> Iterator[_Line]:
     """A line per concept, over the tasks after which it was measured."""
     for k, column in enumerate(r.T):
         seen = np.flatnonzero(~np.isnan(column))
-        ax.plot(seen, column[seen], **style_of(k), markersize=3.5, linewidth=1, label=f"concept of task {k + 1}")
+        look = style_of(k) | {"markersize": 3.5, "linewidth": 1, "label": f"concept of task {k + 1}"}
+        yield _Line(seen, column[seen], look)
 
 
-def _bounds(ax: Any, results: Sequence[Entry], metric: str, factor: float) -> None:
-    """Horizontal lines: the ceiling and the floor."""
+def _bounds(results: Sequence[Entry], metric: str, factor: float) -> Iterator[tuple[float, str, str]]:
+    """Horizontal lines: the ceiling and the floor, each with its name and its dashes."""
     top, bottom = (mean_of(of, results, metric) for of in (ceiling, floor))
     for value, name, dash in ((top, "ceiling: real pictures", "-."), (bottom, "floor: base model", ":")):
         if not np.isnan(value):
-            ax.axhline(factor * value, color="#555555", linewidth=1, linestyle=dash, label=name)
+            yield factor * value, name, dash
 
 
 _MOST = 6

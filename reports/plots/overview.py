@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from ..analysis.entry import Entry
 from ..analysis.stats import Estimate
 from ..analysis.units import label_of
 from ..layout import Box, apart, place, subs
-from .style import COLOURS, arrange, style_of
+from .style import COLOURS, arrange, legend_below, style_of
 
 _MARKS = "filled points: no method is better in both; grey bars: 95 % intervals over runs"
 _FILLED = ("", "white")
@@ -166,8 +167,8 @@ def growth(board: Board) -> Figure | None:
         ax.set_xticks([t for t in MaxNLocator(8, integer=True).tick_values(1, board.tasks) if 1 <= t <= board.tasks])
         ax.grid(alpha=0.25)
         _name_ends(ax, ends, board.tasks)
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=8, fontsize=7, frameon=False, handlelength=4)
+    shown_lines = zip(*panels[0].get_legend_handles_labels(), strict=True)
+    legend_below(figure, shown_lines, 8, fontsize=7, handlelength=4)
     return figure
 
 
@@ -176,8 +177,9 @@ def _name_ends(ax: Any, ends: dict[str, float], last: int) -> None:
     low, high = np.log(ax.get_ylim())
     shares = {name: float((np.log(v) - low) / (high - low)) for name, v in ends.items() if v > 0}
     names = sorted(shares, key=lambda name: (shares[name], name))
-    ax.set_xlim(right=last + 0.55 * (last - 1))
-    x = last + 0.12 * (last - 1)
+    span, share_of_names = last - 1, min(0.6, 0.012 * max(map(len, names), default=0))
+    ax.set_xlim(right=max(last + 0.55 * span, 1 - 0.05 * span + 1.17 * span / (1 - share_of_names)))
+    x = last + 0.12 * span
     for name, share in zip(names, apart([shares[n] for n in names], 0.028), strict=True):
         y = np.exp(low + share * (high - low))
         ax.plot([last, x], [ends[name], y], color="#999999", linewidth=0.6, zorder=1)
@@ -193,7 +195,8 @@ def orders(board: Board) -> Figure | None:
         return None
     factor, label = label_of(board.headline)
     names = [line.method for line in board.lines if line.method in runs][::-1]
-    figure = Figure(figsize=(7.2, 0.9 + 0.27 * len(names)), layout="constrained")
+    height = max(0.9 + 0.27 * len(names), 1.35 + 0.14 * len(every) + 0.13 * len(names))  # few rows beside many orders
+    figure = Figure(figsize=(7.2, height), layout="constrained")
     ax: Any = figure.subplots()
     for k, order in enumerate(every):
         rows = [(y, _of_order(runs[name], order, board.headline)) for y, name in enumerate(names)]
@@ -201,7 +204,7 @@ def orders(board: Board) -> Figure | None:
         look = style_of(k) | {"color": COLOURS[k % 7]}
         style = look | {"markersize": 5, "linestyle": "none", "markerfacecolor": _FILLED[k // 7 % 2] or look["color"]}
         places = [y + 0.5 * ((k + 0.5) / len(every) - 0.5) for y, _ in seen]
-        ax.plot([v.mean() for _, v in seen], places, label=" → ".join(order), **style)
+        ax.plot([v.mean() for _, v in seen], places, label=fill(" → ".join(order), 100), **style)
         ax.hlines(places, [v.min() for _, v in seen], [v.max() for _, v in seen], color=COLOURS[k % 7], linewidth=1)
     ax.set_yticks(range(len(names)), names, fontsize=8)
     ax.set_xlabel(

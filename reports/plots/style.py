@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -89,11 +90,17 @@ def arrange(figure: Figure) -> None:
     engine.execute(figure)
 
 
-def name_below(axes: Any, shown: int, across: int, label: str) -> None:
-    """Label the lowest panel of each column of a grid, and hide those after the first ``shown``."""
-    for k, ax in enumerate(axes):
-        if k >= shown:
-            ax.set_axis_off()
-        elif k + across >= shown:
-            ax.set_xlabel(label, fontsize=8)
-            ax.tick_params(labelbottom=True)
+def colour_bar(figure: Figure, image: Any, ax: Any, wide: float, **look: Any) -> None:
+    """A bar of colours beside axes that are ``wide`` inches: room and distance are shares of their width."""
+    figure.colorbar(image, ax=ax, fraction=0.3 / wide, pad=0.04 / wide, **look)
+
+
+def legend_below(figure: Figure, shown: Iterable[tuple[Any, str]], most: int, **look: Any) -> None:
+    """A legend below everything else, in as many columns as fit the width of the figure, but at most ``most``."""
+    handles, labels = zip(*shown, strict=True)
+    for columns in range(most, 0, -1):
+        legend = figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False, **look)
+        _canvas(figure, "png")
+        if legend.get_window_extent().width <= figure.bbox.width or columns == 1:
+            return
+        legend.remove()

@@ -24,15 +24,15 @@ def compare_page(place: BoardPage, takes: Sequence[Take]) -> dict[str, Any]:
     best = [place.methods[line.method] for line in board.lines if line.method in board.runs]
     return {
         "board": place,
-        "methods": list(place.methods.values()),
+        "methods": [(slug, name) for name, slug in place.methods.items()],
         "chosen": dict(zip("ab", [*best, "", ""], strict=False)),
         "columns": [shown[key] for key in values(board)],
         "pairs": list(_pairs(place)),
         "panels": [_panel(place, name) for name in board.runs],
         "takes": [{"caption": take.caption, "names": take.names} for take in takes],
         "films": [
-            {"method": slug, "takes": [(k, take.films[slug]) for k, take in enumerate(takes) if slug in take.films]}
-            for slug in place.methods.values()
+            {"slug": slug, "name": name, "takes": [(k, t.films[slug]) for k, t in enumerate(takes) if slug in t.films]}
+            for name, slug in place.methods.items()
             if any(slug in take.films for take in takes)
         ],
         "names": takes[0].names if takes else [],
@@ -69,7 +69,8 @@ def _panel(place: BoardPage, name: str) -> dict[str, Any]:
     names = order if all(e.order == order for e in runs) else [f"task {k}" for k in range(1, len(order) + 1)]
     scale = place.scale(main)
     return {
-        "method": place.methods[name],
+        "slug": place.methods[name],
+        "name": name,
         "link": f"methods/{place.slug}-{place.methods[name]}.html",
         "facts": [*means(place, name), ("runs", str(len(runs)))],
         "command": command(min(runs, key=first_run)) if runs[0].cost else "",
