@@ -34,6 +34,10 @@ class Bench:
     choose: Callable[[str, Mapping[str, str]], Choice]
     beside: Callable[[Choice, int, int], int]
 
+    def check(self) -> None:
+        """Load the model; raises BadInput where it cannot be used."""
+        self.backbone.check_size()
+
     @cached_property
     def suite(self) -> Suite:
         """The suite whose prompts and budget are used."""
@@ -65,9 +69,12 @@ class Bench:
         return Task(number, subject, self.pictures, self.suite.prompts.train, steps, batch, seed=number)
 
     def clock(self) -> float:
-        """Seconds, once the device has done what it was given."""
-        if self.backbone.device.type == "cuda":
+        """Seconds; those of the processor, which other work disturbs less, unless a device does the work."""
+        kind = self.backbone.device.type
+        if kind == "cpu":
+            return time.process_time()
+        if kind == "cuda":
             torch.cuda.synchronize(self.backbone.device)
-        elif self.backbone.device.type == "mps":
+        elif kind == "mps":
             torch.mps.synchronize()
         return time.perf_counter()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..errors import FailedRun
 from ..wording import shown
@@ -18,6 +20,16 @@ from .row import Measurement, Row, spread_row
 
 COMMANDS = ("--help", "list", "doctor --quick", "report --only tables --quiet")
 _AGAINST = "fresh process"
+_LAUNCH = """
+import os, sys, time
+nowhere = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+begin = time.perf_counter()
+pid = os.posix_spawn(sys.executable, [sys.executable, *sys.argv[1:]], os.environ, file_actions=nowhere)
+_, status, used = os.wait4(pid, 0)
+seconds = time.perf_counter() - begin
+print(os.waitstatus_to_exitcode(status), seconds, used.ru_utime + used.ru_stime, used.ru_maxrss)
+"""
+"""A small process that starts a command and measures it: the peak of a process counts that of the one it came from."""
 
 
 @dataclass(frozen=True)
@@ -58,22 +70,21 @@ def cpu_seconds(code: str) -> float:
 
 def run(words: Sequence[str]) -> Cost:
     """Run Python with some arguments in an empty folder; raises FailedRun where it fails."""
-    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as errors:
-        environment = os.environ | {"CPBENCH_HOME": os.path.join(folder, "home")}  # noqa: PTH118
-        begin = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        environment = os.environ | {"CPBENCH_HOME": str(Path(folder, "home"))}
+        command = [sys.executable, "-I", "-S", "-c", _LAUNCH, *words]
         child = subprocess.Popen(
-            [sys.executable, *words], cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=errors
+            command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
         )
         try:
-            _, status, usage = os.wait4(child.pid, 0)
+            found, errors = child.communicate()
         except BaseException:
-            child.kill()
+            with suppress(OSError):
+                os.killpg(child.pid, signal.SIGKILL)
             child.wait()
             raise
-        seconds, child.returncode = time.perf_counter() - begin, os.waitstatus_to_exitcode(status)
-        if child.returncode:
-            errors.seek(0)
-            said = shown(errors.read().decode(errors="replace").strip().rpartition("\n")[2], 200)
-            raise FailedRun(f"'{' '.join(words)}' ended with status {child.returncode}: {said}")
-    scale = 1e6 if sys.platform == "darwin" else 1e3
-    return Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / scale)
+    status, seconds, cpu, memory = map(float, found.split() or (1, 0, 0, 0))
+    if child.returncode or status:
+        said = shown(errors.decode(errors="replace").strip().rpartition("\n")[2], 200)
+        raise FailedRun(f"'{' '.join(words)}' ended with status {status:.0f}: {said}")
+    return Cost(seconds, cpu, memory / (1e6 if sys.platform == "darwin" else 1e3))

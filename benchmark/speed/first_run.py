@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -67,10 +66,12 @@ def first_run(suite: Suite, bench: Bench) -> dict[str, float]:
         if outcome.errors:
             raise FailedRun(f"the first run failed: {next(iter(outcome.errors.values()))}")
         inspected = sum(_inspected(session, unit, timer.spent[key]) for key, unit in units.items())
-    found = Counter({"load": loading, "inspect": inspected, "learn": -inspected})
+    found = {"load": loading, "inspect": inspected, "learn": -inspected} | dict.fromkeys(
+        ("draw", "score", "classify"), 0.0
+    )
     for key, unit in units.items():
         found[_KINDS[kind_of(unit)[0]]] += timer.spent[key]
-    return dict(found)
+    return found
 
 
 def _inspected(session: Session, unit: Unit, spent: float) -> float:

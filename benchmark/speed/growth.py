@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -80,14 +81,15 @@ def _planned(bench: Bench, suite: Suite, planner: Planner, name: str) -> Iterato
         n: counts_of(planner.run(chosen, tuple(range(n)), 0), suite, lambda i: bench.beside(chosen, i, pictures))
         for n in LENGTHS
     }
-    what = f"{name}, protocol {planner.protocol}"
-    for field, noun in (("units", "units"), ("passes", "forward passes"), ("pictures", "drawn pictures")):
-        yield _growing(f"{what}: {noun}", {n: int(getattr(counts, field)) for n, counts in found.items()}, "planned")
+    what = f"{name}, {planner.protocol}"
+    yield _growing(f"{what}: units", {n: counts.units for n, counts in found.items()}, "plan")
+    yield _growing(f"{what}: passes", {n: counts.passes for n, counts in found.items()}, "plan")
 
 
 def _growing(what: str, counts: Mapping[int, int], how: str) -> Row:
-    found = exponent(counts)
-    return Row("growth", what, how, "exponent", found, found, found, len(counts), counts)
+    """The row of some counts; the least and the greatest exponent are those between neighbouring T."""
+    near = [exponent(dict(two)) for two in pairwise(counts.items())]
+    return Row("growth", what, how, "exponent", exponent(counts), min(near), max(near), len(counts), counts)
 
 
 def _kept(bench: Bench, name: str) -> Row:
@@ -95,9 +97,9 @@ def _kept(bench: Bench, name: str) -> Row:
     what, fresh = f"{name}: bytes of states", fresh_bytes(bench, name, _SEEN)
     slope = fresh[2] - fresh[1]
     if fresh[3] - fresh[2] != slope:
-        return Row("growth", what, "saved states", "exponent", note="the bytes of a state are not linear in its number")
+        return Row("growth", what, "states", "exponent", note="the bytes of a state are not linear in its number")
     each = [fresh[0], *(fresh[1] + slope * k for k in range(LENGTHS[-1] - 1))]
-    return _growing(what, {n: sum(each[:n]) for n in LENGTHS}, f"saved states, from the first {_SEEN}")
+    return _growing(what, {n: sum(each[:n]) for n in LENGTHS}, f"the first {_SEEN} states")
 
 
 def fresh_bytes(bench: Bench, name: str, tasks: int) -> list[int]:
@@ -127,5 +129,3 @@ def _tensor_bytes(file: Path) -> int:
     if not 0 <= 8 + header <= size:
         raise FailedRun(f"{file} is no whole safetensors file.")
     return size - 8 - header
-
-

@@ -60,7 +60,7 @@ def _scored(what: str, name: str, make: Callable[[], Rivals], repeats: int) -> R
     except Exception as error:  # whatever a library raises that does not fit to another one
         where = f"torchmetrics {version('torchmetrics')} with transformers {version('transformers')}"
         return _without(row, f"{name} fails in {where}: {shown(f'{type(error).__name__}: {error}', 160)}")
-    return ratio_row("scoring", what, row.against, paired(ours, theirs, repeats, time.perf_counter))
+    return ratio_row("scoring", what, row.against, paired(ours, theirs, repeats, time.process_time))
 
 
 def _without(row: Row, reason: str) -> Row:

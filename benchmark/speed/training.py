@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
@@ -101,7 +101,7 @@ class Bare:
             text = self.model.text(self.candidates).last_hidden_state.repeat(self.batch, 1, 1)
             teachers = [functional_call(self.model.unet, self.teacher, (x, t, text)).sample for _ in range(2)]
         student = self.model.unet(x, t, text).sample
-        self.update(sum((student - one).square().mean() for one in teachers))  # type: ignore[arg-type]
+        self.update(sum((student - one).square().mean() for one in teachers))
 
     def gradients(self, passes: int) -> Tensor:
         """∂L_denoise/∂θ of single pictures, (n, p) on the CPU: one backward pass per example."""
@@ -145,7 +145,9 @@ def _distillation(bench: Bench) -> Row:
     method.learn(bench.task(1, 1, 1), unwatched)
     watch = Interleaved("dsc", Bare(bench, model, batch).distil, bench.clock)
     method.learn(bench.task(2, 1, 1), watch)
-    return ratio_row("dsc", f"DSC iteration, batch {batch}", "its three forward passes, backward pass and update", watch.pairs)
+    return ratio_row(
+        "dsc", f"DSC iteration, batch {batch}", "its three forward passes, backward pass and update", watch.pairs
+    )
 
 
 def fisher_measurements(bench: Bench) -> Iterator[Measurement]:
@@ -160,8 +162,8 @@ def _fisher(bench: Bench) -> Row:
     for number in range(1, bench.repeats + 2):
         ends = Ends(bench.clock)
         method.learn(bench.task(number, 1, 1), ends)
-        bare = Bare(bench, model, 1)
-        pairs.append((ends.last["fisher"] - ends.last["learn"], seconds(lambda: bare.gradients(_PASSES), bench.clock)))
+        by_hand = partial(Bare(bench, model, 1).gradients, _PASSES)
+        pairs.append((ends.last["fisher"] - ends.last["learn"], seconds(by_hand, bench.clock)))
     examples = _PASSES * len(bench.pictures)
     what = f"Fisher information, per example ({examples} of them)"
     return spread_row("fisher", what, "one backward pass per example, by hand", "ratio", ratios_of(pairs[1:]))

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from ...methods.registry import choose_one
 from ..errors import BadInput, unknown
+from ..models.loading import pick_device
 from ..numbers import Range
 from ..plan.choices import Choice
 from ..ranged import in_range
@@ -21,6 +22,7 @@ from ..speed.growth import growth_measurements
 from ..speed.row import Measurement, Row
 from ..speed.scoring import scoring_measurements
 from ..speed.training import dsc_measurements, fisher_measurements, step_measurements
+from ..wording import shown
 from .arguments import Names, joined
 
 Repeats = Annotated[int, Range(1, 1000)]
@@ -50,12 +52,14 @@ def speed(
     Raises BadInput for an unknown part or model.
     """
     (repeats,) = in_range(speed, repeats=repeats)
-    parts = _parts(joined(only))
-    bench = Bench(backbone, device, repeats, choose_one, passes_beside)
+    names, rows = _names(joined(only)), list[Row]()
+    bench = Bench(backbone, str(pick_device(device)), repeats, choose_one, passes_beside)
     set_threads(1)
     with quiet_libraries():
-        planned = [one for part in parts for one in part(bench)]
-        rows = list[Row]()
+        if set(names) - _WITHOUT_MODEL:
+            on_event(Preparing("loading the model"))
+            bench.check()
+        planned = [one for name in names for one in PARTS[name](bench)]
         for k, one in enumerate(planned):
             on_event(Preparing(one.what, k, len(planned)))
             rows += one.make()
@@ -87,14 +91,15 @@ PARTS: Mapping[str, Callable[[Bench], Iterator[Measurement]]] = {
     "cli": cli_measurements,
 }
 """What measures each part of the table, in its order."""
+_WITHOUT_MODEL = {"scoring", "cli"}
 
 
-def _parts(names: str) -> list[Callable[[Bench], Iterator[Measurement]]]:
+def _names(text: str) -> list[str]:
     """The parts that are asked for, each once, in the order of the table; raises BadInput for an unknown one."""
-    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    wanted = [name.strip() for name in text.split(",") if name.strip()]
     if not wanted:
-        raise BadInput(f"--only '{names}': name at least one of {', '.join(PARTS)}, or all.")
+        raise BadInput(f"--only '{shown(text)}': name at least one of {', '.join(PARTS)}, or all.")
     for name in wanted:
         if name not in PARTS and name != "all":
             raise unknown("part", name, [*PARTS, "all"])
-    return [part for name, part in PARTS.items() if name in wanted or "all" in wanted]
+    return [name for name in PARTS if name in wanted or "all" in wanted]
