@@ -84,7 +84,7 @@ def _kid() -> Rivals:
 
     x, y = _features(0, _ROWS, _WIDE), _features(1, _ROWS, _WIDE)
     kid = KernelInceptionDistance(feature=_through(_WIDE), subsets=1, subset_size=_ROWS).set_dtype(torch.float64)
-    return lambda: functional.kid(x, y), lambda: _distance(kid, x, y)
+    return lambda: functional.kid(x, y), lambda: _distance(kid, x, y)[0]
 
 
 def _fid() -> Rivals:
