@@ -101,14 +101,13 @@ def test_each_part_has_its_rows_with_positive_ratios(monkeypatch):
     monkeypatch.setattr(training, "METHODS", ("ti",))
     monkeypatch.setattr(training, "BATCHES", (1, 2))
     monkeypatch.setattr(training, "_STEPS", 1)
-    monkeypatch.setattr(training, "_PASSES", 1)
     monkeypatch.setattr(drawing, "_MOST", 2)
     events = []
     found = cpbench.speed("drawing,step,fisher,dsc", repeats=1, backbone="tiny", on_event=events.append)
     assert [row.what for row in found] == [
         *(f"training step of ti, batch {batch}" for batch in (1, 2)),
         "DSC iteration, batch 4",
-        "Fisher information, per example (5 of them)",
+        "Fisher information",
         *["drawing 2 pictures at once"] * 2,
     ]
     assert all(sound(row) and row.unit == "ratio" and not row.note for row in found)
@@ -247,8 +246,8 @@ def test_a_command_is_measured_by_itself_and_one_that_fails_is_named():
 # --- the verb and the command ---------------------------------------------------------------------------------------
 
 ROWS = [
-    Row("step", "training step of lora, batch 1", "hand-written loop", "ratio", 1.01, 0.99, 1.03, 20),
-    Row("scoring", "CLIP score", "torchmetrics' CLIPScore", "ratio", note="CLIPScore fails in torchmetrics 1.9.0."),
+    Row("step", "training step of lora, batch 1", "loop written by hand", "ratio", 1.01, 0.99, 1.03, 20),
+    Row("scoring", "CLIP score", "torchmetrics", "ratio", note="CLIPScore fails in torchmetrics 1.9.0."),
     Row("run", "first run of lora: load", "all", "share", 0.125, 0.125, 0.125, 1, note="1.0 of 8.0 CPU seconds"),
     Row("growth", "dsc, full: passes", "plan", "exponent", 1.69, 1.5, 1.9, 2, {2: 11506, 50: 2645374}),
     Row("growth", "dsc: bytes of states", "states", "exponent", 1.0, 1.0, 1.0, 2, {2: 1639936, 50: 41612800}),
@@ -295,7 +294,7 @@ def test_the_command_prints_tables_notes_and_progress_and_writes_json(made, caps
     status, out, _ = outcome_of(capsys, "speed", "--json", tmp_path / "new" / "before.json")
     text = " ".join(out.split())
     assert status == 0 and "[1/8] part step" in out and "part" not in outcome_of(capsys, "speed", "--quiet")[1]
-    assert "training step of lora, batch 1 hand-written loop 1.01 0.99 1.03 20" in text
+    assert "training step of lora, batch 1 loop written by hand 1.01 0.99 1.03 20" in text
     assert "Not measured: CLIP score. CLIPScore fails in torchmetrics 1.9.0." in text
     assert "first run of lora: load 12.5% 1.0 of 8.0 CPU seconds" in text
     assert "dsc, full: passes 11,506 2,645,374 1.69" in text and "dsc: bytes of states 1.6 MB 41.6 MB 1.00" in text

@@ -36,9 +36,9 @@ def _drawn(bench: Bench, *, together: bool) -> Row:
         for group in groups:
             draw(pipe, model, group)
 
-    how = f"all {n} at once" if together else "prompt by prompt"
+    how = "all at once" if together else "one by one"
     pairs = paired(ours, theirs, bench.repeats, bench.clock)
-    return ratio_row("drawing", f"drawing {n} pictures at once", f"diffusers' pipeline, {how}", pairs)
+    return ratio_row("drawing", f"drawing {n} pictures at once", f"diffusers, {how}", pairs)
 
 
 def pipeline_of(model: Backbone) -> Any:

@@ -49,7 +49,7 @@ def scoring_measurements(bench: Bench) -> Iterator[Measurement]:
 
 def _scored(what: str, name: str, make: Callable[[], Rivals], repeats: int) -> Row:
     """The row of a score; where torchmetrics or its weights fail, a row with the reason."""
-    row = Row("scoring", what, f"torchmetrics' {name}", "ratio")
+    row = Row("scoring", what, "torchmetrics", "ratio")
     try:
         ours, theirs = make()
         ours()

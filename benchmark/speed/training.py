@@ -17,8 +17,7 @@ from .row import Measurement, Row, ratio_row, spread_row
 
 METHODS, BATCHES = ("lora", "ti", "cd", "vera"), (1, 4, 8)
 _STEPS = 4  # pairs per repeat: single updates are short
-_PASSES = 4  # over the pictures, for Fisher information
-_LOOP = "hand-written loop on the same weights"
+_LOOP, _PASSES_BY_HAND = "loop written by hand", "passes written by hand"
 
 
 class Bare:
@@ -145,9 +144,7 @@ def _distillation(bench: Bench) -> Row:
     method.learn(bench.task(1, 1, 1), unwatched)
     watch = Interleaved("dsc", Bare(bench, model, batch).distil, bench.clock)
     method.learn(bench.task(2, 1, 1), watch)
-    return ratio_row(
-        "dsc", f"DSC iteration, batch {batch}", "its three forward passes, backward pass and update", watch.pairs
-    )
+    return ratio_row("dsc", f"DSC iteration, batch {batch}", _PASSES_BY_HAND, watch.pairs)
 
 
 def fisher_measurements(bench: Bench) -> Iterator[Measurement]:
@@ -157,13 +154,12 @@ def fisher_measurements(bench: Bench) -> Iterator[Measurement]:
 
 def _fisher(bench: Bench) -> Row:
     """Fisher information of one task after another, each beside its gradients by hand."""
-    method, model = bench.method("ewc", {"ewc.passes": str(_PASSES)})
+    passes, batch = int(bench.choose("ewc", {}).options["ewc"]["passes"]), bench.suite.training.batch
+    method, model = bench.method("ewc")
     pairs = list[Pair]()
     for number in range(1, bench.repeats + 2):
         ends = Ends(bench.clock)
-        method.learn(bench.task(number, 1, 1), ends)
-        by_hand = partial(Bare(bench, model, 1).gradients, _PASSES)
+        method.learn(bench.task(number, 1, batch), ends)
+        by_hand = partial(Bare(bench, model, 1).gradients, passes)
         pairs.append((ends.last["fisher"] - ends.last["learn"], seconds(by_hand, bench.clock)))
-    examples = _PASSES * len(bench.pictures)
-    what = f"Fisher information, per example ({examples} of them)"
-    return spread_row("fisher", what, "one backward pass per example, by hand", "ratio", ratios_of(pairs[1:]))
+    return spread_row("fisher", "Fisher information", "one gradient per example", "ratio", ratios_of(pairs[1:]))
