@@ -102,6 +102,8 @@ def test_each_part_has_its_rows_with_positive_ratios(monkeypatch):
     monkeypatch.setattr(training, "BATCHES", (1, 2))
     monkeypatch.setattr(training, "_STEPS", 1)
     monkeypatch.setattr(drawing, "_MOST", 2)
+    few = {"ewc": {"ewc.passes": "1"}}
+    monkeypatch.setattr(verb, "choose_one", lambda name, given: choose_one(name, {**given, **few.get(name, {})}))
     events = []
     found = cpbench.speed("drawing,step,fisher,dsc", repeats=1, backbone="tiny", on_event=events.append)
     assert [row.what for row in found] == [
@@ -250,7 +252,7 @@ ROWS = [
     Row("scoring", "CLIP score", "torchmetrics", "ratio", note="CLIPScore fails in torchmetrics 1.9.0."),
     Row("run", "first run of lora: load", "all", "share", 0.125, 0.125, 0.125, 1, note="1.0 of 8.0 CPU seconds"),
     Row("growth", "dsc, full: passes", "plan", "exponent", 1.69, 1.5, 1.9, 2, {2: 11506, 50: 2645374}),
-    Row("growth", "dsc: bytes of states", "states", "exponent", 1.0, 1.0, 1.0, 2, {2: 1639936, 50: 41612800}),
+    Row("growth", "dsc: state bytes", "states", "exponent", 1.0, 1.0, 1.0, 2, {2: 1639936, 50: 41612800}),
     Row("cli", "cpbench --help", "fresh process", "seconds", 0.27, 0.25, 0.3, 3),
     Row("cli", "cpbench --help", "fresh process", "megabytes", 21.9, 21.8, 22.0, 3),
 ]
@@ -297,7 +299,7 @@ def test_the_command_prints_tables_notes_and_progress_and_writes_json(made, caps
     assert "training step of lora, batch 1 loop written by hand 1.01 0.99 1.03 20" in text
     assert "Not measured: CLIP score. CLIPScore fails in torchmetrics 1.9.0." in text
     assert "first run of lora: load 12.5% 1.0 of 8.0 CPU seconds" in text
-    assert "dsc, full: passes 11,506 2,645,374 1.69" in text and "dsc: bytes of states 1.6 MB 41.6 MB 1.00" in text
+    assert "dsc, full: passes 11,506 2,645,374 1.69" in text and "dsc: state bytes 1.6 MB 41.6 MB 1.00" in text
     assert "cpbench --help s 0.27 0.25 0.30 3 cpbench --help MB, peak 22 22 22 3" in text
     assert "Seconds of two machines" in text and "cannot be compared" in text
     written = json.loads((tmp_path / "new" / "before.json").read_text())

@@ -94,7 +94,7 @@ def _growing(what: str, counts: Mapping[int, int], how: str) -> Row:
 
 def _kept(bench: Bench, name: str) -> Row:
     """The bytes of the tensors of all states of a run; what states share counts once."""
-    what, fresh = f"{name}: bytes of states", fresh_bytes(bench, name, _SEEN)
+    what, fresh = f"{name}: state bytes", fresh_bytes(bench, name, _SEEN)
     slope = fresh[2] - fresh[1]
     if fresh[3] - fresh[2] != slope:
         return Row("growth", what, "states", "exponent", note="the bytes of a state are not linear in its number")
