@@ -1,9 +1,9 @@
 """cpbench: a benchmark of continual personalization for text-to-image diffusion models.
 
 The verbs do everything that the commands do: :func:`sweep`, :func:`score`, :func:`check`, :func:`fingerprints`,
-:func:`compare`, :func:`tune`, :func:`report`, :func:`validate`, :func:`load_results`, :func:`load_suite`,
-:func:`methods`. They return values, raise :class:`CpbenchError`, and print nothing. Public names are loaded when first
-used, so that importing the package costs nothing.
+:func:`compare`, :func:`tune`, :func:`report`, :func:`validate`, :func:`speed`, :func:`load_results`,
+:func:`load_suite`, :func:`methods`. They return values, raise :class:`CpbenchError`, and print nothing. Public names
+are loaded when first used, so that importing the package costs nothing.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .benchmark.verbs.report import report as report
     from .benchmark.verbs.results import load_results as load_results
     from .benchmark.verbs.score import score as score
+    from .benchmark.verbs.speed import speed as speed
     from .benchmark.verbs.sweep import sweep as sweep
     from .benchmark.verbs.tune import tune as tune
     from .benchmark.verbs.validate import validate as validate
@@ -49,6 +50,7 @@ _PUBLIC = {
     "conformance": "benchmark.verbs.conformance",
     "fingerprints": "benchmark.verbs.fingerprints",
     "validate": "benchmark.verbs.validate",
+    "speed": "benchmark.verbs.speed",
     "load_results": "benchmark.verbs.results",
     "Results": "reports.results",
     "Verdict": "benchmark.checks.regression",

@@ -1,5 +1,6 @@
 """How the work of a run grows with the number of its tasks: counted, not timed."""
 
+from dataclasses import astuple
 from itertools import pairwise
 
 import numpy as np
@@ -7,29 +8,18 @@ import pytest
 from test_chain import planner
 
 from cpbench.benchmark.plan.protocols import looked_at, measured
-from cpbench.benchmark.plan.units import Classify, Draw, Train
 from cpbench.benchmark.scoring.classifier import MOST, PICTURES, questions, shares
+from cpbench.benchmark.speed.growth import LENGTHS, counts_of, exponent
 from cpbench.benchmark.suite.spec import load_suite
 from cpbench.methods.registry import choose
-
-LENGTHS = (2, 6, 12, 25, 50)
-
-
-def work_of(plan, suite):
-    """Units, forward passes, and pictures of one run."""
-    units = {u.key: u for u in plan.units()}.values()
-    drawn = sum(u.pictures for u in units if isinstance(u, Draw))
-    trained = sum(suite.training.steps * suite.training.batch for u in units if isinstance(u, Train))
-    classified = sum(questions(len(u.concepts)) for u in units if isinstance(u, Classify))
-    return len(units), trained + 2 * suite.sampling.steps * drawn + classified, drawn
 
 
 def exponents(protocol, name):
     """The slopes of units, passes and pictures over T, both as logarithms."""
     suite, method = load_suite("toybox-50"), choose(name, {})[0]
     plan = planner(suite, protocol=protocol).run
-    found = [work_of(plan(method, tuple(range(n)), 0), suite) for n in LENGTHS]
-    return np.polyfit(np.log(LENGTHS), np.log(np.array(found, dtype=float)), 1)[0]
+    found = [astuple(counts_of(plan(method, tuple(range(n)), 0), suite)) for n in LENGTHS]
+    return np.array([exponent(dict(zip(LENGTHS, counts, strict=True))) for counts in zip(*found, strict=True)])
 
 
 @pytest.mark.parametrize("name", ["lora", "dsc"])

@@ -355,7 +355,17 @@ def test_a_command_refuses_a_number_before_anything_is_written(command, option, 
 
 def test_every_number_of_the_commands_is_tried():
     assert {option for _, option in numeric_options()} == {
-        *("--seeds", "--threads", "--jobs", "--max-hours", "--resolution", "--trials", "--length", "--updates"),
+        *(
+            "--seeds",
+            "--threads",
+            "--jobs",
+            "--max-hours",
+            "--resolution",
+            "--trials",
+            "--length",
+            "--updates",
+            "--repeats",
+        ),
     }
 
 

@@ -217,7 +217,18 @@ def test_the_protocols_measure_what_the_docs_say(suite, protocol, cells):
 
 def test_the_page_of_the_python_api_names_every_verb_argument_and_column(tmp_path):
     text = (ROOT / "docs" / "python.md").read_text()
-    verbs = ("sweep", "score", "check", "tune", "report", "conformance", "load_results", "load_suite", "methods")
+    verbs = (
+        "sweep",
+        "score",
+        "check",
+        "tune",
+        "report",
+        "conformance",
+        "speed",
+        "load_results",
+        "load_suite",
+        "methods",
+    )
     assert [verb for verb in verbs if f"`cpbench.{verb}`" not in text or not callable(getattr(package, verb))] == []
     assert [name for name in signature(package.sweep).parameters if f"`{name}`" not in text] == []
     write_result(tmp_path, record())

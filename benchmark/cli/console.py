@@ -34,13 +34,13 @@ def warn(text: str) -> None:
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
+def interruptible(then: str = "finished units are kept, and the same command continues") -> Iterator[None]:
     """Turn Ctrl-C and SIGTERM into an error of one sentence, before typer ends the process without any."""
     try:
         with answered(stopper()):
             yield
     except KeyboardInterrupt:
-        raise Interrupted("interrupted; finished units are kept, and the same command continues.") from None
+        raise Interrupted(f"interrupted; {then}.") from None
 
 
 @contextmanager

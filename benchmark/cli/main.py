@@ -22,6 +22,7 @@ from .report import report
 from .run import run
 from .score import score
 from .show import diff, list_, show
+from .speed import speed
 from .tune import tune
 from .validate import validate
 
@@ -43,6 +44,7 @@ app.command(cls=Command, short_help="Examine records, and name every fault.")(va
 app.command(cls=Command, short_help="Search the options of each method.")(tune)
 app.command(cls=Command, short_help="Check that a method keeps the contract.")(conformance)
 app.command(cls=Command, short_help="Check the installation and the store.")(doctor)
+app.command(cls=Command, short_help="Measure how fast cpbench is, in ratios.")(speed)
 app.command(cls=Command, short_help="Free disk space that nothing needs.")(gc)
 app.command(cls=Command, short_help="Build the toybox model from scratch (hours).")(pretrain)
 
