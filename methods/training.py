@@ -111,6 +111,12 @@ def single_examples(trainer: Trainer[Adapter], task: Task, passes: int) -> Itera
             yield draw_step(trainer.backbone, [(latents[k : k + 1], prompt)], 1, draw)
 
 
+def gathered(steps: Sequence[Step]) -> Step:
+    """The pictures of several steps as one."""
+    z, noise, t, noisy = (torch.cat(part) for part in zip(*((s.latents, s.noise, s.t, s.noisy) for s in steps), strict=True))
+    return Step(z, noise, t, noisy, [prompt for step in steps for prompt in step.prompts])
+
+
 def rate_share(step: int, steps: int, cooldown: float) -> float:
     """The share of the full rate at update ``step`` of ``steps``: 1, then linear to zero over the cooldown."""
     return min(1.0, (1 - step / steps) / cooldown) if cooldown else 1.0
