@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from ..benchmark.protocol import Subject, Task, Tick, Watch
 from .adapters.base import Adapter
-from .per_example import Calls, flat_gradient, graph_bytes
+from .per_example import Calls, flat_gradient, graph_bytes, users
 from .scores import candidate_errors
 from .training import Step, Trainer, gathered
 
@@ -90,26 +91,34 @@ class _Passes:
         return Found(errors[0].detach().cpu(), each[0].item(), rows)
 
     def together(self, examples: Sequence[Example]) -> Iterator[Found]:
-        """One backward pass per loss for all examples; RuntimeError where calls of modules do not explain them."""
-        calls = Calls(self.trainer.backbone.unet, self._params)
+        """One backward pass for all losses and examples: each error has rows of its own, and losses are made of errors.
+
+        Raises RuntimeError where the calls of modules do not explain the gradients.
+        """
+        calls = Calls(self._users, self._params)
         with calls.recorded():
             errors = self._errors(examples[::-1])  # the first example last: what is made for first rows would fit it
         if not calls.explain(errors.numel()):
             raise RuntimeError("the calls that use the adapter's weights do not explain its gradients")
-        each, k = self.losses(errors), errors.shape[1]
-        back = calls.gradients(each)
+        back, values, k = calls.back(errors), errors.detach().requires_grad_(), errors.shape[1]
+        each = self.losses(values)
+        weights = [torch.autograd.grad(x.sum(), values, retain_graph=x is not each[-1])[0] for x in each]
         for n in reversed(range(len(examples))):
             with self.trainer.backbone.autocast():
-                rows = calls.of_example(back, slice(n * k, (n + 1) * k))
+                rows = calls.gradients(back, slice(n * k, (n + 1) * k), [w[n] for w in weights])
             yield Found(errors[n].detach().cpu(), each[0][n].item(), rows)
 
     def _errors(self, examples: Sequence[Example]) -> Tensor:
         steps, subjects = zip(*examples, strict=True)
         return candidate_errors(self.trainer, self.task, gathered(steps), subjects)
 
-    @property
+    @cached_property
     def _params(self) -> list[nn.Parameter]:
         return list(self.trainer.adapter.params.values())
+
+    @cached_property
+    def _users(self) -> list[nn.Module]:
+        return users(self.trainer.backbone.unet, self._params)
 
 
 def diagonal(gradients: Iterable[Tensor]) -> Tensor:

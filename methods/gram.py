@@ -33,12 +33,12 @@ class Rows:
         self._file.write(row.cpu().numpy().data)
 
     def gram(self) -> Tensor:
-        """G Gᵀ, float64 (n, n), summed over blocks of columns of G that take ``most`` bytes at most."""
+        """G Gᵀ, in float64 (n, n), summed over blocks of columns of G that take ``most`` bytes at most."""
         (n, p), total = self.shape, torch.zeros(self.shape[0], self.shape[0], dtype=torch.float64)
-        width = max(1, self.most // max(1, n * self.dtype.itemsize))
+        width = max(1, self.most // max(1, n * total.itemsize))
         for start in range(0, p, width):
-            g = self._columns(start, min(width, p - start))
-            total += (g @ g.T).double()
+            g = self._columns(start, min(width, p - start)).double()
+            total += g @ g.T
         return total
 
     def _columns(self, start: int, width: int) -> Tensor:

@@ -43,16 +43,16 @@ class Call:
 
 @dataclass(frozen=True)
 class Calls:
-    """The calls of all modules of a network that use ``params``, while :meth:`recorded`."""
+    """The calls of the modules that use ``params``, see :func:`users`, while :meth:`recorded`."""
 
-    network: nn.Module
+    modules: Sequence[nn.Module]
     params: Sequence[nn.Parameter]
     made: list[Call] = field(default_factory=list)
 
     @contextmanager
     def recorded(self) -> Iterator[None]:
         """Inside the block, calls are recorded."""
-        hooks = [m.register_forward_hook(self._record, with_kwargs=True) for m in users(self.network, self.params)]
+        hooks = [module.register_forward_hook(self._record, with_kwargs=True) for module in self.modules]
         try:
             yield
         finally:
@@ -67,15 +67,15 @@ class Calls:
         reached = {id(p) for call in self.made for p in call.module.parameters()}
         return all(id(p) in reached for p in self.params) and all(call.fits(rows) for call in self.made)
 
-    def gradients(self, losses: Sequence[Tensor]) -> list[list[Tensor]]:
-        """The gradient of each loss (n,), summed, at the output of each call; the losses may share a graph."""
-        outputs = [call.output for call in self.made]
-        return [list(torch.autograd.grad(loss.sum(), outputs, retain_graph=loss is not losses[-1])) for loss in losses]
+    def back(self, errors: Tensor) -> list[Tensor]:
+        """At the output of each call, the gradient of each of the ``errors`` (rows,) in its own row."""
+        return list(torch.autograd.grad(errors.sum(), [call.output for call in self.made]))
 
-    def of_example(self, back: Sequence[Sequence[Tensor]], rows: slice) -> list[Tensor]:
-        """The gradient (p,) of each loss for the example that has ``rows`` of the batch."""
-        again = [call.again(rows) for call in self.made]
-        return [flat_gradient(again, self.params, [g[rows] for g in gs], retain=gs is not back[-1]) for gs in back]
+    def gradients(self, back: Sequence[Tensor], rows: slice, weights: Sequence[Tensor]) -> list[Tensor]:
+        """The gradients (p,) of sums of the errors in some ``rows``, one for each of the ``weights`` (rows,)."""
+        again, own = [call.again(rows) for call in self.made], [g[rows] for g in back]
+        each = [[g * w.to(g).view(-1, *[1] * (g.ndim - 1)) for g in own] for w in weights]
+        return [flat_gradient(again, self.params, given, retain=given is not each[-1]) for given in each]
 
 
 def users(network: nn.Module, params: Sequence[nn.Parameter]) -> list[nn.Module]:

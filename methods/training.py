@@ -113,8 +113,9 @@ def single_examples(trainer: Trainer[Adapter], task: Task, passes: int) -> Itera
 
 def gathered(steps: Sequence[Step]) -> Step:
     """The pictures of several steps as one."""
-    z, noise, t, noisy = (torch.cat(part) for part in zip(*((s.latents, s.noise, s.t, s.noisy) for s in steps), strict=True))
-    return Step(z, noise, t, noisy, [prompt for step in steps for prompt in step.prompts])
+    parts = zip(*((step.latents, step.noise, step.t, step.noisy) for step in steps), strict=True)
+    latents, noise, t, noisy = map(torch.cat, parts)
+    return Step(latents, noise, t, noisy, [prompt for step in steps for prompt in step.prompts])
 
 
 def rate_share(step: int, steps: int, cooldown: float) -> float:
