@@ -83,7 +83,8 @@ def users(network: nn.Module, params: Sequence[nn.Parameter]) -> list[nn.Module]
     wanted = {id(p) for p in params}
     named = network.named_parameters(remove_duplicate=False)
     paths = dict.fromkeys(_called(network, tuple(name.split(".")[:-1])) for name, p in named if id(p) in wanted)
-    return [network.get_submodule(".".join(p)) for p in paths if not any(p[:k] in paths for k in range(len(p)))]
+    outer = [path for path in paths if not any(path[:k] in paths for k in range(len(path)))]
+    return list(dict.fromkeys(network.get_submodule(".".join(path)) for path in outer))  # one may have several paths
 
 
 def _called(network: nn.Module, path: tuple[str, ...]) -> tuple[str, ...]:
