@@ -10,8 +10,9 @@ from torch import Tensor
 from ..benchmark.protocol import Task, Watch
 from .adapters.base import Adapter
 from .fisher import example_gradients, spectrum
-from .scores import candidate_errors, candidates, contrast, logits
-from .training import Step, Trainer
+from .gram import Rows
+from .scores import candidates, contrast, logits
+from .training import Trainer
 
 _PASSES = 2  # over the pictures of the task
 _CANDIDATES = 8
@@ -27,18 +28,22 @@ def inspect(trainer: Trainer[Adapter], task: Task, watch: Watch) -> dict[str, fl
     """
     draw = torch.Generator().manual_seed(task.seed + 3)
     subjects = candidates(trainer, task.subject, _CANDIDATES, draw)
-    found = []
-
-    def losses(step: Step) -> Sequence[Tensor]:
-        e = candidate_errors(trainer, task, step, subjects)
-        found.append(e.detach().cpu())
-        return e[:, 0].mean(), contrast(logits(e, _TEMPERATURE))
-
-    gradients = example_gradients(trainer, task, _PASSES, losses, watch, "inspect")
-    errors = torch.cat(found)
-    scores = logits(errors, _TEMPERATURE).softmax(1)[:, 0]
-    figures = {"dc.accuracy": (errors.argmin(1) == 0).double().mean().item(), "dc.score": scores.mean().item()}
-    if gradients:
-        denoise, dc = gradients
-        figures |= spectrum(denoise, "fisher") | spectrum(denoise + dc, "fisher_dc")
+    examples = [(step, subjects) for step in trainer.examples(task, _PASSES)]
+    found = list[Tensor]()
+    with Rows() as denoise, Rows() as both:
+        for example in example_gradients(trainer, task, examples, _losses, watch, "inspect"):
+            found.append(example.errors)
+            if example.gradients:
+                denoise.append(example.gradients[0])
+                both.append(example.gradients[0] + example.gradients[1])
+        errors = torch.stack(found)
+        scores = logits(errors, _TEMPERATURE).softmax(1)[:, 0]
+        figures = {"dc.accuracy": (errors.argmin(1) == 0).double().mean().item(), "dc.score": scores.mean().item()}
+        if trainer.adapter.params:
+            figures |= spectrum(denoise.gram(), "fisher") | spectrum(both.gram(), "fisher_dc")
     return figures
+
+
+def _losses(e: Tensor) -> Sequence[Tensor]:
+    """L_denoise and L_DC, (n,), from errors (n, k)."""
+    return e[:, 0], contrast(logits(e, _TEMPERATURE))

@@ -34,14 +34,14 @@ def cross_entropy(teacher: Tensor, student: Tensor) -> Tensor:
 
 
 def contrast(logits_: Tensor, plain: bool = False) -> Tensor:
-    """L_DC = H(y_0, P) − mean_{j≠0} H(y_j, P) averaged over images, from logits (n, k); candidate 0 is the learned one.
+    """L_DC = H(y_0, P) − mean_{j≠0} H(y_j, P) of each image, (n,), from logits (n, k); candidate 0 is the learned one.
 
     Minimised, it raises the score of the learned concept and lowers those of the others (arXiv 2410.00700, figure 3a).
     ``plain`` keeps the first term only. With k = 1 both are zero: nothing is contrasted.
     """
     log_p = F.log_softmax(logits_, dim=1)
-    own = -log_p[:, 0].mean()
-    return own if plain or logits_.shape[1] == 1 else own + log_p[:, 1:].mean()
+    own = -log_p[:, 0]
+    return own if plain or logits_.shape[1] == 1 else own + log_p[:, 1:].mean(1)
 
 
 def known_before(subject: Subject, generic: str = "") -> Subject:
@@ -58,16 +58,20 @@ def candidates(
     return [subject, known_before(subject, generic), *(earlier[k] for k in chosen.tolist())]
 
 
-def candidate_errors(trainer: Trainer[Adapter], task: Task, step: Step, subjects: Sequence[Subject]) -> Tensor:
-    """e_i of each picture of a step under the training prompt of each subject, (n, k), from ONE batched call."""
-    text = trainer.backbone.embed([task.prompt.format(trainer.phrase(s)) for s in subjects])
-    return errors(step.noise, predict(trainer, step, text, None))
+def candidate_errors(
+    trainer: Trainer[Adapter], task: Task, step: Step, subjects: Sequence[Sequence[Subject]]
+) -> Tensor:
+    """e_i of each picture of a step under the training prompt of each of its k subjects, (n, k); ONE batched call."""
+    text = trainer.backbone.embed([task.prompt.format(trainer.phrase(s)) for own in subjects for s in own])
+    return errors(step.noise, predict(trainer, step, text.view(len(subjects), -1, *text.shape[1:]), None))
 
 
 def predict(trainer: Trainer[Adapter], step: Step, text: Tensor, params: Params | None) -> Tensor:
-    """ε for every candidate in ONE batched call; text (k, length, width), result (n, k, c, h, w)."""
-    n, k = len(step.noisy), len(text)
-    out = trainer.backbone.eps(
-        step.noisy.repeat_interleave(k, 0), step.t.repeat_interleave(k), text.repeat(n, 1, 1), params
-    )
+    """ε for every candidate in ONE batched call, (n, k, c, h, w).
+
+    ``text`` is (k, length, width) for candidates that all pictures share, or (n, k, length, width).
+    """
+    n, k = len(step.noisy), text.shape[-3]
+    states = text.expand(n, *text.shape[-3:]).flatten(0, 1)
+    out = trainer.backbone.eps(step.noisy.repeat_interleave(k, 0), step.t.repeat_interleave(k), states, params)
     return out.view(n, k, *step.noisy.shape[1:])

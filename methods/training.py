@@ -111,6 +111,13 @@ def single_examples(trainer: Trainer[Adapter], task: Task, passes: int) -> Itera
             yield draw_step(trainer.backbone, [(latents[k : k + 1], prompt)], 1, draw)
 
 
+def gathered(steps: Sequence[Step]) -> Step:
+    """The pictures of several steps as one."""
+    parts = zip(*((step.latents, step.noise, step.t, step.noisy) for step in steps), strict=True)
+    latents, noise, t, noisy = map(torch.cat, parts)
+    return Step(latents, noise, t, noisy, [prompt for step in steps for prompt in step.prompts])
+
+
 def rate_share(step: int, steps: int, cooldown: float) -> float:
     """The share of the full rate at update ``step`` of ``steps``: 1, then linear to zero over the cooldown."""
     return min(1.0, (1 - step / steps) / cooldown) if cooldown else 1.0

@@ -8,9 +8,10 @@ from torch import Tensor
 from cpbench.benchmark.errors import BadInput
 from cpbench.benchmark.models.loading import pick_dtype
 from cpbench.benchmark.protocol import Prompt, Question, unwatched
-from cpbench.methods import inspection
+from cpbench.methods import fisher, inspection
 from cpbench.methods.consolidations import ewc
 from cpbench.methods.fisher import top_eigenvalues
+from cpbench.methods.gram import Rows
 from learners import CAR, CAT, learner
 
 
@@ -27,6 +28,13 @@ class Elsewhere(Tensor):
         return out
 
 
+def gram(gradients):
+    with Rows() as rows:
+        for g in gradients:
+            rows.append(g)
+        return rows.gram()
+
+
 def elsewhere(tensors):
     return {name: w.as_subclass(Elsewhere) for name, w in tensors.items()}
 
@@ -40,7 +48,7 @@ def test_the_stand_in_refuses_float64_as_such_a_device_does():
 
 def test_eigenvalues_are_told_from_a_device_without_float64():
     g = torch.randn(5, 9, generator=torch.Generator().manual_seed(1))
-    assert torch.equal(top_eigenvalues(g.as_subclass(Elsewhere), 3), top_eigenvalues(g, 3))
+    assert torch.equal(top_eigenvalues(gram(g.as_subclass(Elsewhere)), 3), top_eigenvalues(gram(g), 3))
 
 
 def test_errors_are_explained_from_a_device_without_float64(pristine, monkeypatch):
@@ -81,18 +89,23 @@ def far_gradients(monkeypatch):
 
 def test_gradients_of_single_examples_are_gathered_on_the_cpu(pristine, monkeypatch, far_gradients):
     gathered = []
-    monkeypatch.setattr(ewc, "diagonal", lambda g, true=ewc.diagonal: gathered.append(type(g)) or true(g))
-    spectrum = inspection.spectrum
-    monkeypatch.setattr(inspection, "spectrum", lambda g, name: gathered.append(type(g)) or spectrum(g, name))
+
+    def heard(*arguments, true=fisher.example_gradients):
+        for found in true(*arguments):
+            gathered.extend(type(g) for g in found.gradients)
+            yield found
+
+    for module in (ewc, inspection):
+        monkeypatch.setattr(module, "example_gradients", heard)
     made = learner("ewc-dc", pristine, CAT, ewc__passes=1)
     made.inspect(CAT, unwatched)
-    assert gathered == [Tensor] * 3
+    assert gathered == [Tensor] * (2 + 2 * 4), "2 pictures once with one loss, and twice with two"
 
 
 def test_scores_are_counted_for_a_device_without_float64(pristine, monkeypatch):
     made = learner("ti", pristine, CAT)
-    expected, errors = made.inspect(CAT, unwatched), inspection.candidate_errors
-    monkeypatch.setattr(inspection, "candidate_errors", lambda *a: errors(*a).as_subclass(Elsewhere))
+    expected, errors = made.inspect(CAT, unwatched), fisher.candidate_errors
+    monkeypatch.setattr(fisher, "candidate_errors", lambda *a: errors(*a).as_subclass(Elsewhere))
     assert made.inspect(CAT, unwatched) == expected
 
 

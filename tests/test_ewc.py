@@ -53,8 +53,8 @@ def test_the_fisher_is_that_of_an_explicit_loop_and_of_torch_func():
 def test_the_eigenvalues_are_those_of_the_whole_fisher_matrix():
     g = torch.randn(5, 9, dtype=F64, generator=torch.Generator().manual_seed(1))
     expected = torch.linalg.eigvalsh(g.T @ g / 5).flip(0)[:4]
-    torch.testing.assert_close(top_eigenvalues(g, 4), expected, atol=1e-10, rtol=1e-10)
-    assert len(top_eigenvalues(g, 99)) == 5
+    torch.testing.assert_close(top_eigenvalues(g @ g.T, 4), expected, atol=1e-10, rtol=1e-10)
+    assert len(top_eigenvalues(g @ g.T, 99)) == 5
 
 
 def test_the_contrast_of_scores_is_computed_by_hand():

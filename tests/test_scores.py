@@ -19,7 +19,7 @@ def test_the_batched_errors_are_those_of_a_plain_loop_over_candidates(pristine):
         learner.learn(t, unwatched)
     subjects = [CAR.subject, Subject("", "car"), CAT.subject]
     for step in learner.examples(CAR, 1):
-        batched = candidate_errors(learner, CAR, step, subjects)
+        batched = candidate_errors(learner, CAR, step, [subjects] * len(step.t))
         with torch.no_grad():
             one_by_one = []
             for prompt in ("photo of a <rumble> car", "photo of a car", "photo of a <mallow> cat"):

@@ -44,7 +44,7 @@ def objectives(dsc, monkeypatch):
 def test_errors_and_scores_of_two_pictures_are_those_of_one_pass_a_picture_and_candidate(dsc):
     subjects = [DOG.subject, Subject("", "dog"), CAT.subject, CAR.subject]
     step = drawn(dsc, DOG)
-    batched = candidate_errors(dsc, DOG, step, subjects)
+    batched = candidate_errors(dsc, DOG, step, [subjects] * len(step.t))
     for k in range(2):
         e, scaled = scores_one_by_one(dsc, step, k, [PROMPTS[s.name] for s in subjects], 0.3)
         torch.testing.assert_close(batched[k], e, atol=1e-8, rtol=1e-8)

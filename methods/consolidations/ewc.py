@@ -6,7 +6,7 @@ Fisher information differs: it includes diffusion-classifier (DC) scores.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
@@ -14,9 +14,9 @@ from torch import Tensor
 from ...benchmark.errors import FailedRun
 from ...benchmark.protocol import Task, Watch
 from ..adapters.base import Weighted
-from ..fisher import diagonal, example_gradients
+from ..fisher import Example, diagonal, example_gradients
 from ..options.ewc import EwcOptions
-from ..scores import candidate_errors, candidates, contrast, logits
+from ..scores import candidates, contrast, logits
 from ..training import Step, Trainer
 from .base import Consolidation
 
@@ -49,7 +49,8 @@ class Ewc(Consolidation[Weighted]):
 
     def end(self, trainer: Trainer[Weighted], task: Task, watch: Watch) -> dict[str, float]:
         """F_{1:n} = γ F_{1:n−1} + F_n, with F_n scaled to mean 1 so that λ has a scale; θ* becomes the present θ."""
-        f = diagonal(self._gradients(trainer, task, watch))
+        found = example_gradients(trainer, task, self._examples(trainer, task), self.losses, watch, "fisher")
+        f = diagonal(example.gradients[0] for example in found)
         if not f.sum() > 0:
             raise FailedRun(
                 f"the Fisher information of task {task.number} is zero or not a number; lower the learning rates."
@@ -59,23 +60,19 @@ class Ewc(Consolidation[Weighted]):
         self.kept = {name: p.detach().clone() for name, p in trainer.adapter.params.items()}
         return {"ewc.fisher_mean": f.mean().item()}
 
-    def _gradients(self, trainer: Trainer[Weighted], task: Task, watch: Watch) -> Tensor:
-        """∂L_FIM/∂θ of single pictures, (n, p) on the CPU: every picture ``passes`` times."""
-        draw = torch.Generator().manual_seed(task.seed + 4)
+    def _examples(self, trainer: Trainer[Weighted], task: Task) -> Iterator[Example]:
+        """Every picture ``passes`` times; candidates are drawn again for each example."""
+        o, draw = self.options, torch.Generator().manual_seed(task.seed + 4)
+        for step in trainer.examples(task, o.passes):
+            scored = candidates(trainer, task.subject, o.candidates, draw, o.generic) if o.score_weight else None
+            yield step, scored or [task.subject]
 
-        def losses(step: Step) -> tuple[Tensor]:
-            return (self._loss(trainer, task, step, draw),)
-
-        return example_gradients(trainer, task, self.options.passes, losses, watch, "fisher")[0]
-
-    def _loss(self, trainer: Trainer[Weighted], task: Task, step: Step, draw: torch.Generator) -> Tensor:
-        """L_denoise, plus w_DC L_DC where w_DC is not zero; candidates are drawn again for each example."""
+    def losses(self, e: Tensor) -> tuple[Tensor]:
+        """L_FIM = L_denoise, plus w_DC L_DC where w_DC is not zero, (n,), from errors (n, k)."""
         o = self.options
         if not o.score_weight:
-            return candidate_errors(trainer, task, step, [task.subject]).mean()
-        chosen = candidates(trainer, task.subject, o.candidates, draw, o.generic)
-        e = candidate_errors(trainer, task, step, chosen)
-        return e[:, 0].mean() + o.score_weight * contrast(logits(e, o.temperature), o.plain)
+            return (e[:, 0],)
+        return (e[:, 0] + o.score_weight * contrast(logits(e, o.temperature), o.plain),)
 
     def state(self) -> dict[str, Tensor]:
         """F and θ*."""

@@ -84,8 +84,8 @@ PENALTIES = (
     Regression(
         "ewc-dc-wrong-sign",
         "methods/scores.py",
-        "else own + log_p[:, 1:].mean()",
-        "else own - log_p[:, 1:].mean()",
+        "else own + log_p[:, 1:].mean(1)",
+        "else own - log_p[:, 1:].mean(1)",
         "the contrast of EWC-DC raises the scores of the other concepts",
         "ewc-dc",
     ),
@@ -135,8 +135,8 @@ CONSOLIDATING = (
     Regression(
         "fisher-squared-late",
         "methods/fisher.py",
-        "return gradients.square().mean(0)",
-        "return gradients.mean(0).square()",
+        "total = total + g.square()\n    return total / n",
+        "total = total + g\n    return (total / n).square()",
         "the Fisher information is squared after the mean over examples",
         "ewc",
     ),
