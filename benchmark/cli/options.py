@@ -45,7 +45,13 @@ Threads = Annotated[
     int | None,
     typer.Option(help="CPU threads per process. Default: 1; other numbers change the last digits of scores."),
 ]
-Jobs = Annotated[int, typer.Option(help="Number of processes on this machine; several GPUs are shared out among them.")]
+Jobs = Annotated[
+    str,
+    typer.Option(
+        help="Number of processes on this machine, e.g. 4. Default: as many as cores, free memory, GPUs and the work "
+        "admit. Several GPUs are shared out among them."
+    ),
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option(
