@@ -162,13 +162,12 @@ def test_units_that_need_one_another_cannot_run_at_once():
     assert width(units(a="", b="a", c="a", d="a", e="dz")) == 3
 
 
-@pytest.mark.parametrize("given_", ["auto", 1, "1", 4096, "7"])
+@pytest.mark.parametrize("given_", ["auto", 1, 4096])
 def test_a_number_or_auto_is_what_may_be_given(given_):
-    found = Placement(jobs=given_).jobs
-    assert found == given_ if given_ == "auto" else found == int(given_)
+    assert Placement(jobs=given_).jobs == given_
 
 
-@pytest.mark.parametrize("given_", [0, "0", -1, 4097, "many", 2.5, True, None])
+@pytest.mark.parametrize("given_", [0, "3", -1, 4097, "many", 2.5, True, None])
 def test_anything_else_is_refused_with_both(given_):
     with pytest.raises(BadInput, match=r"--jobs .*: give a whole number from 1 to 4,096, or 'auto'\."):
         NumberOfJobs().check("--jobs", given_)

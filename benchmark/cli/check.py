@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..paths import FILE, FOLDER
-from .options import Device, Jobs, Quiet
+from .options import Device, Jobs, Quiet, number_or_word
 
 if TYPE_CHECKING:
     from ..checks.regression import Verdict
@@ -82,17 +82,17 @@ def check(
     from ..wording import one_line
     from .console import interruptible
 
-    NumberOfJobs().check("--jobs", jobs)
+    number = NumberOfJobs().check("--jobs", number_or_word(jobs))
     SEEDS.check("--seeds", seeds)
     _check_files(junit, markdown)
     console, alone = Terminal(), fast or update_fingerprints is not None
     found, verdicts = list["Compared"](), list["Verdict"]()
     with interruptible(), watching(console, quiet=quiet) as view:
         if alone or not (against or results or update):
-            found = _fingerprints(methods, fingerprints, jobs, update_fingerprints, alone, view)
+            found = _fingerprints(methods, fingerprints, number, update_fingerprints, alone, view)
         if not alone and not any(f.differences for f in found):
             runs: dict[str, Any] = {"against": against, "results": results, "seeds": seeds, "update": update}
-            verdicts = verb(methods, suite, device=device, jobs=jobs, on_event=view, **runs)
+            verdicts = verb(methods, suite, device=device, jobs=number, on_event=view, **runs)
     _print_fingerprints(console, found)
     _print(console, verdicts)
     for path, text in ((junit, to_junit), (markdown, to_markdown)):
@@ -122,7 +122,7 @@ def _changed(found: Sequence[Compared], verdicts: Sequence[Verdict]) -> int:
 
 
 def _fingerprints(
-    methods: str, folder: Path | None, jobs: str, reason: str | None, alone: bool, view: View
+    methods: str, folder: Path | None, jobs: int | str, reason: str | None, alone: bool, view: View
 ) -> list[Compared]:
     """Compare fingerprints; before whole runs, a method of another package need not have one."""
     from ..verbs import fingerprints as verb

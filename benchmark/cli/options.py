@@ -27,6 +27,14 @@ def complete_suites(incomplete: str) -> Iterator[str]:
     yield from sorted(name.stem for name in names if name.suffix == ".yaml" and name.stem.startswith(incomplete))
 
 
+def number_or_word(text: str) -> int | str:
+    """The whole number that a text stands for, else the text itself."""
+    try:
+        return int(text)
+    except ValueError:
+        return text
+
+
 Results = Annotated[
     list[Path] | None,
     FOLDER,
@@ -48,8 +56,9 @@ Threads = Annotated[
 Jobs = Annotated[
     str,
     typer.Option(
+        metavar="<int|auto>",
         help="Number of processes on this machine, e.g. 4. Default: as many as cores, free memory, GPUs and the work "
-        "admit. Several GPUs are shared out among them."
+        "admit. Several GPUs are shared out among them.",
     ),
 ]
 Settings = Annotated[

@@ -51,7 +51,7 @@ def run(
             dtype=dtype,
             settings=parse_settings(settings or ()),
             threads=threads,
-            jobs=jobs,
+            jobs=o.number_or_word(jobs),
             executor=executor,
             address=address,
             max_hours=max_hours,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..paths import FOLDER
-from .options import Device, Jobs, Quiet, Results, Threads
+from .options import Device, Jobs, Quiet, Results, Threads, number_or_word
 
 
 def score(
@@ -55,6 +55,6 @@ def score(
             out=out,
             device=device,
             threads=threads,
-            jobs=jobs,
+            jobs=number_or_word(jobs),
             on_event=view,
         )

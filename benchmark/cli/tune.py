@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..paths import FOLDER
-from .options import Jobs, Quiet, Threads
+from .options import Jobs, Quiet, Threads, number_or_word
 
 
 def tune(
@@ -39,7 +39,16 @@ def tune(
 
     console = Terminal()
     with interruptible(), watching(console, quiet=quiet) as view:
-        found = verb(methods, suite, trials=trials, length=length, threads=threads, jobs=jobs, out=out, on_event=view)
+        found = verb(
+            methods,
+            suite,
+            trials=trials,
+            length=length,
+            threads=threads,
+            jobs=number_or_word(jobs),
+            out=out,
+            on_event=view,
+        )
     for name, tried in found.items():
         if (winner := best(tried)) is not None:
             settings = ", ".join(f"{key}={value}" for key, value in tried[winner]["settings"].items())

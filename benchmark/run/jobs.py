@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import pickle
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from multiprocessing import current_process
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any
 
@@ -36,15 +36,9 @@ class NumberOfJobs(Range):
         """Both as the end of a sentence."""
         return f"{super().wanted(kind)}, or '{AUTO}'"
 
-    def check(self, name: str, value: Any, kind: type = int) -> Any:
-        """The number, also of a text, or ``auto``; raises BadInput that begins with ``name`` for anything else."""
-        with suppress(ValueError):
-            value = int(value) if isinstance(value, str) else value
-        return super().check(name, value, kind)
-
     def accepted(self, value: Any, kind: type) -> Any:
         """The number, or ``auto``."""
-        return AUTO if isinstance(value, str) and value.strip() == AUTO else super().accepted(value, kind)
+        return AUTO if isinstance(value, str) and value == AUTO else super().accepted(value, kind)
 
 
 @dataclass(frozen=True)
@@ -162,7 +156,7 @@ def _alone(methods: Sequence[Choice]) -> str:
     if current_process().daemon:
         return "this process cannot start others"
     try:
-        pickle.dumps(methods)
+        ForkingPickler.dumps(methods)
     except Exception:  # what cannot be pickled raises many types of errors
         return "a method that is not defined by 'def' or 'class' in a module"
     main = getattr(sys.modules.get("__main__"), "__file__", None)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import pickle
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 from ..errors import CpbenchError, FailedRun
@@ -59,7 +59,7 @@ class Worker:
 def _sendable(error: Exception) -> Exception:
     """The error itself, with its traceback as a note unless it is one of cpbench; in words if it cannot be sent."""
     try:
-        pickle.loads(pickle.dumps(error))
+        ForkingPickler.loads(ForkingPickler.dumps(error))
     except Exception:  # of a class with arguments of its own, say
         return FailedRun(f"{summary(error)}.")
     if not isinstance(error, CpbenchError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ...methods.registry import choose, method_names
 from ...reports.results import Results
 from ..errors import BadInput, FailedRun, TimeOver, unknown
+from ..plan.choices import Choice
 from ..plan.grid import Grid, lengths_of, orders_of
 from ..ranged import in_range
 from ..records.folders import check_own_folder
@@ -75,7 +76,6 @@ def sweep(
 
     Work that runs share is done once, and finished work is taken from the store: the same call continues a stopped
     sweep. Call it inside ``if __name__ == "__main__":``, as other processes import the script; else there is only one.
-
     methods: names, or ``all``. suite: a name, the path of a YAML file, or a :class:`Suite`. orders: how many task
     orders, or the orders themselves. lengths: how many concepts of each order to learn, all by default. protocol:
     ``final`` measures each concept before any task, after its own task and after the last; ``full`` after every task.
@@ -94,11 +94,9 @@ def sweep(
     max_hours, resolution = in_range(sweep, max_hours=max_hours, resolution=resolution)
     _check_words(protocol, baseline, resolution, dry_run=dry_run)
     placement, chosen = Placement(executor, jobs, address), choose(joined(methods), settings_of(settings), warn)
-    spec = suite_of(suite)
-    which = orders_of(spec, orders_text(orders), warn), lengths_of(spec, lengths_text(lengths), warn)
-    grid = Grid(chosen, *which, range(seeds))
-    folder, model = _own_folder(Path(out), spec.name, grid), backbone or spec.backbone
-    recipe = Recipe(spec, home().resolve(), load_profile(spec.evaluation.profile), model, device, dtype, threads)
+    grid = _grid(chosen, spec := suite_of(suite), orders, lengths, seeds, warn)
+    folder, profile = _own_folder(Path(out), spec.name, grid), load_profile(spec.evaluation.profile)
+    recipe = Recipe(spec, home().resolve(), profile, backbone or spec.backbone, device, dtype, threads)
     deadline = begin + max_hours * 3600 if max_hours else math.inf
     with opened(recipe, placement := placement.bounded(recipe, chosen), on_event) as session:
         session.ask(partial(_check_fit, [m.options for m in chosen], max(grid.lengths)), on_event)
@@ -110,6 +108,18 @@ def sweep(
         work = carry_out(session, grid.waves(planner), placement, session.recorder(folder), on_event, deadline)
     results = results_of(work.paths, baseline=baseline)
     return _complete(results, work, len(grid), max_hours if time.monotonic() >= deadline else None)
+
+
+def _grid(
+    chosen: Sequence[Choice],
+    spec: Suite,
+    orders: Orders,
+    lengths: int | str | Sequence[int] | None,
+    seeds: int,
+    warn: Callable[[str], None],
+) -> Grid:
+    which = orders_of(spec, orders_text(orders), warn), lengths_of(spec, lengths_text(lengths), warn)
+    return Grid(chosen, *which, range(seeds))
 
 
 def _own_folder(folder: Path, suite: str, grid: Grid) -> Path:
