@@ -101,7 +101,7 @@ def placed(placement: Placement, session: Session) -> Iterator[Executor]:
         if placement.local:
             assert isinstance(placement.jobs, int)  # it is settled when the work is known
             apart = placement.jobs > 1 and not isinstance(session, Remote)
-            pool = Pool(session.recipe, placement.jobs, session.facts.gpus) if apart else None
+            pool = Pool(session.recipe, placement.jobs, gpus=session.facts.gpus) if apart else None
             with pool or session.workers(placement.jobs) as workers:
                 yield partial(execute, workers)
         else:

@@ -52,8 +52,8 @@ class Pool:
 
     recipe: Recipe
     jobs: int
-    gpus: int = 0
     workers: list[_Process] = field(default_factory=list)
+    gpus: int = 0
     deaths: dict[str, int] = field(default_factory=dict)
     on_event: OnEvent = ignored
 
