@@ -1,4 +1,4 @@
-"""Building methods from the rows of the catalogue: their parts, and the code that these consist of."""
+"""Building methods from the rows of the catalogue."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 from ..benchmark.errors import BadInput
 from ..benchmark.models.backbone import Backbone
 from ..benchmark.protocol import Method
-from ..benchmark.sources import code_digest
 from .adapters.base import Adapter, Tokens
 from .adapters.keys_values import KeysValues
 from .adapters.low_rank import Lora, Vera, check_rank, widest_rank
@@ -22,7 +21,7 @@ from .consolidations.merge import Merge
 from .consolidations.olora import Olora
 from .consolidations.replay import Replay
 from .consolidations.ziplora import Zip
-from .learner import Learner, Part, assemble
+from .learner import Part, assemble
 from .options.clora import CloraOptions
 from .options.dsc import DscOptions
 from .options.ewc import EwcOptions
@@ -75,10 +74,3 @@ def build(name: str, options: Mapping[str, Any], backbone: Backbone, seed: int) 
 def _given(section: str, options: Mapping[str, Any]) -> tuple[Any, ...]:
     """The options of a part; none where it has none."""
     return (options[section],) if section in options else ()
-
-
-def code_of(name: str) -> str:
-    """A digest of the code that a method of the catalogue consists of; empty for the base model."""
-    row = CATALOGUE[name]
-    parts = [ADAPTERS[row.adapter][0], *(CONSOLIDATIONS[c][0] for c in row.consolidations)] if row.adapter else []
-    return code_digest([Learner.__module__, *(part.__module__ for part in parts)]) if parts else ""

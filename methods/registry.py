@@ -1,4 +1,7 @@
-"""Methods by name, with their options: the catalogue, and whatever other packages publish (:mod:`.plugins`)."""
+"""Methods by name, with their options: the catalogue, and whatever other packages publish (:mod:`.plugins`).
+
+Imports no torch: what is planned and what computes may be two processes.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import EntryPoint
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..benchmark.errors import BadInput, CpbenchError
-from ..benchmark.models.backbone import Backbone
 from ..benchmark.names import folder_fault
 from ..benchmark.owners import summary
 from ..benchmark.protocol import Method
 from ..benchmark.sources import code_digest, files_of
 from ..benchmark.wording import shown
-from .build import build, code_of
 from .catalogue import CATALOGUE
 from .configure import configure, no_option, options_of, plain, valid_options, with_values
+from .parts import code_of
 from .plugins import Published, allowed_of, defaults_of, keywords_of, load, package_of, point_of, published
+
+if TYPE_CHECKING:
+    from ..benchmark.models.backbone import Backbone
 
 
 @dataclass(frozen=True)
@@ -94,8 +99,15 @@ def _choose(name: str, settings: Mapping[str, str], found: Published) -> Chosen:
     return _of_catalogue(name, options)
 
 
+def built(name: str, options: Mapping[str, Any], backbone: Backbone, seed: int) -> Method:
+    """A method of the catalogue in ``backbone``, which must be its own copy."""
+    from .build import build
+
+    return build(name, options, backbone, seed)
+
+
 def _of_catalogue(name: str, options: Mapping[str, Any]) -> Chosen:
-    make = partial(build, name, options) if CATALOGUE[name].adapter else None
+    make = partial(built, name, options) if CATALOGUE[name].adapter else None
     return Chosen(name, plain(options), make, code_of(name))
 
 

@@ -78,6 +78,12 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CPBENCH_HOME", str(tmp_path / "home"))
 
 
+@pytest.fixture(autouse=True)
+def _one_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is asked in this process is computed in it, so that tests can replace its parts."""
+    monkeypatch.setattr("cpbench.benchmark.run.jobs.cores", lambda: 1)
+
+
 @pytest.fixture(scope="session")
 def pristine() -> Backbone:
     return load_backbone("tiny", Sampling(sampler="dpm++", steps=2, guidance=2.0, batch=8, size=64))

@@ -18,6 +18,7 @@ from rich.table import Table
 from cpbench.benchmark.plan.grid import Grid, lengths_of, orders_of
 from cpbench.benchmark.plan.units import Train
 from cpbench.benchmark.run.executors import Placement
+from cpbench.benchmark.run.opening import load
 from cpbench.benchmark.run.session import Recipe, Session
 from cpbench.benchmark.run.sweep import carry_out
 from cpbench.benchmark.scoring.profiles import load_profile
@@ -56,7 +57,7 @@ class Effort:
 
 def session(suite: Suite, home: Path) -> Session:
     """Models, and an empty store."""
-    return Recipe(suite, home, load_profile(suite.evaluation.profile), suite.backbone, device="cpu").open(print)
+    return load(Recipe(suite, home, load_profile(suite.evaluation.profile), suite.backbone, device="cpu"), print)
 
 
 def do(plans, made: Session, out: Path) -> Effort:

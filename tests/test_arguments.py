@@ -23,7 +23,7 @@ RUN = ("run", "--methods", "lora", "--suite")
         (("--threads", 0), "--threads 0: give a whole number from 1 to "),
         (("--device", "cpu:x"), "--device cpu:x: not available"),
         (("--device", "cpu:"), "--device cpu:: not available"),
-        (("--jobs", 0), "--jobs 0: give a whole number from 1 to 4,096."),
+        (("--jobs", 0), "--jobs 0: give a whole number from 1 to 4,096, or 'auto'."),
         (("--jobs", 2, "--executor", "ray"), "--jobs 2: only for --executor local"),
     ],
 )

@@ -10,6 +10,7 @@ from conftest import write_suite
 from cpbench.benchmark.plan.costs import Costs
 from cpbench.benchmark.run.calibration import calibrated
 from cpbench.benchmark.run.events import Preparing
+from cpbench.benchmark.run.opening import load
 from cpbench.benchmark.run.session import Recipe
 from cpbench.benchmark.scoring.profiles import load_profile
 from cpbench.benchmark.suite.spec import load_suite
@@ -21,7 +22,7 @@ NOTHING = Costs({}, {}, 0)
 
 def opened(folder, **changes):
     suite = load_suite(str(write_suite(folder, **changes)))
-    return Recipe(suite, folder / "home", load_profile("toybox"), "tiny", device="cpu").open(print)
+    return load(Recipe(suite, folder / "home", load_profile("toybox"), "tiny", device="cpu"), print)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from cpbench.benchmark.models.extractors import load_extractor
 from cpbench.benchmark.models.feature_cache import FeatureCache
 from cpbench.benchmark.run import features
+from cpbench.benchmark.run.opening import load
 from cpbench.benchmark.run.session import Recipe
 from cpbench.benchmark.scoring.profiles import load_profile
 from cpbench.benchmark.scoring.scorer import FeaturePair, StoredImages
@@ -87,7 +88,7 @@ def test_a_process_that_finds_all_features_renders_and_extracts_nothing_and_scor
         picture_sets._rendered.cache_clear()  # as in a new process
         rendered.clear()
         extracted.clear()
-        runner = Recipe(suite, tmp_path / "home", load_profile("toybox"), "tiny", device="cpu").open(print).runner
+        runner = load(Recipe(suite, tmp_path / "home", load_profile("toybox"), "tiny", device="cpu"), print).runner
         return runner, scores(runner.scorer)
 
     _, first = opened()

@@ -8,6 +8,7 @@ import pytest
 
 from cpbench.benchmark.plan.units import Train, gather
 from cpbench.benchmark.run.events import Ended, Ticked
+from cpbench.benchmark.run.opening import load
 from cpbench.benchmark.run.pool import TRIES, Pool, recipes
 from cpbench.benchmark.run.scheduler import execute
 from cpbench.benchmark.run.session import Recipe
@@ -21,7 +22,7 @@ def recipe(suite, tmp_path):
 
 
 def units_of(recipe, *methods):
-    session = recipe.open(print)
+    session = load(recipe, print)
     return gather(session.plan(choose(",".join(methods), {}), [(0, 1)], [0], "final")), session.store
 
 
@@ -111,11 +112,10 @@ def test_every_unit_reports_that_the_model_cannot_be_loaded_and_none_with_a_trac
     assert isinstance(ended[0], Ended)
 
 
-def test_processes_take_the_gpus_in_turn(recipe, monkeypatch):
+def test_processes_take_the_gpus_in_turn(recipe):
     from dataclasses import replace
 
-    assert [r.device for r in recipes(recipe, 2)] == ["cpu", "cpu"]
-    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
-    assert [r.device for r in recipes(replace(recipe, device="auto"), 3)] == ["cuda:0", "cuda:1", "cuda:0"]
-    assert [r.device for r in recipes(replace(recipe, device="cuda:1"), 2)] == ["cuda:1", "cuda:1"]
+    assert [r.device for r in recipes(recipe, 2, 2)] == ["cpu", "cpu"]
+    assert [r.device for r in recipes(replace(recipe, device="auto"), 3, 2)] == ["cuda:0", "cuda:1", "cuda:0"]
+    assert [r.device for r in recipes(replace(recipe, device="auto"), 2, 0)] == ["auto", "auto"]
+    assert [r.device for r in recipes(replace(recipe, device="cuda:1"), 2, 1)] == ["cuda:1", "cuda:1"]

@@ -297,8 +297,8 @@ def test_a_device_that_is_not_there_is_refused_with_those_that_are(name, monkeyp
 def test_every_numeric_argument_of_every_verb_has_a_declared_range():
     assert {(name, argument) for name, argument, _ in ARGUMENTS} >= {
         *(("sweep", a) for a in ("seeds", "threads", "jobs", "max_hours", "resolution")),
-        *(("tune", a) for a in ("trials", "length", "threads")),
-        *(("check", "seeds"), ("check", "jobs"), ("score", "threads"), ("fingerprints", "jobs")),
+        *(("tune", a) for a in ("trials", "length", "threads", "jobs")),
+        *(("check", "seeds"), ("score", "threads"), *((v, "jobs") for v in ("check", "score", "fingerprints"))),
     }
     assert not [(name, argument) for name, argument, one in ARGUMENTS if one.allowed == ANY]
 
@@ -336,7 +336,7 @@ def numeric_options():
         (name, f"--{argument.replace('_', '-')}")
         for name, command in COMMANDS.items()
         for argument, one in declared(command).items()
-        if one.kind in (int, float)
+        if one.kind in (int, float) or argument == "jobs"  # a number or a word
     ]
 
 

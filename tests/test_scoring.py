@@ -7,6 +7,7 @@ import pytest
 
 from cpbench.benchmark.models.feature_cache import FeatureCache
 from cpbench.benchmark.protocol import Pictures
+from cpbench.benchmark.run.opening import load
 from cpbench.benchmark.run.session import Recipe
 from cpbench.benchmark.scoring import functional
 from cpbench.benchmark.scoring.profiles import load_profile
@@ -161,7 +162,7 @@ def test_pictures_of_a_folder_are_their_own_ceiling_and_none_is_compared_with_it
 @pytest.mark.parametrize("autoencoded", [True, False])
 def test_references_are_compared_as_the_autoencoder_gives_them_back(suite, tmp_path, autoencoded):
     profile = replace(load_profile("toybox"), autoencoded=autoencoded)
-    runner = Recipe(suite, tmp_path, profile, "tiny", device="cpu").open(print).runner
+    runner = load(Recipe(suite, tmp_path, profile, "tiny", device="cpu"), print).runner
     features, real = runner.scorer.features["effnet-lite0"], reference_pictures(suite, suite.concepts[0])
     expected = runner.backbone.reconstruct(real) if autoencoded else real
     np.testing.assert_array_equal(features.real(real), features.drawn(expected))

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from cpbench.benchmark.run.code import DECIDING
 from cpbench.benchmark.sources import code_digest, essence, file_of, files_of, modules_of
-from cpbench.methods.build import code_of
+from cpbench.methods import parts
 from cpbench.methods.catalogue import CATALOGUE
+from cpbench.methods.parts import code_of
 
 HERE = "cpbench.benchmark."
 BEFORE = '''
@@ -134,7 +135,7 @@ def test_all_modules_with_code_that_runs_in_a_unit_are_in_its_digest():
     root = file_of("cpbench.benchmark.sources").parents[1]
     there = {f for room in rooms for f in (root / room).rglob("*.py") if f.name != "__init__.py"}
     missing = {f.relative_to(root).as_posix() for f in there} - {file_of(m).relative_to(root).as_posix() for m in known}
-    names_and_options = {"registry", "build", "configure", "catalogue", "plugins", "search_space"}
+    names_and_options = {"registry", "build", "configure", "parts", "catalogue", "plugins", "search_space"}
     options = {f.relative_to(root).as_posix() for f in (root / "methods" / "options").glob("[!_]*.py")}
     assert {m for m in missing if Path(m).stem not in names_and_options} - options == {
         "benchmark/scoring/profiles.py",  # its values are in the keys, as are those of options
@@ -152,8 +153,13 @@ def _parts(row):
     from cpbench.methods.build import ADAPTERS, CONSOLIDATIONS
     from cpbench.methods.learner import Learner
 
-    parts = [ADAPTERS[row.adapter][0], *(CONSOLIDATIONS[c][0] for c in row.consolidations)]
-    return [Learner.__module__, *(part.__module__ for part in parts)]
+    classes = [ADAPTERS[row.adapter][0], *(CONSOLIDATIONS[c][0] for c in row.consolidations)]
+    return [Learner.__module__, *(part.__module__ for part in classes)]
+
+
+def test_the_modules_of_a_method_are_found_without_importing_them():
+    for name, row in CATALOGUE.items():
+        assert parts.modules_of(name) == (_parts(row) if row.adapter else [])
 
 
 def test_methods_share_a_digest_only_if_they_have_the_same_parts():

@@ -21,7 +21,8 @@ from cpbench.benchmark.plan.units import kind_of
 from cpbench.benchmark.protocol import unwatched
 from cpbench.benchmark.run.code import DECIDING, code_of_features, code_of_units
 from cpbench.benchmark.run.features import features_of
-from cpbench.benchmark.run.session import Recipe, open_session
+from cpbench.benchmark.run.opening import open_session
+from cpbench.benchmark.run.session import Recipe
 from cpbench.benchmark.scoring.profiles import load_profile
 from cpbench.benchmark.suite.concepts import training_set
 from cpbench.methods import registry
@@ -157,7 +158,7 @@ def test_no_code_runs_in_a_unit_that_is_not_in_its_digest(suite, tmp_path, monke
             called.add(frame.f_code.co_filename)
 
     rooms = re.compile(r"(benchmark/(models|scoring|suite|toybox|run/work|run/features)|methods)/.*\.py$")
-    texts = {"methods/plugins.py", "methods/catalogue.py", "methods/registry.py", "methods/build.py"}
+    texts = {f"methods/{name}.py" for name in ("plugins", "catalogue", "registry", "build", "parts")}
     seen = Counter()
     for name in ("base", "dsc-ewc-dc", "cd-merge"):
         few = {k: v for k, v in FEW.items() if k.split(".")[0] in options_of(name)}

@@ -151,6 +151,7 @@ def test_a_cluster_reports_the_units_under_way_and_which_process_one_waits_for(t
     """The state that the second task needs is being made by this process, which takes its time."""
     from cpbench.benchmark.run.cluster import ray_executor
     from cpbench.benchmark.run.events import Awaited, Ended, Started, Ticked
+    from cpbench.benchmark.run.opening import load
     from cpbench.benchmark.run.session import Recipe
     from cpbench.benchmark.scoring.profiles import load_profile
     from cpbench.benchmark.suite.spec import load_suite
@@ -158,7 +159,7 @@ def test_a_cluster_reports_the_units_under_way_and_which_process_one_waits_for(t
 
     suite, home = load_suite(str(write_suite(tmp_path))), tmp_path / "reported" / "home"
     recipe = Recipe(suite, home, load_profile("toybox"), "tiny", device="cpu")
-    session, seen = recipe.open(print), []
+    session, seen = load(recipe, print), []
     (plan,) = session.plan(choose("lora", {}), [(0, 1)], [0], "end")
     first, *_ = plan.trains
 

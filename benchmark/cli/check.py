@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..paths import FILE, FOLDER
-from .options import Device, Quiet
+from .options import Device, Jobs, Quiet, number_or_word
 
 if TYPE_CHECKING:
     from ..checks.regression import Verdict
@@ -31,7 +31,6 @@ _Results = Annotated[
     typer.Option(help="Compare the records in this folder; re-run nothing. Repeatable: the first counts."),
 ]
 _Seeds = Annotated[int, typer.Option(help="How many of the stored seeds to re-run.")]
-_Jobs = Annotated[int | None, typer.Option(help="Number of processes. Default: 2 for fingerprints, 1 for whole runs.")]
 _Fast = Annotated[bool, typer.Option("--fast", help="Compare fingerprints only; re-run nothing.")]
 _Fingerprints = Annotated[
     Path | None,
@@ -56,7 +55,7 @@ def check(
     results: _Results = None,
     seeds: _Seeds = 1,
     device: Device = "auto",
-    jobs: _Jobs = None,
+    jobs: Jobs = "auto",
     fast: _Fast = False,
     fingerprints: _Fingerprints = None,
     update_fingerprints: _UpdateFingerprints = None,
@@ -74,7 +73,7 @@ def check(
     """
     from ..checks.verdicts import fingerprint_sentence, sentence, to_junit, to_markdown
     from ..errors import Regression
-    from ..numbers import JOBS
+    from ..run.jobs import NumberOfJobs
     from ..run.progress import watching
     from ..storage.baseline import baseline
     from ..terminal import Terminal
@@ -83,18 +82,17 @@ def check(
     from ..wording import one_line
     from .console import interruptible
 
-    if jobs is not None:
-        JOBS.check("--jobs", jobs)
+    number = NumberOfJobs().check("--jobs", number_or_word(jobs))
     SEEDS.check("--seeds", seeds)
     _check_files(junit, markdown)
     console, alone = Terminal(), fast or update_fingerprints is not None
     found, verdicts = list["Compared"](), list["Verdict"]()
     with interruptible(), watching(console, quiet=quiet) as view:
         if alone or not (against or results or update):
-            found = _fingerprints(methods, fingerprints, jobs or 2, update_fingerprints, alone, view)
+            found = _fingerprints(methods, fingerprints, number, update_fingerprints, alone, view)
         if not alone and not any(f.differences for f in found):
             runs: dict[str, Any] = {"against": against, "results": results, "seeds": seeds, "update": update}
-            verdicts = verb(methods, suite, device=device, jobs=jobs or 1, on_event=view, **runs)
+            verdicts = verb(methods, suite, device=device, jobs=number, on_event=view, **runs)
     _print_fingerprints(console, found)
     _print(console, verdicts)
     for path, text in ((junit, to_junit), (markdown, to_markdown)):
@@ -124,7 +122,7 @@ def _changed(found: Sequence[Compared], verdicts: Sequence[Verdict]) -> int:
 
 
 def _fingerprints(
-    methods: str, folder: Path | None, jobs: int, reason: str | None, alone: bool, view: View
+    methods: str, folder: Path | None, jobs: int | str, reason: str | None, alone: bool, view: View
 ) -> list[Compared]:
     """Compare fingerprints; before whole runs, a method of another package need not have one."""
     from ..verbs import fingerprints as verb

@@ -27,6 +27,14 @@ def complete_suites(incomplete: str) -> Iterator[str]:
     yield from sorted(name.stem for name in names if name.suffix == ".yaml" and name.stem.startswith(incomplete))
 
 
+def number_or_word(text: str) -> int | str:
+    """The whole number that a text stands for, else the text itself."""
+    try:
+        return int(text)
+    except ValueError:
+        return text
+
+
 Results = Annotated[
     list[Path] | None,
     FOLDER,
@@ -45,7 +53,14 @@ Threads = Annotated[
     int | None,
     typer.Option(help="CPU threads per process. Default: 1; other numbers change the last digits of scores."),
 ]
-Jobs = Annotated[int, typer.Option(help="Number of processes on this machine; several GPUs are shared out among them.")]
+Jobs = Annotated[
+    str,
+    typer.Option(
+        metavar="<int|auto>",
+        help="Number of processes on this machine, e.g. 4. Default: as many as cores, free memory, GPUs and the work "
+        "admit. Several GPUs are shared out among them.",
+    ),
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option(

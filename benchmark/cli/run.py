@@ -20,7 +20,7 @@ def run(
     dtype: o.Dtype = "float32",
     settings: o.Settings = None,
     threads: o.Threads = None,
-    jobs: o.Jobs = 1,
+    jobs: o.Jobs = "auto",
     executor: o.ExecutorName = "local",
     address: o.Address = None,
     max_hours: o.MaxHours = None,
@@ -32,7 +32,7 @@ def run(
 ) -> None:
     """Run methods on a suite, write one record per run, and print the leaderboard.
 
-    Example: cpbench run --methods dsc,clora --suite toybox-6 --orders 2 --jobs 2
+    Example: cpbench run --methods dsc,clora --suite toybox-6 --orders 2
     """
     from ..verbs.sweep import sweep
     from .console import parse_settings, planning, recording
@@ -51,7 +51,7 @@ def run(
             dtype=dtype,
             settings=parse_settings(settings or ()),
             threads=threads,
-            jobs=jobs,
+            jobs=o.number_or_word(jobs),
             executor=executor,
             address=address,
             max_hours=max_hours,

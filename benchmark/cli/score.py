@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..paths import FOLDER
-from .options import Device, Quiet, Results, Threads
+from .options import Device, Jobs, Quiet, Results, Threads, number_or_word
 
 
 def score(
@@ -34,6 +34,7 @@ def score(
     ] = None,
     device: Device = "auto",
     threads: Threads = None,
+    jobs: Jobs = "auto",
     quiet: Quiet = False,
 ) -> None:
     """Score stored pictures of runs under another profile or with more metrics; nothing is trained.
@@ -54,5 +55,6 @@ def score(
             out=out,
             device=device,
             threads=threads,
+            jobs=number_or_word(jobs),
             on_event=view,
         )

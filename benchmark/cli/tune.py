@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..paths import FOLDER
-from .options import Quiet, Threads
+from .options import Jobs, Quiet, Threads, number_or_word
 
 
 def tune(
@@ -19,6 +19,7 @@ def tune(
     trials: Annotated[int, typer.Option(help="Settings to try per method; its defaults are among them.")] = 6,
     length: Annotated[int, typer.Option(help="How many concepts of the suite to learn per trial.")] = 3,
     threads: Threads = None,
+    jobs: Jobs = "auto",
     out: Annotated[Path, FOLDER, typer.Option(help="Folder to write the trials to, one JSON file per method.")] = Path(
         "tuned"
     ),
@@ -38,7 +39,16 @@ def tune(
 
     console = Terminal()
     with interruptible(), watching(console, quiet=quiet) as view:
-        found = verb(methods, suite, trials=trials, length=length, threads=threads, out=out, on_event=view)
+        found = verb(
+            methods,
+            suite,
+            trials=trials,
+            length=length,
+            threads=threads,
+            jobs=number_or_word(jobs),
+            out=out,
+            on_event=view,
+        )
     for name, tried in found.items():
         if (winner := best(tried)) is not None:
             settings = ", ".join(f"{key}={value}" for key, value in tried[winner]["settings"].items())

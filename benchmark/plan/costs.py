@@ -20,7 +20,8 @@ class Costs:
     """Mean seconds and bytes per unit, by kind, and the number of units that they were measured on.
 
     ``calibrated``: kinds that the store has no such units of were timed on this machine. ``foreign``: kinds whose means
-    are those of other suites or weights, since the store has none that are alike.
+    are those of other suites or weights, since the store has none that are alike. ``peak``: the largest memory in bytes
+    that a unit alike has recorded.
     """
 
     seconds: Mapping[Kind, float]
@@ -28,6 +29,7 @@ class Costs:
     measured: int
     calibrated: bool = False
     foreign: frozenset[str] = frozenset()
+    peak: int = 0
 
     def time(self, units: Counter[Kind], jobs: int = 1) -> float:
         """The seconds that units take in ``jobs`` processes."""
@@ -50,6 +52,7 @@ def costs(store: Store, there: set[str], like: Mapping[str, str] | None = None) 
     keys = sorted(there)
     seconds: dict[bool, dict[Kind, list[float]]] = {alike: defaultdict(list) for alike in (False, True)}
     space: dict[bool, dict[Kind, list[float]]] = {alike: defaultdict(list) for alike in (False, True)}
+    peak = 0
     for key in keys[:: max(1, len(keys) // _SAMPLE)]:
         try:
             meta = parse_json((store.folder / key / RECORD).read_text())
@@ -57,12 +60,13 @@ def costs(store: Store, there: set[str], like: Mapping[str, str] | None = None) 
         except (OSError, ValueError, KeyError):
             continue  # damaged: it is set aside when it is read
         alike = all(meta["inputs"].get(name) == value for name, value in (like or {}).items())
+        peak = max(peak, meta.get("measured", {}).get("peak_memory_bytes", 0) if alike else 0)
         for name in {(kind, method), (kind, "")}:
             seconds[alike][name] += [meta["seconds"]] if "seconds" in meta else []
             space[alike][name].append(owed_bytes(store.folder / key))
     own = {kind for (kind, _), found in seconds[True].items() if found}
     foreign = frozenset(kind for kind, _ in seconds[False]) - own
-    return Costs(_means(seconds), _means(space), len(keys[:: max(1, len(keys) // _SAMPLE)]), foreign=foreign)
+    return Costs(_means(seconds), _means(space), len(keys[:: max(1, len(keys) // _SAMPLE)]), False, foreign, peak)
 
 
 def _means(values: Mapping[bool, Mapping[Kind, list[float]]]) -> dict[Kind, float]:

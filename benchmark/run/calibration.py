@@ -26,7 +26,7 @@ from ..scoring.classifier import questions
 from ..scoring.scorer import StoredImages
 from ..suite.concepts import subject_of, training_pictures
 from .events import OnEvent, Preparing
-from .session import Session
+from .opening import Opened
 
 PATIENCE = 20.0
 """Seconds that a measurement may take. What would take longer is estimated from a single prediction of the noise, and
@@ -74,7 +74,7 @@ class _Clock:
 
 
 def calibrated(
-    session: Session,
+    session: Opened,
     methods: Sequence[Choice],
     left: Counter[Kind],
     known: Costs,
@@ -101,7 +101,7 @@ def calibrated(
     return replace(known, seconds={**known.seconds, **found}, calibrated=True)
 
 
-def _key(session: Session, methods: Sequence[Choice], kind: Kind) -> str:
+def _key(session: Opened, methods: Sequence[Choice], kind: Kind) -> str:
     """A hash of all that decides the cost of a kind of unit."""
     suite, made = session.suite, [session.runner.backbone.weights, session.recipe.dtype, dict(session.runner.made_on)]
     options = next((dict(m.options) for m in methods if m.name == kind[1]), {})
@@ -110,7 +110,7 @@ def _key(session: Session, methods: Sequence[Choice], kind: Kind) -> str:
 
 
 def _measured(
-    session: Session, methods: Sequence[Choice], wanted: Mapping[str, Kind], patience: float
+    session: Opened, methods: Sequence[Choice], wanted: Mapping[str, Kind], patience: float
 ) -> dict[str, float]:
     """Seconds per kind; methods that fail, or for which no time is left, are given the mean of the others."""
     found, training, begin, single = dict[str, float](), list[float](), time.perf_counter(), _prediction(session)
@@ -132,7 +132,7 @@ def _measured(
     return {key: usual for key, kind in wanted.items() if kind[0] == "Train"} | found
 
 
-def _prediction(session: Session) -> float:
+def _prediction(session: Opened) -> float:
     """Seconds to predict the noise of one picture; the better of two measurements, if the first was quick."""
     concept, seconds = session.suite.concepts[0], list[float]()
     pictures, backbone = training_pictures(session.suite, concept)[:1], session.runner.backbone
@@ -145,12 +145,12 @@ def _prediction(session: Session) -> float:
     return min(seconds)
 
 
-def _update(session: Session, single: float) -> float:
+def _update(session: Opened, single: float) -> float:
     """Seconds per training update, from those of a single prediction."""
     return _TRAINING * session.suite.training.batch * single
 
 
-def _training(session: Session, method: Choice, single: float, patience: float) -> float:
+def _training(session: Opened, method: Choice, single: float, patience: float) -> float:
     """Mean seconds per task of a method on the suite, from its first two tasks."""
     assert method.make is not None
     if 2 * _UPDATES * _update(session, single) > patience:
@@ -175,7 +175,7 @@ def _task(learner: Method, task: Task, clock: _Clock) -> float:
     return clock.seconds
 
 
-def _drawn(session: Session, prompts: Sequence[str], single: float, patience: float) -> tuple[float, Pictures]:
+def _drawn(session: Opened, prompts: Sequence[str], single: float, patience: float) -> tuple[float, Pictures]:
     """Seconds to draw one picture, and one per prompt; training pictures if drawing would take too long."""
     steps, n = 2 * session.suite.sampling.steps, len(prompts)  # each step predicts with and without the prompt
     if steps * n * single > patience:
@@ -186,7 +186,7 @@ def _drawn(session: Session, prompts: Sequence[str], single: float, patience: fl
     return (time.perf_counter() - begin) / n, pictures
 
 
-def _without_training(session: Session, single: float, patience: float) -> dict[str, float]:
+def _without_training(session: Opened, single: float, patience: float) -> dict[str, float]:
     """Mean seconds per unit that draws, scores or classifies, in one run of the base model."""
     suite = session.suite
     concept, cell = suite.concepts[0], len(suite.prompts.evaluation) * suite.evaluation.per_prompt

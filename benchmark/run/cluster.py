@@ -16,7 +16,7 @@ from dataclasses import astuple
 from importlib.util import find_spec
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInput, FailedRun
 from ..numbers import Range
@@ -27,7 +27,9 @@ from .events import PATIENCE, Awaited, Ended, Event, OnEvent, Started, Ticked, U
 from .scheduler import Executor, Outcome
 from .session import Recipe
 from .signals import deaf, uninterrupted
-from .worker import Throttle, Worker
+
+if TYPE_CHECKING:
+    from .serving import Worker
 
 _PORT = Range(1, 65535)
 _RETRIES = 3
@@ -224,6 +226,9 @@ def _do(recipe: Recipe, unit: Unit, end: float, queue: Any, *needs: Ended | None
 
     ``queue``: the queue of Ray that takes progress; its messages may be lost, so nothing waits for them.
     """
+    from .serving import Worker
+    from .worker import Throttle
+
     for need in needs:
         if need is None or need.error:
             return need and Ended(unit, 0.0, "failed", need.error)

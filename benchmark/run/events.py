@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ..plan.costs import Costs
 from ..plan.survey import Survey
@@ -34,8 +34,8 @@ class Planned:
     """The work is planned: how many runs, which units they need, and what those cost.
 
     ``parts``: the numbers of methods, orders (with lengths) and seeds, if the runs are a grid. ``jobs``: processes that
-    share the work, None on a cluster. ``store``, ``out``: the folders of units and of records (None: no records).
-    ``batch``: pictures per training update.
+    share the work, None on a cluster; ``why`` there are as many, if that was not given. ``store``,
+    ``out``: the folders of units and of records (None: no records). ``batch``: pictures per training update.
     """
 
     runs: int
@@ -46,6 +46,7 @@ class Planned:
     batch: int
     store: Path
     out: Path | None
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,14 @@ class Ended:
     fate: Fate = "done"
     error: str | None = None
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What another process returned or raised, when it was asked something about its models."""
+
+    value: Any = None
+    error: Exception | None = None
 
 
 @dataclass(frozen=True)

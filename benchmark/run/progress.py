@@ -44,6 +44,7 @@ def plan_lines(plan: Planned) -> Iterator[str]:
 def _estimate(plan: Planned) -> str:
     known, left = plan.known, plan.found.left
     where = "in one process of the cluster at a time" if plan.jobs is None else f"in {_processes(plan.jobs)}"
+    where += f" ({plan.why})" if plan.why else ""
     basis = f"estimated from {counted(known.measured, 'unit')} in the store" if known.measured else "a rough guess"
     if known.calibrated:
         basis = "estimated from a short measurement on this machine"

@@ -1,36 +1,30 @@
-"""One suite on one backbone, loaded once per process: plans, computes and records runs."""
+"""One suite on one backbone: what plans and records must know of it, and the way to its models.
+
+The models may be in this process (:mod:`.opening`) or in others (:mod:`.pool`). This module imports no torch.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import torch
-
-from ..models.backbone import Backbone
-from ..models.loading import load_backbone, pick_device
 from ..numbers import THREADS
 from ..plan.choices import Choice
 from ..plan.costs import Costs, costs
 from ..plan.planner import Planner
 from ..plan.units import RunPlan, Unit, gather
-from ..records.stamp import numerics
-from ..scoring.metrics import load_metric
 from ..scoring.profiles import Profile
-from ..storage.machine import before_work
 from ..storage.store import Store
-from ..suite.concepts import check_suite
 from ..suite.spec import Suite
-from .code import code_of_features, code_of_units
-from .environment import environment, set_threads
-from .events import OnEvent, Preparing, warning
-from .features import open_scorer
-from .quiet import quiet_libraries
+from .events import OnEvent
 from .recorder import Recorder
-from .runner import Runner
-from .vocabulary import check_words
+from .scheduler import Workers
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -54,37 +48,48 @@ class Recipe:
         if self.threads is not None:
             THREADS.check("--threads", self.threads)
 
-    def open(self, warn: Callable[[str], None], remark: Callable[[str], None] = lambda _: None) -> Session:
-        """Check the pictures of the suite, then load everything that its units need.
 
-        ``remark`` is called with a sentence per thing that a person should know of pictures and nouns.
-        """
-        check_suite(self.suite, remark)
-        for metric in self.profile.metrics:
-            load_metric(metric)
-        device = pick_device(self.device)
-        set_threads(self.threads or 1)
-        model = load_backbone(self.backbone, self.suite.sampling, str(device), self.dtype)
-        model.check_size()
-        _check_prompts(self.suite, model)
-        check_words(self.suite, model, remark)
-        scorer, keys = open_scorer(self.suite, self.profile, model, self.home / "features", code_of_features())
-        store = Store(self.home / "units", warn)
-        stamp = environment(device)
-        runner = Runner(self.suite, store, model, scorer, numerics(stamp), code_of_units(self.profile))
-        return Session(self, runner, keys, device, stamp, warn)
+@dataclass(frozen=True)
+class Facts:
+    """What is known of the models once they are loaded: plain data that plans, costs and records are made of.
+
+    ``backbone``: its name; ``weights``, ``extractors``: hashes of what was loaded. ``device``: its type, ``gpus``: how
+    many GPUs of that type processes may share. ``environment``: the stamp; ``made_on``: what of it decides the last
+    bits of numbers. ``code``: digests of the code by kind of unit.
+    """
+
+    backbone: str
+    weights: str
+    extractors: Mapping[str, str]
+    device: str
+    gpus: int
+    environment: Mapping[str, Any]
+    made_on: Mapping[str, Any]
+    code: Mapping[str, str]
 
 
 @dataclass
-class Session:
-    """Loaded models, a store, and what plans and records need from both."""
+class Session(ABC):
+    """The facts of loaded models, a store, and what plans and records need from both."""
 
     recipe: Recipe
-    runner: Runner
-    extractors: dict[str, str]
-    device: torch.device
-    environment: Mapping[str, Any]
+    facts: Facts
+    store: Store
     warn: Callable[[str], None]
+
+    @abstractmethod
+    def ask(self, question: Callable[[Any, OnEvent], T], on_event: OnEvent) -> T:
+        """What a function returns of the session that has the models, called in the process of that one.
+
+        Raises what the function raises. Function and answer must be picklable, as other processes may be asked.
+        """
+
+    @abstractmethod
+    def workers(self, jobs: int) -> AbstractContextManager[Workers]:
+        """What computes units in ``jobs`` processes."""
+
+    def rest(self) -> None:  # noqa: B027
+        """Release models that are in other processes; they are loaded again when they are needed."""
 
     @property
     def suite(self) -> Suite:
@@ -92,18 +97,13 @@ class Session:
         return self.recipe.suite
 
     @property
-    def store(self) -> Store:
-        """The store of units."""
-        return self.runner.store
-
-    @property
     def code(self) -> Mapping[str, str]:
-        """Digests of the code of this process by kind of unit."""
-        return self.runner.code
+        """Digests of the code by kind of unit."""
+        return self.facts.code
 
     def costs(self, there: set[str] | None = None) -> Costs:
         """The costs of stored units like those of this session; ``there``: the keys of the store, if already listed."""
-        like = {"suite": self.suite.name, "weights": self.runner.backbone.weights}
+        like = {"suite": self.suite.name, "weights": self.facts.weights}
         return costs(self.store, self.store.keys() if there is None else there, like)
 
     def planner(
@@ -118,16 +118,16 @@ class Session:
 
         ``made_on``: device and threads, if other than here; ``code``: digests of the code, if other than today's.
         """
-        here = self.device.type, self.recipe.threads or 1
+        here = self.facts.device, self.recipe.threads or 1
         device, threads = made_on or here
         return Planner(
             suite=self.suite,
             profile=self.recipe.profile,
-            backbone=self.runner.backbone.name,
-            weights=self.runner.backbone.weights,
+            backbone=self.facts.backbone,
+            weights=self.facts.weights,
             device=device,
             dtype=self.recipe.dtype,
-            extractors=self.extractors,
+            extractors=self.facts.extractors,
             protocol=protocol,
             threads=threads,
             code=self.code if code is None else code,
@@ -149,19 +149,4 @@ class Session:
 
     def recorder(self, out: Path) -> Recorder:
         """A recorder that writes below ``out``, with this environment as the stamp."""
-        return Recorder(self.store, out, dict(self.environment), self.warn)
-
-
-def open_session(recipe: Recipe, on_event: OnEvent) -> Session:
-    """Load what a recipe asks for, without output of the libraries, and report that it takes a while."""
-    on_event(Preparing("loading the model"))
-    with quiet_libraries(), before_work(recipe.home):
-        return recipe.open(warning(on_event), warning(on_event))
-
-
-def _check_prompts(suite: Suite, model: Backbone) -> None:
-    """Raise BadInput for a prompt that, with tokens and the longest noun, is too long for the text encoder."""
-    noun = max((c.noun for c in suite.concepts), key=lambda noun: len(model.tokenizer(noun).input_ids))
-    prompts = suite.prompts
-    for n, texts in enumerate((prompts.prior, (prompts.train, *prompts.evaluation), prompts.pairs)):
-        model.check_prompts([text.format(*[noun] * n) for text in texts], spare=n)
+        return Recorder(self.store, out, dict(self.facts.environment), self.warn)

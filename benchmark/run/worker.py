@@ -1,4 +1,4 @@
-"""How a process computes units; a worker process loads its models when its first unit comes."""
+"""How a process computes a unit, and which of its events are passed on."""
 
 from __future__ import annotations
 
@@ -6,52 +6,23 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ..errors import Busy, CpbenchError, Faulty, Lost
 from ..plan.units import Unit
 from ..storage.machine import FULL, excuse, system_error
 from .checked import told
-from .events import Ended, Fate, OnEvent, OnUnitEvent, Started, Ticked, UnitEvent
-from .quiet import quiet_libraries
+from .events import Ended, Event, Fate, OnEvent, OnUnitEvent, Started, Ticked
 from .runner import Runner
-from .session import Recipe
-
-
-@dataclass
-class Worker:
-    """The models of one process, and the warnings since its last unit."""
-
-    recipe: Recipe
-    runner: Runner | None = None
-    notes: list[str] = field(default_factory=list)
-
-    def do(self, unit: Unit, on_event: OnUnitEvent) -> Ended:
-        """Compute a unit, and return how it ended, with the warnings meanwhile."""
-        with quiet_libraries():
-            ended = self._do(unit, on_event)
-        notes, self.notes[:] = tuple(self.notes), []
-        return replace(ended, notes=notes)
-
-    def _do(self, unit: Unit, on_event: OnUnitEvent) -> Ended:
-        try:
-            self.runner = self.runner or self.recipe.open(self.notes.append).runner
-        except CpbenchError as error:
-            return Ended(unit, 0.0, "refused" if error.status == 2 else "failed", str(error))
-        except (RuntimeError, OSError, MemoryError) as error:
-            if found := excuse(error, self.recipe.home):
-                return Ended(unit, 0.0, _fate(error), found)
-            return Ended(unit, 0.0, "failed", f"the model cannot be loaded: {type(error).__name__}: {error}")
-        return attempt(unit, self.runner, on_event)
 
 
 class Throttle:
     """Passes on the events of units, but progress at most every ``pause`` seconds."""
 
-    def __init__(self, send: Callable[[UnitEvent], object], pause: float) -> None:
+    def __init__(self, send: Callable[[Any], object], pause: float) -> None:
         self.send, self.pause, self.last = send, pause, -math.inf
 
-    def __call__(self, event: UnitEvent) -> None:
+    def __call__(self, event: Event) -> None:
         """Send an event; progress only if the pause is over."""
         if isinstance(event, Ticked):
             if time.monotonic() - self.last < self.pause:
@@ -77,14 +48,14 @@ def attempt(unit: Unit, runner: Runner, on_event: OnUnitEvent) -> Ended:
         if isinstance(error, CpbenchError) and not isinstance(error, Faulty):
             return ended("refused" if error.status == 2 else "failed", str(error))
         if found := excuse(error, runner.store.folder.parent):
-            return ended(_fate(error), found)
+            return ended(fate_of(error), found)
         return ended("failed", told(error, unit.title, traceback))
     with suppress(OSError):  # of another user
         traceback.unlink()
     return ended("done")
 
 
-def _fate(error: Exception) -> Fate:
+def fate_of(error: Exception) -> Fate:
     """The fate of a unit that the machine did not let succeed."""
     cause = system_error(error)
     return "full" if cause is not None and cause.errno in FULL else "halted"

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from ..errors import BadInput
-from ..numbers import JOBS, THREADS, Range
+from ..numbers import THREADS, Range
 from ..records.folders import Folders
+from ..run.jobs import NumberOfJobs
 from ..storage.baseline import baseline, is_baseline
 from ..suite.spec import Suite, load_suite
 from ..wording import shown
@@ -29,7 +30,8 @@ RUNS = Path("runs")
 """Where own runs are recorded by default, below the current folder."""
 SEEDS = Range(1, 1_000_000)
 Seeds = Annotated[int, SEEDS]
-Jobs = Annotated[int, JOBS]
+Jobs = Annotated[int | str, NumberOfJobs()]
+"""Processes on this machine, or ``auto``."""
 Threads = Annotated[int, THREADS]
 Trials = Annotated[int, Range(2, 100_000)]
 """The first trial has the values from before any tuning."""

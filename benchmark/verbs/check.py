@@ -24,8 +24,9 @@ from ..records.result import Result, Run, result_path, write_result
 from ..records.stamp import numerics
 from ..run.environment import environment
 from ..run.events import OnEvent, Warned, ignored
-from ..run.executors import Placement
-from ..run.session import Recipe, Session, open_session
+from ..run.executors import Placement, opened
+from ..run.jobs import AUTO
+from ..run.session import Recipe, Session
 from ..run.sweep import run_plans
 from ..scoring.profiles import load_profile
 from ..storage.baseline import baseline, is_baseline, packed
@@ -42,7 +43,7 @@ class _Asked:
     suite: Suite
     against: Path
     device: str
-    jobs: int
+    jobs: int | str
     on_event: OnEvent
 
     def warn(self, text: str) -> None:
@@ -58,7 +59,7 @@ def check(
     results: Where = None,
     seeds: Seeds = 1,
     device: str = "auto",
-    jobs: Jobs = 1,
+    jobs: Jobs = AUTO,
     update: str | None = None,
     on_event: OnEvent = ignored,
 ) -> list[Verdict]:
@@ -149,10 +150,10 @@ def _rerun(seeds: int, asked: _Asked, stored: Sequence[Result], folder: Path) ->
     place = writable(home() / "checks" / source_hash(pick_device(asked.device))).resolve()
     profile, own = load_profile(asked.suite.evaluation.profile), threads.pop() if len(threads) == 1 else None
     recipe = Recipe(asked.suite, place, profile, asked.suite.backbone, asked.device, dtypes.pop(), own)
-    with Store(place / "units", asked.warn).in_use():
-        session = open_session(recipe, asked.on_event)
+    placement = Placement(jobs=asked.jobs).bounded(recipe, ())
+    with Store(place / "units", asked.warn).in_use(), opened(recipe, placement, asked.on_event) as session:
         plans = [plan_of(session, r.run, chosen) for r in chosen]
-        paths = run_plans(session, plans, Placement(jobs=asked.jobs), folder, asked.on_event)
+        paths = run_plans(session, plans, placement, folder, asked.on_event)
         results = [read_result(path) for path in paths]
     if all(result.status == "ok" for result in results):  # else the tracebacks are still needed
         shutil.rmtree(place)

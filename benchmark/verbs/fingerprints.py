@@ -22,6 +22,7 @@ from ..ranged import in_range
 from ..records.history import digests_of, extended, read_history, shipped_fingerprints, write_history
 from ..run.code import DECIDING, code_of_units
 from ..run.events import OnEvent, Preparing, ignored
+from ..run.jobs import AUTO, most
 from ..scoring.profiles import load_profile
 from ..sources import code_digest
 from ..storage.baseline import packed
@@ -75,7 +76,7 @@ def fingerprints(
     methods: Names = "all",
     *,
     folder: str | Path | None = None,
-    jobs: Jobs = 2,
+    jobs: Jobs = AUTO,
     update: str | None = None,
     on_event: OnEvent = ignored,
 ) -> list[Compared]:
@@ -83,8 +84,8 @@ def fingerprints(
 
     They agree on all machines: a relative difference above 1e-4 means that the code computes something else. methods:
     names, ``all`` for the catalogue, or empty; models, metrics, summaries, suites and plans are always compared.
-    folder: that of the fingerprints of other methods, by default those that cpbench ships. jobs: processes. update: a
-    reason; what was computed then replaces what is stored.
+    folder: that of the fingerprints of other methods, by default those that cpbench ships. jobs: processes, as in
+    :func:`sweep`. update: a reason; what was computed then replaces what is stored.
 
     Raises BadInput where no fingerprint is stored, and FailedRun if one cannot be computed. It does not raise for a
     difference: see :attr:`Compared.differences`.
@@ -130,12 +131,12 @@ def _refuse_missing(names: list[str], asked: _Asked) -> None:
     )
 
 
-def _computed(asked: _Asked, jobs: int, on_event: OnEvent) -> list[Made]:
+def _computed(asked: _Asked, jobs: int | str, on_event: OnEvent) -> list[Made]:
     items: list[tuple[str, Write]] = [(name, partial(write_method, c, _short(c))) for name, c in asked.methods.items()]
     items = sorted(items, key=lambda item: -len(asked.methods[item[0]].options)) + list(OTHERS.items())
     found = list[Made]()
     on_event(Preparing("fingerprints", 0, len(items)))
-    for one in made_by(items, jobs):
+    for one in made_by(items, int(most("cpu", 1, ()).jobs if jobs == AUTO else jobs)):
         found.append(one)
         on_event(Preparing("fingerprints", len(found), len(items)))
     return found

@@ -78,7 +78,7 @@ def _known(session: Session, out: Path) -> dict[int, _Known]:
 
 def _groups(session: Session, out: Path) -> list[list[Entry]]:
     """Finished runs on the session's suite, model and profile, by their conditions."""
-    suite, weights = session.suite, session.runner.backbone.weights
+    suite, weights = session.suite, session.facts.weights
     wanted = suite.hash, weights, suite.evaluation.profile
 
     def alike(result: Result) -> bool:

@@ -14,14 +14,15 @@ from ..ranged import in_range
 from ..records.folders import Folders
 from ..records.result import Result
 from ..run.events import OnEvent, Warned, ignored
-from ..run.executors import Placement
-from ..run.session import Recipe, Session, open_session
+from ..run.executors import Placement, opened
+from ..run.jobs import AUTO
+from ..run.session import Recipe, Session
 from ..run.sweep import run_plans
 from ..scoring.profiles import load_profile
 from ..storage.store import home, writable, writable_records
 from ..suite.spec import Suite
 from ..wording import counted
-from .arguments import RUNS, Names, Threads, Where, folders_of, joined, suite_of
+from .arguments import RUNS, Jobs, Names, Threads, Where, folders_of, joined, suite_of
 from .results import results_of
 
 _PICTURES = ("train", "draw", "real")  # kinds of units that make pictures; their code is that of the record
@@ -37,6 +38,7 @@ def score(
     out: str | Path | None = None,
     device: str = "auto",
     threads: Threads | None = None,
+    jobs: Jobs = AUTO,
     on_event: OnEvent = ignored,
 ) -> Results:
     """Score the stored pictures of runs again, write one record per run, and return these runs.
@@ -44,11 +46,12 @@ def score(
     runs: ids, or their first characters; all runs of ``results`` by default. profile: the suite's own by default.
     metrics: measured in addition to those of the profile. suite: needed if cpbench does not ship it. results: a folder
     or several, by default ``./runs``, and the records that cpbench ships where ids are given. out: the folder of the
-    new records, by default the first of ``results``; instead of the folder of shipped records it is ``./runs``.
+    new records, by default the first of ``results``; instead of the folder of shipped records it is ``./runs``. jobs:
+    as in :func:`sweep`.
 
     Raises BadInput for runs without a record, or whose trained states are no longer in the store.
     """
-    (threads,) = in_range(score, threads=threads)
+    threads, jobs = in_range(score, threads=threads, jobs=jobs)
     more = tuple(name.strip() for name in joined(metrics).split(",") if name.strip())
     folders = folders_of(results) if runs or results else Folders((RUNS,))
     folder = writable(Path(out) if out is not None else records_out(results))
@@ -61,10 +64,12 @@ def score(
         spec = suite_of(suite if suite is not None else name)
         writable_records(folder, spec.name, {result.run.method for result in own})
         scored = load_profile(profile or spec.evaluation.profile).with_metrics(more)
-        session = open_session(Recipe(spec, home().resolve(), scored, backbone, device, dtype, threads), on_event)
-        plans = [_plan(session, result) for result in own]
-        _check_kept(session, plans, own)
-        paths += run_plans(session, plans, Placement(), folder, on_event)
+        recipe = Recipe(spec, home().resolve(), scored, backbone, device, dtype, threads)
+        placement = Placement(jobs=jobs).bounded(recipe, ())
+        with opened(recipe, placement, on_event) as session:
+            plans = [_plan(session, result) for result in own]
+            _check_kept(session, plans, own)
+            paths += run_plans(session, plans, placement, folder, on_event)
     found = results_of(paths)
     if failed := found.errors:
         raise FailedRun(f"{len(failed)} of {counted(len(paths), 'run')} failed; the first: {failed[0]}")

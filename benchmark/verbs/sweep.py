@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from ...methods.build import check_fit
 from ...methods.registry import choose, method_names
 from ...reports.results import Results
 from ..errors import BadInput, FailedRun, TimeOver, unknown
+from ..plan.choices import Choice
 from ..plan.grid import Grid, lengths_of, orders_of
 from ..ranged import in_range
 from ..records.folders import check_own_folder
 from ..run.events import OnEvent, ignored, warning
-from ..run.executors import Placement
+from ..run.executors import Placement, opened
+from ..run.jobs import AUTO
 from ..run.recorder import Work
-from ..run.session import Recipe, Session, open_session
+from ..run.session import Recipe
 from ..run.sweep import announce_grid, carry_out
 from ..scoring.profiles import load_profile
 from ..storage.store import home, writable_records
@@ -41,6 +44,9 @@ from .arguments import (
 from .foresight import check_wanted, foresee
 from .results import results_of
 
+if TYPE_CHECKING:
+    from ..run.opening import Opened
+
 
 def sweep(
     methods: Names,
@@ -56,7 +62,7 @@ def sweep(
     dtype: str = "float32",
     settings: Settings | None = None,
     threads: Threads | None = None,
-    jobs: Jobs = 1,
+    jobs: Jobs = AUTO,
     executor: str = "local",
     address: str | None = None,
     max_hours: Hours | None = None,
@@ -69,13 +75,13 @@ def sweep(
     """Run methods on a suite, write one record per run below ``out``, and return the results.
 
     Work that runs share is done once, and finished work is taken from the store: the same call continues a stopped
-    sweep. With ``jobs`` above 1, call it inside ``if __name__ == "__main__":``: other processes import the script.
-
+    sweep. Call it inside ``if __name__ == "__main__":``, as other processes import the script; else there is only one.
     methods: names, or ``all``. suite: a name, the path of a YAML file, or a :class:`Suite`. orders: how many task
     orders, or the orders themselves. lengths: how many concepts of each order to learn, all by default. protocol:
     ``final`` measures each concept before any task, after its own task and after the last; ``full`` after every task.
     film: draw two pictures of each learned concept after every task, not only after tasks 1, 2, 4, 8, … backbone:
-    ``toybox``, a folder in diffusers' layout or a hub id; the suite's own by default. settings: options of methods,
+    ``toybox``, a folder in diffusers' layout or a hub id; the suite's own by default. jobs: processes on this machine;
+    ``auto`` is as many as cores, memory, GPUs and the work admit. settings: options of methods,
     e.g. ``{"dsc.temperature": 0.05}``. dry_run: plan only; ``on_event`` receives the plan, and with
     ``resolution`` how many runs show such a difference of average, in %-points. baseline: the method that the column
     ``difference`` of the leaderboard starts from.
@@ -88,20 +94,32 @@ def sweep(
     max_hours, resolution = in_range(sweep, max_hours=max_hours, resolution=resolution)
     _check_words(protocol, baseline, resolution, dry_run=dry_run)
     placement, chosen = Placement(executor, jobs, address), choose(joined(methods), settings_of(settings), warn)
-    spec = suite_of(suite)
-    which = orders_of(spec, orders_text(orders), warn), lengths_of(spec, lengths_text(lengths), warn)
-    grid = Grid(chosen, *which, range(seeds))
-    folder, model = _own_folder(Path(out), spec.name, grid), backbone or spec.backbone
-    recipe = Recipe(spec, home().resolve(), load_profile(spec.evaluation.profile), model, device, dtype, threads)
-    session = _opened(recipe, grid, on_event)
-    announce_grid(session, grid, planner := session.planner(protocol, film=film), placement, folder, on_event)
-    if dry_run:
-        foresee(session, grid, folder, resolution, on_event)
-        return results_of([], baseline=baseline)
+    grid = _grid(chosen, spec := suite_of(suite), orders, lengths, seeds, warn)
+    folder, profile = _own_folder(Path(out), spec.name, grid), load_profile(spec.evaluation.profile)
+    recipe = Recipe(spec, home().resolve(), profile, backbone or spec.backbone, device, dtype, threads)
     deadline = begin + max_hours * 3600 if max_hours else math.inf
-    work = carry_out(session, grid.waves(planner), placement, session.recorder(folder), on_event, deadline)
+    with opened(recipe, placement := placement.bounded(recipe, chosen), on_event) as session:
+        session.ask(partial(_check_fit, [m.options for m in chosen], max(grid.lengths)), on_event)
+        planner = session.planner(protocol, film=film)
+        placement = announce_grid(session, grid, planner, placement, folder, on_event)
+        if dry_run:
+            foresee(session, grid, folder, resolution, on_event)
+            return results_of([], baseline=baseline)
+        work = carry_out(session, grid.waves(planner), placement, session.recorder(folder), on_event, deadline)
     results = results_of(work.paths, baseline=baseline)
     return _complete(results, work, len(grid), max_hours if time.monotonic() >= deadline else None)
+
+
+def _grid(
+    chosen: Sequence[Choice],
+    spec: Suite,
+    orders: Orders,
+    lengths: int | str | Sequence[int] | None,
+    seeds: int,
+    warn: Callable[[str], None],
+) -> Grid:
+    which = orders_of(spec, orders_text(orders), warn), lengths_of(spec, lengths_text(lengths), warn)
+    return Grid(chosen, *which, range(seeds))
 
 
 def _own_folder(folder: Path, suite: str, grid: Grid) -> Path:
@@ -111,12 +129,12 @@ def _own_folder(folder: Path, suite: str, grid: Grid) -> Path:
     return folder
 
 
-def _opened(recipe: Recipe, grid: Grid, on_event: OnEvent) -> Session:
-    """The session of a sweep; raises BadInput for options of methods that do not fit the model."""
-    session = open_session(recipe, on_event)
-    for method in grid.methods:
-        check_fit(method.options, session.runner.backbone, recipe.suite.prompts.train, max(grid.lengths))
-    return session
+def _check_fit(options: Sequence[Mapping[str, Any]], tasks: int, opened: Opened, _: OnEvent) -> None:
+    """Raise BadInput for options of methods that do not fit the model, or so many tasks."""
+    from ...methods.build import check_fit
+
+    for own in options:
+        check_fit(own, opened.runner.backbone, opened.suite.prompts.train, tasks)
 
 
 def _check_words(protocol: str, baseline: str | None, resolution: float | None, *, dry_run: bool) -> None:

@@ -18,13 +18,14 @@ from ..plain_json import write_json
 from ..plan.units import RunPlan
 from ..ranged import in_range
 from ..run.events import OnEvent, ignored, warning
-from ..run.executors import Placement
-from ..run.session import Recipe, Session, open_session
+from ..run.executors import Placement, opened
+from ..run.jobs import AUTO
+from ..run.session import Recipe, Session
 from ..run.sweep import announce, do_units
 from ..scoring.profiles import PROFILES, Profile, load_profile
 from ..storage.store import home, writable
 from ..suite.spec import Suite
-from .arguments import Length, Names, Threads, joined, suite_of
+from .arguments import Jobs, Length, Names, Threads, joined, suite_of
 from .arguments import Trials as HowMany
 
 Trials = list[dict[str, Any]]
@@ -39,6 +40,7 @@ def tune(
     trials: HowMany = 6,
     length: Length = 3,
     threads: Threads | None = None,
+    jobs: Jobs = AUTO,
     out: str | Path = "tuned",
     on_event: OnEvent = ignored,
 ) -> dict[str, Trials]:
@@ -46,11 +48,12 @@ def tune(
 
     The value of a trial is the identity of all concepts after the last task, mean over concepts; a trial that
     fails has the value 0, and is never the best. A method without options of its own to tune has no trials. length: how
-    many concepts a trial learns. Raises BadInput, before anything is trained, for a suite on which identity cannot be
-    measured, and FailedRun where all trials of a method fail; they are written all the same.
+    many concepts a trial learns. jobs: as in :func:`sweep`. Raises BadInput, before anything is trained, for a
+    suite on which identity cannot be measured, and FailedRun where all trials of a method fail; they are written all
+    the same.
     """
-    trials, length, threads = in_range(tune, trials=trials, length=length, threads=threads)
-    names, spec = [c.name for c in choose(joined(methods), {}, warning(on_event))], suite_of(suite)
+    trials, length, threads, jobs = in_range(tune, trials=trials, length=length, threads=threads, jobs=jobs)
+    chosen, spec = choose(joined(methods), {}, warning(on_event)), suite_of(suite)
     if not 1 <= length <= len(spec.concepts):
         raise BadInput(f"--length {length}: {spec.name} has {len(spec.concepts)} concepts.")
     profile = load_profile(spec.evaluation.profile)
@@ -58,12 +61,12 @@ def tune(
         what = f"suite {spec.name} with profile {profile.name} does not measure {OBJECTIVE}, the objective of tuning"
         raise BadInput(f"{what}: {lacks}.")
     folder = writable(Path(out))
-    session = open_session(Recipe(spec, home().resolve(), profile, spec.backbone, threads=threads), on_event)
-    found: dict[str, Trials] = {}
-    for name in names:
-        found[name] = _try_all(name, trials, length, session, on_event) if space(name) else []
-        if found[name]:
-            _write(folder / f"{name}.json", name, length, session, found[name])
+    recipe, found = Recipe(spec, home().resolve(), profile, spec.backbone, threads=threads), dict[str, Trials]()
+    with opened(recipe, placement := Placement(jobs=jobs).bounded(recipe, chosen), on_event) as session:
+        for name in (c.name for c in chosen):
+            found[name] = _try_all(name, trials, length, session, placement, on_event) if space(name) else []
+            if found[name]:
+                _write(folder / f"{name}.json", name, length, session, found[name])
     if failed := [name for name, tried in found.items() if tried and best(tried) is None]:
         first = found[failed[0]][0]["error"]
         raise FailedRun(f"all trials of {', '.join(failed)} failed, so none is the best; the first: {first}")
@@ -92,11 +95,11 @@ def _lacking(suite: Suite, profile: Profile, length: int) -> str | None:
     return None
 
 
-def _try_all(name: str, count: int, length: int, session: Session, on_event: OnEvent) -> Trials:
+def _try_all(name: str, count: int, length: int, session: Session, placement: Placement, on_event: OnEvent) -> Trials:
     settings = trials_of(name, count)
     plans = session.plan([choose(name, s)[0] for s in settings], [tuple(range(length))], [0], "end")
-    announce(session, plans, Placement(), None, on_event)
-    errors = do_units(session, session.missing(plans), Placement(), on_event).errors
+    placement = announce(session, plans, placement, None, on_event)
+    errors = do_units(session, session.missing(plans), placement, on_event).errors
     return [_trial(session, setting, plan, errors) for setting, plan in zip(settings, plans, strict=True)]
 
 
@@ -128,7 +131,7 @@ def _write(path: Path, name: str, length: int, session: Session, found: Trials) 
         "method": name,
         "objective": "identity of all concepts after the last task, mean over concepts",
         "suite": {"name": session.suite.name, "hash": session.suite.hash, "length": length, "seed": 0},
-        "weights": session.runner.backbone.weights,
+        "weights": session.facts.weights,
         "code": {**session.code, "method": choose(name, {})[0].code},
         "defaults": plain(options_of(name, tuned=False)),
         "space": {key: [r.low, r.high, "whole" if r.whole else "log"] for key, r in space(name).items()},
