@@ -13,7 +13,8 @@ from ..models.loading import EMBEDDED
 from ..plan.units import Unit, kind_of
 from ..run.events import Ended, Event, Started, ignored
 from ..run.executors import Placement
-from ..run.session import Recipe, Session, open_session
+from ..run.opening import open_session
+from ..run.session import Recipe, Session
 from ..run.sweep import do_units
 from ..scoring.profiles import load_profile
 from ..suite.spec import Suite
@@ -57,7 +58,7 @@ def first_run(suite: Suite, bench: Bench) -> dict[str, float]:
     """CPU seconds by share of a run in an empty home; imports are those of another process."""
     with tempfile.TemporaryDirectory() as folder:
         recipe = Recipe(suite, Path(folder), load_profile(suite.evaluation.profile), bench.name, bench.device)
-        loading, begin = cpu_seconds("import cpbench.benchmark.run.session"), time.process_time()
+        loading, begin = cpu_seconds("import cpbench.benchmark.run.opening"), time.process_time()
         session = open_session(recipe, ignored)
         plans = session.plan([bench.choose(_METHOD, {})], [tuple(range(len(suite.concepts)))], [0], "final")
         units, timer = session.missing(plans), _Timer()
