@@ -1,5 +1,6 @@
 """How the work of a run grows with the number of its tasks: counted, not timed."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -9,6 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from test_chain import planner
 from test_methods import chosen
 
@@ -17,7 +20,7 @@ from cpbench.benchmark.plan import planner as planning
 from cpbench.benchmark.plan.protocols import looked_at, measured
 from cpbench.benchmark.plan.units import Classify, Draw, Train
 from cpbench.benchmark.protocol import Subject, unwatched
-from cpbench.benchmark.scoring.classifier import MOST, PICTURES, questions, shares
+from cpbench.benchmark.scoring.classifier import HEAT, MOST, PICTURES, classify, picked, questions, rounds
 from cpbench.benchmark.suite.spec import load_suite
 
 LENGTHS = (2, 6, 12, 25, 50)
@@ -148,23 +151,40 @@ def test_each_concept_is_measured_before_after_its_task_and_at_the_end():
 
 
 @pytest.mark.parametrize("k", [*range(1, 40), 50, 96, 97, 200])
-def test_pictures_to_classify_are_taken_evenly_from_the_concepts(k):
-    found = shares(k)
-    assert len(found) == k and sum(found) == min(MOST, PICTURES * k)
-    assert max(found) - min(found) <= 1
+def test_pictures_to_classify_are_taken_evenly_from_the_concepts_and_from_their_own(k):
+    found = picked([32] * k)
+    counts = list(map(len, found))
+    assert len(found) == k and sum(counts) == min(MOST, PICTURES * k)
+    assert max(counts) - min(counts) <= 1
     if k <= MOST // PICTURES:
-        assert set(found) == {PICTURES}
+        assert found == [list(range(PICTURES))] * k
+    taken = np.bincount([j for own in found for j in own], minlength=PICTURES)
+    assert len(taken) == PICTURES and max(taken) - min(taken) <= 1, "none is left out of all concepts"
 
 
-def test_the_number_of_questions_is_that_which_the_classifier_asks():
-    from cpbench.benchmark.scoring.classifier import classify
+@given(st.lists(st.integers(0, 12), min_size=1, max_size=60))
+def test_pictures_to_classify_are_among_those_that_are_there(there):
+    for n, own in zip(there, picked(there), strict=True):
+        assert own == sorted(set(own)) and set(own) <= set(range(min(n, PICTURES)))
+        assert own or not n or len(there) > MOST
 
-    for k in (1, 2, 5, 9):
-        asked = []
 
-        def explain(pictures, questions, asked=asked):
-            asked += questions
-            return np.linspace(0, 1, len(questions))
+@pytest.mark.parametrize("k", [1, 2, 5, 9, HEAT, HEAT + 1, 30])
+def test_the_number_of_questions_is_that_which_the_classifier_asks(k):
+    asked = []
 
-        classify(explain, np.zeros((sum(shares(k)), 2, 2, 3), np.uint8), [None] * k)
-        assert len(asked) == questions(k)
+    def explain(pictures, questions):
+        asked.extend(questions)
+        return np.linspace(0, 1, len(questions))
+
+    n = min(MOST, PICTURES * k)
+    classify(explain, np.zeros((n, 2, 2, 3), np.uint8), [None] * k)
+    assert len(asked) == questions(k)
+    each = 2 * (k + math.ceil(k / 2)) if k <= HEAT else k + 2 * HEAT
+    assert questions(k) == n * each, "as docs/measuring.md states"
+
+
+def test_all_timesteps_are_asked_of_the_last_candidates_however_many_there_were():
+    for k in range(1, 60):
+        assert sorted(t for times, _ in rounds(k) for t in times) == [125, 375, 625, 875]
+        assert [left for _, left in rounds(k)][-1] == 1
