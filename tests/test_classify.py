@@ -46,6 +46,20 @@ def test_the_cost_is_what_the_docstring_says_and_only_the_better_half_is_asked_a
     assert {q.prompt.subjects[0].name for q in oracle.asked[1] if q.picture == 1} == {"a", "b", "c"}
 
 
+def test_of_many_candidates_one_timestep_picks_those_that_the_rounds_compare():
+    asked: list[list[Question]] = []
+
+    def explain(_, questions):
+        asked.append(list(questions))
+        return np.array([abs(int(q.prompt.subjects[0].name) - 20) for q in questions], dtype=float)
+
+    prompts = [Prompt("photo of a {}", (Subject(str(k), "cat"),)) for k in range(30)]
+    assert c.classify(explain, pictures(0), prompts) == [20]
+    among = [sorted({int(q.prompt.subjects[0].name) for q in some}) for some in asked]
+    assert [{q.t for q in some} for some in asked] == [{625}, {125}, {375, 875}]
+    assert among[0] == list(range(30)) and among[1] == list(range(14, 26)) and among[2] == list(range(17, 23))
+
+
 def test_a_picture_has_one_noise_at_a_timestep_for_all_candidates():
     oracle = Oracle()
     c.classify(oracle, pictures(3, 0), PROMPTS)

@@ -20,8 +20,9 @@ from cpbench.benchmark.plan.units import Classify, Draw, Train, gather
 from cpbench.benchmark.protocol import Tick
 from cpbench.benchmark.run.events import Preparing, ignored
 from cpbench.benchmark.run.executors import Placement
+from cpbench.benchmark.run.opening import open_session
 from cpbench.benchmark.run.quiet import quiet_libraries
-from cpbench.benchmark.run.session import Recipe, open_session
+from cpbench.benchmark.run.session import Recipe
 from cpbench.benchmark.run.sweep import do_units
 from cpbench.benchmark.scoring.profiles import load_profile
 from cpbench.benchmark.speed import commands, drawing, first_run, growth, paired, scoring, training

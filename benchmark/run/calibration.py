@@ -19,6 +19,7 @@ from ..hashing import digest
 from ..plain_json import parse_json, write_json
 from ..plan.choices import Choice
 from ..plan.costs import Costs
+from ..plan.protocols import looked_at
 from ..plan.survey import Untrained
 from ..plan.units import Draw, Kind, Measure
 from ..protocol import Inspectable, Method, Pictures, Prompt, Question, Task, Tick
@@ -202,11 +203,12 @@ def _without_training(session: Opened, single: float, patience: float) -> dict[s
     (plan,) = session.plan([Untrained()], [tuple(range(len(suite.concepts)))], [0], "final")
     drawn = [u.pictures for u in plan.units() if isinstance(u, Draw)]
     measured = sum(isinstance(u, Measure) for u in plan.units())
+    among = [len(suite.concepts), *looked_at("final", len(suite.concepts))]  # the base model chooses among all
     first = max(0.0, seconds[0] - seconds[1]) * len(plan.ceilings) / max(1, measured)
     return {
         "Draw": draw * float(np.mean(drawn)),
         "Measure": first + seconds[1] / n * cell,
-        "Classify": draw / suite.sampling.steps / 2 * questions(len(suite.concepts)),
+        "Classify": draw / suite.sampling.steps / 2 * float(np.mean([questions(k) for k in among])),
     }
 
 

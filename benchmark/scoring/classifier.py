@@ -2,8 +2,8 @@
 
 It measures forgetting without sampling. A picture is classified as the candidate whose prompt has the smallest
 noise-prediction error, over evenly spaced timesteps (stratified) and with the same noise for all candidates. After
-each round the worse half of the candidates is dropped (successive halving). For n pictures and k candidates this
-costs TRIALS · n · (k + ⌈k/2⌉ + …) forward passes (:func:`questions`).
+each round the worse part of the candidates is dropped (:func:`rounds`). For n pictures and k candidates this costs
+TRIALS · n · (k + ⌈k/2⌉) forward passes up to k = :data:`HEAT`, and n · (k + 2 · HEAT) for more (:func:`questions`).
 """
 
 from __future__ import annotations
@@ -18,20 +18,30 @@ from ..protocol import Pictures, Prompt, Question
 
 ROUNDS, TRIALS = 2, 2
 """The number of rounds, and of timesteps per round."""
-PICTURES, MOST = 8, 96
+HEAT = 12
+"""Of more candidates than this, one timestep picks this many for the rounds."""
+PICTURES, MOST = 8, 160
 """The number of held-out pictures per concept, and of all concepts together.
 
-Up to 12 concepts have 8 each. Of more, as many pictures as the limit are taken evenly from the concepts, so that the
+Up to 20 concepts have 8 each. Of more, as many pictures as the limit are taken evenly from the concepts, so that the
 cost of a state is linear in the number of concepts. Against 8 pictures of each of k concepts, an accuracy p then has no
-bias, and a standard error of √(p (1 − p) (1/96 − 1/(8k))): at most 4.4 points for k = 50.
+bias, and a standard error of √(p (1 − p) (1/160 − 1/(8k))) at most.
 """
 
 
-def shares(k: int) -> list[int]:
-    """The number of pictures of each of ``k`` concepts: :data:`PICTURES`, or fewer where these are too many in all."""
+def picked(there: Sequence[int]) -> list[list[int]]:
+    """Which held-out pictures of each concept are classified, where there are so many: indices in ascending order.
+
+    :data:`PICTURES` of each, or fewer where these would be too many in all. Each concept goes on where the one before
+    it ended: the same pictures of all concepts, rendered alike, may be harder than others.
+    """
+    k, found = len(there), []
     total = min(MOST, PICTURES * k)
     ends = [total * j // k for j in range(k + 1)]
-    return [end - begin for begin, end in pairwise(ends)]
+    for (begin, end), n in zip(pairwise(ends), there, strict=True):
+        of = min(n, PICTURES)
+        found.append(sorted((begin + j) % of for j in range(min(end - begin, of))))
+    return found
 
 
 Explain = Callable[[Pictures, Sequence[Question]], NDArray[np.float64]]
@@ -44,12 +54,25 @@ def timesteps(steps: int = 1000) -> list[list[int]]:
     return [middles[r::ROUNDS] for r in range(ROUNDS)]
 
 
+def rounds(k: int) -> list[tuple[list[int], int]]:
+    """The timesteps of each round, and how many of ``k`` candidates are left after it: one after the last.
+
+    Each round leaves the better half. More candidates than :data:`HEAT` first compete at one timestep of the first
+    round: nearer to the middle of the noise than the other, it separates them best.
+    """
+    first, *others = timesteps()
+    entered = min(k, HEAT)
+    found = [(first, -(-entered // 2))] if k <= HEAT else [(first[-1:], HEAT), (first[:-1], -(-HEAT // 2))]
+    for times in others:
+        found.append((times, -(-found[-1][1] // 2)))
+    return [*found[:-1], (found[-1][0], 1)]
+
+
 def questions(k: int) -> int:
     """The number of forward passes that it takes to classify among ``k`` concepts."""
-    left, each = k, 0
-    for _ in range(ROUNDS):
-        each, left = each + TRIALS * left, -(-left // 2)
-    return each * sum(shares(k))
+    stages = rounds(k)
+    entering = [k, *(left for _, left in stages)]
+    return sum(len(times) * n for (times, _), n in zip(stages, entering, strict=False)) * min(MOST, PICTURES * k)
 
 
 def classify(explain: Explain, pictures: Pictures, prompts: Sequence[Prompt]) -> NDArray[np.int64]:
@@ -59,19 +82,18 @@ def classify(explain: Explain, pictures: Pictures, prompts: Sequence[Prompt]) ->
     """
     n, k = len(pictures), len(prompts)
     total, left = np.zeros((n, k)), np.ones((n, k), dtype=bool)
-    for times in timesteps():
+    for times, most in rounds(k):
         asked = [(i, c, t) for i in range(n) for t in times for c in np.flatnonzero(left[i]).tolist()]
         found = explain(pictures, [Question(i, prompts[c], t, 1000 * i + t) for i, c, t in asked])
         if not np.isfinite(found).all():  # the least of several NaN would be the first candidate
             raise ValueError("the noise-prediction errors of the model are not finite")
         np.add.at(total, tuple(np.array([(i, c) for i, c, _ in asked]).T), found)
-        left = _better_half(np.where(left, total, np.inf))
+        left = _best(np.where(left, total, np.inf), most)
     return np.asarray(np.where(left, total, np.inf).argmin(axis=1))
 
 
-def _better_half(total: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Marks the smaller half, rounded up, of the finite entries of each row (n, k)."""
-    kept = -(-np.isfinite(total).sum(axis=1, keepdims=True) // 2)
+def _best(total: NDArray[np.float64], kept: int) -> NDArray[np.bool_]:
+    """Marks the ``kept`` smallest entries of each row (n, k)."""
     return np.asarray(total.argsort(axis=1, kind="stable").argsort(axis=1, kind="stable") < kept)
 
 

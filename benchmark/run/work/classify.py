@@ -11,7 +11,7 @@ from ...plain_json import json_text
 from ...plan.units import Classify
 from ...protocol import Explaining, Prompt, Tick, Watch
 from ...scoring.classifier import classify as classified
-from ...scoring.classifier import confusion, shares
+from ...scoring.classifier import confusion, picked
 from ...suite.concepts import subject_of, unseen_pictures
 from ...suite.spec import Suite
 from .method import Loaded
@@ -31,8 +31,8 @@ def classify(unit: Classify, suite: Suite, loaded: Loaded, folder: Path, watch: 
 def _confusion(unit: Classify, suite: Suite, model: Any, watch: Watch) -> list[list[int]]:
     table: list[list[int]] = []
     if isinstance(model, Explaining):
-        most = shares(len(unit.concepts))
-        held = [unseen_pictures(suite, c)[:n] for c, n in zip(unit.concepts, most, strict=True)]
+        there = [unseen_pictures(suite, c) for c in unit.concepts]
+        held = [own[some] for own, some in zip(there, picked(list(map(len, there))), strict=True)]
         truth = [k for k, pictures in enumerate(held) for _ in pictures]
         prompts = [Prompt(suite.prompts.train, (subject_of(c),)) for c in unit.concepts]
         watch(Tick("classify", 0, len(truth)))
