@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
@@ -66,34 +67,56 @@ THUMB, GAP, BLOCK, MARGIN, LABEL = 80, 3, 14, 20, 112
 _INK, _FAINT, _MARK, _PAPER = (35, 35, 40), (150, 150, 155), (213, 94, 0), (255, 255, 255)
 
 
+@dataclass(frozen=True)
+class _Column:
+    """A column of the sheet: its heading, and the state i of its picture of each row."""
+
+    heading: str
+    states: Sequence[int]
+
+
 def sample_sheet(title: str, rows: Sequence[SheetRow]) -> Image.Image:
-    """Draw the sheet; a frame marks the task that taught the concept, and pictures from before it are faded."""
+    """Draw the sheet; a frame marks the task that taught the concept, and pictures from before it are faded.
+
+    A state that has pictures of a single concept, the one just learned, has no column: they share one.
+    """
+    columns = list(_columns(rows))
     real, wide = max(len(r.real) for r in rows), max(len(b) for r in rows for b in r.after)
     starts = [MARGIN + LABEL + real * (THUMB + GAP) + BLOCK]
-    for _ in rows[0].after:
+    for _ in columns:
         starts.append(starts[-1] + wide * (THUMB + GAP) + BLOCK)
     height = 84 + len(rows) * (THUMB + BLOCK) + 26
     sheet = Image.new("RGB", (starts[-1] + MARGIN, height), _PAPER)
     draw = ImageDraw.Draw(sheet)
-    _headings(draw, title, starts, len(rows[0].after))
+    _headings(draw, title, starts, columns)
     for k, row in enumerate(rows):
         y = 84 + k * (THUMB + BLOCK)
         draw.text((MARGIN, y + THUMB // 2), row.name, _INK, _font(16), anchor="lm")
         _paste(sheet, row.real, MARGIN + LABEL, y)
-        for i, pictures in enumerate(row.after):
-            _block(sheet, draw, pictures, (starts[i], y), wide, i - row.task)
+        for column, x in zip(columns, starts, strict=False):
+            i = column.states[k]
+            _block(sheet, draw, row.after[i], (x, y), wide, i - row.task)
     return sheet
+
+
+def _columns(rows: Sequence[SheetRow]) -> Iterator[_Column]:
+    last = len(rows[0].after) - 1
+    shown = [i for i in range(last + 1) if i in (0, last) or sum(bool(row.after[i]) for row in rows) > 1]
+    yield _Column("base model", [0] * len(rows))
+    if any(row.after[row.task] and row.task not in shown for row in rows):
+        yield _Column("own task", [row.task for row in rows])
+    yield from (_Column(f"after task {i}", [i] * len(rows)) for i in shown[1:])
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size=size)
 
 
-def _headings(draw: ImageDraw.ImageDraw, title: str, starts: list[int], columns: int) -> None:
+def _headings(draw: ImageDraw.ImageDraw, title: str, starts: list[int], columns: Sequence[_Column]) -> None:
     draw.text((MARGIN, 14), title, _INK, _font(20))
     draw.text((MARGIN + LABEL, 58), "real", _INK, _font(14))
-    for i in range(columns):
-        draw.text((starts[i], 58), "base model" if i == 0 else f"after task {i}", _INK, _font(14))
+    for x, column in zip(starts, columns, strict=False):
+        draw.text((x, 58), column.heading, _INK, _font(14))
 
 
 def _paste(sheet: Image.Image, pictures: Sequence[Image.Image], x: int, y: int, fade: float = 0.0) -> None:

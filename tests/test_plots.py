@@ -1,6 +1,7 @@
 """Plots can be read without colours, name the runs they show, and draw the right numbers."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from cpbench.reports.analysis.entry import entry_of, in_between
 from cpbench.reports.layout import Box, apart, place
 from cpbench.reports.plots.figures import FIGURES, caption
 from cpbench.reports.plots.layers import change_plot
-from cpbench.reports.plots.matrices import confusion, curves, heat_maps
+from cpbench.reports.plots.matrices import _classified, confusion, curves, heat_maps
 from cpbench.reports.plots.overview import cost, front, growth, orders
 from cpbench.reports.plots.panels import Panels, Scale, decades, evenly
 from cpbench.reports.plots.style import COLOURS, FORMATS, GROUPS, lay_out, save, style_of
@@ -135,8 +136,18 @@ def test_the_plot_of_confusion_holds_every_name_in_full():
 def test_the_plot_of_confusion_has_an_image_per_method_and_task():
     ax = confusion(boards([classified(m) for m in ("lora", "clora")])[0]).axes[0]
     drawn = [image.get_array().filled(np.nan) for image in ax.images]
-    assert [r.shape for r in drawn] == [(2, 2), (3, 3)] * 2, "after tasks 2 and 3"
+    assert [r.shape for r in drawn] == [(2, 2)] * 2, "after task 2, the only one after which pictures were classified"
     np.testing.assert_allclose(drawn[0], [[0.5, 0.5], [0, 0.5]])
+
+
+@given(st.lists(st.sets(st.integers(1, 60), min_size=1), min_size=1, max_size=4))
+def test_the_plot_of_confusion_shows_only_tasks_after_which_runs_classified(runs):
+    made = [replace(entry(), confusion=dict.fromkeys(tasks, np.eye(1))) for tasks in runs]
+    found, later = _classified(made), [tasks - {1} for tasks in runs]
+    there = sorted(set.intersection(*later) or set.union(*later))
+    assert found == sorted(set(found)) and set(found) <= set(there) and len(found) == min(6, len(there))
+    assert found[-1:] == there[-1:], "the last is always shown"
+    assert len(there) < 2 or found[0] == there[0]
 
 
 class Shaken(ConstrainedLayoutEngine):

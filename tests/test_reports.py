@@ -17,7 +17,7 @@ from cpbench.reports.files import CONTENTS, leftovers, settle
 from cpbench.reports.plots.figures import FIGURES
 from cpbench.reports.plots.matrices import curves, heat_maps
 from cpbench.reports.plots.style import FORMATS, save
-from cpbench.reports.samples import BLOCK, GAP, LABEL, MARGIN, THUMB, SheetRow, sample_sheet
+from cpbench.reports.samples import BLOCK, GAP, LABEL, MARGIN, THUMB, SheetRow, _columns, sample_sheet
 from cpbench.reports.write import PARTS, load, write_report
 from synthetic import FORGETS, KEEPS, NAN, ORDER, entry, many, panels_of, record, row
 
@@ -79,6 +79,19 @@ def test_a_sheet_has_a_block_for_each_task_beside_the_real_pictures():
     sheet = sample_sheet("clora", rows)
     assert sheet.width == 2 * MARGIN + LABEL + 2 * (THUMB + GAP) + BLOCK + 3 * (THUMB + GAP + BLOCK)
     assert sheet.height > 2 * (THUMB + BLOCK)
+
+
+@pytest.mark.parametrize(("tasks", "seen"), [(4, {4}), (4, {1, 2, 4}), (4, {1, 2, 3, 4}), (2, {2}), (9, {9})])
+def test_a_sheet_has_no_column_for_a_task_whose_only_picture_is_that_of_its_own_concept(tasks, seen):
+    square = (Image.new("RGB", (8, 8)),)
+    rows = [
+        SheetRow(f"c{j}", j, square, tuple(square if i in seen | {0, j} else () for i in range(tasks + 1)))
+        for j in range(1, tasks + 1)
+    ]
+    found = [(column.heading, column.states) for column in _columns(rows)]
+    lost = set(range(1, tasks + 1)) - seen
+    own = [("own task", list(range(1, tasks + 1)))] if lost else []
+    assert found == [("base model", [0] * tasks), *own, *((f"after task {i}", [i] * tasks) for i in sorted(seen))]
 
 
 def report(folder, out, pictures, only=None):

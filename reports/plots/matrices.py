@@ -140,7 +140,7 @@ def _bounds(results: Sequence[Entry], metric: str, factor: float) -> Iterator[tu
 
 
 _MOST = 6
-"""Tasks shown, at most; of more, as many at even distances."""
+"""Tasks shown, at most; of more, as many at even distances in their list."""
 _PITCH, _PANEL = 0.62, 0.87
 """From one panel to the next, in inches; the side of a panel as a share of that."""
 
@@ -155,7 +155,7 @@ def confusion(board: Board) -> Figure | None:
     runs = {name: own for name, own in board.runs.items() if any(e.confusion and e.cost for e in own)}
     if not runs or board.tasks < 2:
         return None
-    tasks = sorted({round(float(t)) for t in np.linspace(2, board.tasks, min(_MOST, board.tasks - 1))})
+    tasks = _classified([e for own in runs.values() for e in own if e.confusion])
     across = 1 if len(runs) <= 6 else 2 if len(runs) <= 16 else 3
     down, named = -(-len(runs) // across), 0.075 * max(map(len, runs)) / _PITCH
     wide = across * (named + len(tasks))
@@ -173,6 +173,13 @@ def confusion(board: Board) -> Figure | None:
     bar = figure.colorbar(image, ax=ax, shrink=min(1.0, 2.6 / figure.get_figheight()), aspect=16)
     bar.set_label("share of real pictures after each task\n(row: true concept, column: chosen concept)", fontsize=8)
     return figure
+
+
+def _classified(runs: Sequence[Entry]) -> list[int]:
+    """The tasks from the second on after which all runs classified; if there are none in common, those of any run."""
+    each = [{i for i in e.confusion if i > 1} for e in runs]
+    there = sorted(set.intersection(*each) or set.union(*each))
+    return [there[k] for k in sorted({round(float(k)) for k in np.linspace(0, len(there) - 1, min(_MOST, len(there)))})]
 
 
 def _panel(ax: Any, r: Any, left: float, top: float) -> Any:
