@@ -36,6 +36,7 @@ def compare_page(place: BoardPage, takes: Sequence[Take]) -> dict[str, Any]:
             if any(slug in take.films for take in takes)
         ],
         "names": takes[0].names if takes else [],
+        "sparse": any(film["sparse"] for take in takes for film in take.films.values()),
         "note": "Brackets: 95 % interval of the mean difference (Student's t, over pairs of runs; where each order has "
         "several seeds, over the seeds within orders). Bold: the interval excludes zero. By chance alone, this happens "
         f"in 1 of 20 comparisons. With fewer than {LEAST} pairs of runs there is no interval.",

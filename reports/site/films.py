@@ -54,6 +54,7 @@ def film_of(entry: Entry, pictures: FindPictures, out: Path) -> Film | None:
         "last": len(names),
         "names": names,
         "caption": f"Run {entry.run.id[:8]}, seed {entry.run.seed}.",
+        "sparse": any(f"draw/{i}/{j}" not in entry.units for i in range(1, len(names) + 1) for j in range(1, i + 1)),
         "concepts": [{"name": name, "task": k + 1, "row": 2 * k} for k, name in enumerate(names)],
     }
 
