@@ -72,12 +72,18 @@ def passes_beside(method: Choice, number: int, pictures: int) -> int:
     ``pictures``: how many a task has. They are those of the inspection, of DSC and of EWC.
     """
     o = method.options
-    found = _PASSES * pictures * min(_CANDIDATES, 1 + number)
+    found = _examples(_PASSES, pictures) * min(_CANDIDATES, 1 + number)
     if "dsc" in o and number > 1:
         found += int(o["dsc"]["iterations"]) * int(o["dsc"]["batch"]) * _PROMPTS * _NETWORKS
     if "ewc" in o:
-        found += int(o["ewc"]["passes"]) * pictures
+        found += _examples(int(o["ewc"]["passes"]), pictures)
     return found
+
+
+def _examples(passes: int, pictures: int) -> int:
+    """How many examples the gradients are taken of: of several, the first one counts twice, alone and in its batch."""
+    n = passes * pictures
+    return n + 1 if n > 1 else n
 
 
 PARTS: Mapping[str, Callable[[Bench], Iterator[Measurement]]] = {
