@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from hypothesis import settings
 from rich.console import Console
 
 from cpbench.benchmark.models.backbone import Backbone
@@ -16,6 +17,9 @@ from cpbench.benchmark.models.loading import load_backbone
 from cpbench.benchmark.protocol import Subject, Task
 from cpbench.benchmark.suite.spec import Sampling, Suite, load_suite
 from cpbench.benchmark.toybox.world import portraits, unusual_individual
+
+settings.register_profile("untimed", deadline=None)  # a busy machine is no fault of the code
+settings.load_profile("untimed")
 
 TINY = {
     "name": "tiny-2",

@@ -88,7 +88,7 @@ def test_a_picture_is_read_whatever_its_name(tmp_path, form, name):
 NAMES = st.binary(min_size=1, max_size=40).filter(lambda name: not {0, ord("/")} & {*name} and name[:1] != b".")
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(name=NAMES)
 @example(name=b"\xff\xfe.heic")
 @example(name=b"a\n.txt")
@@ -103,7 +103,7 @@ SUFFIX = st.sampled_from(["", ".png", ".heic", ".jxl", ".txt", ".psd", ".nef", "
 STARTS = [HEIC, JXL, VIDEO, picture(), *UNREAD.values(), *(picture(3, form=form) for form in READ)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(start=st.sampled_from([b"", *STARTS]), cut=st.integers(0, 3000), rest=st.binary(max_size=200), suffix=SUFFIX)
 def test_any_bytes_are_read_or_refused_in_one_sentence_or_named(tmp_path_factory, start, cut, rest, suffix):
     folder = tmp_path_factory.mktemp("bytes")
@@ -249,7 +249,7 @@ def test_a_picture_in_the_folders_of_two_concepts_is_named(tmp_path):
     assert remark.startswith("concepts 'rex' and 'pup': the same picture is there twice (1.png and b); both count.")
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seeds=st.lists(st.integers(0, 10**6), min_size=2, max_size=8, unique=True))
 def test_different_pictures_are_not_called_the_same(tmp_path_factory, seeds):
     files = {f"{k}.png": picture(seed) for k, seed in enumerate(seeds)}

@@ -24,7 +24,7 @@ from cpbench.benchmark.suite.spec import Suite, load_suite
 from cpbench.reports.files import slug_of
 from synthetic import record
 
-DRAWN = settings(deadline=None, max_examples=200)
+DRAWN = settings(max_examples=200)
 HOSTILE = st.text(st.sampled_from([*"/\\.:-~ <>|?*{}[]\n\t\0\x1b\u202e\u0301éÉaA9$"]), max_size=12)
 NAMES = st.text(max_size=80) | HOSTILE | st.sampled_from(["..", "CON", "aux.x", "Superseded", "猫" * 50, "x" * 300, ""])
 

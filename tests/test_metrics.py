@@ -37,7 +37,7 @@ def test_kid_equals_torchmetrics_at_equal_sizes():
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_mmd_is_symmetric_and_does_not_depend_on_the_order_of_pictures(seed):
     x, y = features(6, seed=seed), features(9, seed=seed + 1)
     shuffled = np.random.default_rng(seed).permutation(x)

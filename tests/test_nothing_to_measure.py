@@ -106,7 +106,7 @@ def test_the_lists_of_metrics_that_records_are_read_with_are_those_of_the_profil
     assert unmeasured("toybox", METRICS_OF["toybox"]) == {} == unmeasured("that of another package", ())
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     kind=st.sampled_from(["concept", "pair", "prior"]),
     prompts=st.integers(1, 3),
@@ -183,7 +183,7 @@ def thin(method, seed, r, dropped, tasks):
     return full.model_copy(update={"scores": kept})
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(runs=RUNS, tasks=st.integers(1, 3))
 def test_boards_tables_and_summaries_of_any_gaps_have_no_nan_in_their_texts(runs, tasks):
     with warnings.catch_warnings():
@@ -204,7 +204,7 @@ def test_boards_tables_and_summaries_of_any_gaps_have_no_nan_in_their_texts(runs
             assert "forgetting (it takes a second task)" in missing(board)
 
 
-@settings(deadline=None, max_examples=3)
+@settings(max_examples=3)
 @given(runs=RUNS, tasks=st.integers(1, 3))
 def test_plots_of_any_gaps_are_drawn_or_left_out(runs, tasks):
     for board, draw in itertools.product(boards([entry_of(thin(*run, tasks)) for run in runs]), FIGURES.values()):
@@ -294,7 +294,7 @@ def test_a_record_with_ambiguous_or_unreadable_json_is_named(old, new, says, tmp
 
 
 @given(st.text(max_size=20), st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=4))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_a_sound_record_with_any_texts_has_no_key_twice(text, stamp):
     from cpbench.benchmark.records.keys import repeated_key
 

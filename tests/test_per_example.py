@@ -257,7 +257,7 @@ def test_the_budget_holds_the_graph_of_a_batch_and_no_weights(pristine, monkeypa
     assert max(sizes) == 5
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(n=st.integers(1, 6), p=st.integers(1, 50), most=st.integers(1, 2000), seed=st.integers(0, 99))
 def test_products_of_pairs_of_rows_are_the_same_in_memory_and_in_a_file(n, p, most, seed):
     g = torch.randn(n, p, generator=torch.Generator().manual_seed(seed))

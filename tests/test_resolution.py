@@ -233,8 +233,7 @@ WEIGHTS = "dc56bc36a6cd4598"
 
 
 def session(name="toybox-6", weights=WEIGHTS):
-    runner = SimpleNamespace(backbone=SimpleNamespace(weights=weights))
-    return SimpleNamespace(suite=load_suite(name), runner=runner)
+    return SimpleNamespace(suite=load_suite(name), facts=SimpleNamespace(weights=weights))
 
 
 def grid(orders, seeds, length=6):

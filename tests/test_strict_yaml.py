@@ -102,7 +102,7 @@ DATA = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(DATA)
 def test_what_was_written_with_texts_in_quotes_is_read_back(data):
     class Quoting(yaml.SafeDumper):
@@ -117,7 +117,7 @@ PIECES = [*"\n \t-:?[]{}&*!|>'\"%#@`,~<=01.eEx_+\\ua", "---", "...", "<<", "é",
 YAMLISH = st.lists(st.sampled_from(PIECES)).map("".join)
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(YAMLISH | st.text(st.sampled_from(string.printable)))
 def test_any_text_is_read_or_refused_in_a_sentence(text):
     try:
@@ -126,7 +126,7 @@ def test_any_text_is_read_or_refused_in_a_sentence(text):
         assert str(error).isprintable() and str(error).endswith(".")
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.binary(max_size=60))
 def test_any_bytes_are_read_or_refused_in_a_sentence(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("y") / "f.yaml"

@@ -94,7 +94,7 @@ def refusing(number, call, nth, below):
         patch.undo()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(name=st.sampled_from(REFUSALS), call=st.sampled_from(CALLS), nth=st.integers(0, 12))
 def test_whatever_the_machine_refuses_no_unit_has_failed_none_is_lost_and_the_next_run_goes_on(
     name, call, nth, tmp_path_factory
@@ -118,7 +118,7 @@ def test_whatever_the_machine_refuses_no_unit_has_failed_none_is_lost_and_the_ne
     assert (store.folder / "c" / "a").read_text() == "abc"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(name=st.sampled_from(REFUSALS), call=st.sampled_from(CALLS), nth=st.integers(0, 4), failed=st.booleans())
 def test_a_record_is_never_lost_and_never_set_aside_because_it_cannot_be_reached(
     name, call, nth, failed, tmp_path_factory
