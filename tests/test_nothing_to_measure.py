@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -204,8 +204,9 @@ def test_boards_tables_and_summaries_of_any_gaps_have_no_nan_in_their_texts(runs
             assert "forgetting (it takes a second task)" in missing(board)
 
 
-@settings(max_examples=3)
+@settings(max_examples=8)
 @given(runs=RUNS, tasks=st.integers(1, 3))
+@example([("lora", 0, [[NAN] * 3] * 4, set()), ("base", 0, [[NAN] * 3] * 3 + [[NAN, NAN, 0.0]], set())], 3)
 def test_plots_of_any_gaps_are_drawn_or_left_out(runs, tasks):
     for board, draw in itertools.product(boards([entry_of(thin(*run, tasks)) for run in runs]), FIGURES.values()):
         figure = draw(board)

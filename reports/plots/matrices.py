@@ -85,22 +85,22 @@ def curves(runs: Mapping[str, Sequence[Entry]], metric: str) -> Figure | None:
     """A panel per method: the metric of each concept after each task, under the protocol "full".
 
     Otherwise right after the task of the concept (solid) and after the last task (dashed), in the order taught. None
-    where the metric was measured nowhere.
+    where there is nothing to show.
     """
-    if not _measured(runs, metric):
-        return None
     factor, label = label_of(metric)
     learners = {name: results for name, results in runs.items() if any(r.cost for r in results)} or runs
     means = {name: factor * mean_matrix(results, metric) for name, results in learners.items()}
     full = any(map(in_between, means.values()))
     drawn = {name: list((_after_each if full else _then_and_now)(r)) for name, r in means.items()}
+    bounds = {name: list(_bounds(results, metric, factor)) for name, results in learners.items()}
+    heights = [v for lines in drawn.values() for line in lines for v in line.y[~np.isnan(line.y)]]
+    heights += [value for own in bounds.values() for value, _, _ in own]
+    if not heights:
+        return None
     down, across = grid_of(len(learners), 6)
     figure = Figure(figsize=(2.3 * across + 1.2, 1.9 * down + 1.1), layout="constrained")
     titles = [f"{name} ({_runs(results)})" for name, results in learners.items()]
     panels = Panels(figure, titles, across, (2.29, 1.54), (0.13, 0.31))
-    bounds = {name: list(_bounds(results, metric, factor)) for name, results in learners.items()}
-    heights = [v for lines in drawn.values() for line in lines for v in line.y[~np.isnan(line.y)]]
-    heights += [value for own in bounds.values() for value, _, _ in own]
     x = evenly([v for lines in drawn.values() for line in lines for v in line.x] or [0.0, 1.0], whole=True)
     places = panels.frame(x, evenly(heights, least=0.0), grid=True)
     for place, name in zip(places, learners, strict=True):
