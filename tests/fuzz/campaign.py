@@ -28,7 +28,7 @@ import typer
 if __name__ == "__main__":
     sys.path.insert(1, str(Path(__file__).parent.parent))
 
-from fuzz.sandbox import CPU_SECONDS, Sandbox, limit_memory
+from fuzz.sandbox import CPU_SECONDS, Sandbox, limit_memory, one_core
 
 KINDS = ("specs", "records", "commands", "pictures")
 
@@ -41,6 +41,7 @@ def run(kind, start, count, keep=None):
     tempfile.tempdir = None
     os.chdir(sandbox.cwd)
     typer.main.get_command = functools.cache(typer.main.get_command)  # the same for every example, and slow to make
+    one_core()
     module = import_module(f"fuzz.{kind}")
     module.prepare(sandbox)
     log, at = root / "log.jsonl", start

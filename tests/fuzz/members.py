@@ -24,7 +24,7 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(1, str(Path(__file__).parent.parent))
 
-from fuzz.sandbox import Outcome, Sandbox, fault_of, limit_memory
+from fuzz.sandbox import Outcome, Sandbox, fault_of, limit_memory, one_core
 
 SECONDS = 60  # per member, whatever else the machine does
 
@@ -218,6 +218,7 @@ def main():
     asked = parser.parse_args()
     chosen = [m for m in members() if (m.name in asked.names if asked.names else asked.slow or not m.slow)]
     template, rows = Path(tempfile.mkdtemp(prefix="cpbench-store-")), []
+    one_core()
     warm(template)
     for member in chosen:
         if member.user and os.getuid() != 0:

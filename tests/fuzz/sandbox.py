@@ -99,6 +99,13 @@ def limit_memory():
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
+def one_core():
+    """From here on, this is a machine with one core: commands load the models here, not in a process per example."""
+    from cpbench.benchmark.run import jobs
+
+    jobs.cores = lambda: 1
+
+
 @contextmanager
 def captured():
     """Standard output and error as a terminal of Python would encode them; yields a function that gives the texts."""
