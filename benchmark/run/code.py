@@ -12,10 +12,10 @@ _HERE, _MODELS = __package__, f"{__package__.rpartition('.')[0]}.models"
 _FEATURES = (f"{_HERE}.features", f"{_MODELS}.extractors", f"{_MODELS}.aligners")
 DECIDING: Mapping[str, tuple[str, ...]] = {
     "train": (f"{_HERE}.work.learn", f"{_MODELS}.loading"),
-    "draw": (f"{_HERE}.work.draw", f"{_MODELS}.loading"),
+    "draw": (f"{_HERE}.work.draw", f"{_HERE}.work.method", f"{_MODELS}.loading"),
     "real": (f"{_HERE}.work.pictures",),
     "measure": (f"{_HERE}.work.measure", *_FEATURES),
-    "classify": (f"{_HERE}.work.classify", f"{_MODELS}.loading"),
+    "classify": (f"{_HERE}.work.classify", f"{_HERE}.work.method", f"{_MODELS}.loading"),
 }
 """By kind of unit, the modules whose code decides its numbers, with all that they import; methods come in addition."""
 
