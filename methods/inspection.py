@@ -14,21 +14,21 @@ from .gram import Rows
 from .scores import candidates, contrast, logits
 from .training import Trainer
 
-_PASSES = 2  # over the pictures of the task
-_CANDIDATES = 8
+PASSES, CANDIDATES = 2, 8
+"""How often each picture is an example, and the most concepts that are compared."""
 _TEMPERATURE = 0.05
 
 
 def inspect(trainer: Trainer[Adapter], task: Task, watch: Watch) -> dict[str, float]:
-    """Figures from the task's own pictures, each at ``_PASSES`` random (t, ε), under the present weights.
+    """Figures from the task's own pictures, each at ``PASSES`` random (t, ε), under the present weights.
 
     ``dc.accuracy``, ``dc.score``: how often the learned concept explains the noise best among cⁿ, c⁰ and earlier
     concepts, and its mean score. ``fisher.*`` and ``fisher_dc.*``: trace and top eigenvalues of the empirical Fisher
     information of the adapter for L_denoise and for L_denoise + L_DC, on the same examples (arXiv 2410.00700).
     """
     draw = torch.Generator().manual_seed(task.seed + 3)
-    subjects = candidates(trainer, task.subject, _CANDIDATES, draw)
-    examples = [(step, subjects) for step in trainer.examples(task, _PASSES)]
+    subjects = candidates(trainer, task.subject, CANDIDATES, draw)
+    examples = [(step, subjects) for step in trainer.examples(task, PASSES)]
     found = list[Tensor]()
     with Rows() as denoise, Rows() as both:
         for example in example_gradients(trainer, task, examples, _losses, watch, "inspect"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +15,9 @@ from rich.console import Console
 
 from cpbench.benchmark.models.backbone import Backbone
 from cpbench.benchmark.models.loading import load_backbone
-from cpbench.benchmark.protocol import Subject, Task
+from cpbench.benchmark.protocol import Pictures, Subject, Task
+from cpbench.benchmark.run import features
+from cpbench.benchmark.storage.store import Store
 from cpbench.benchmark.suite.spec import Sampling, Suite, load_suite
 from cpbench.benchmark.toybox.world import portraits, unusual_individual
 
@@ -96,6 +99,37 @@ def pristine() -> Backbone:
 @pytest.fixture
 def backbone(pristine: Backbone) -> Backbone:
     return pristine.copy()
+
+
+@pytest.fixture
+def warnings() -> list[str]:
+    """What the store warned of."""
+    return []
+
+
+@pytest.fixture
+def store(tmp_path: Path, warnings: list[str]) -> Store:
+    """An empty store."""
+    return Store(tmp_path / "units", warnings.append)
+
+
+@pytest.fixture
+def extracted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Pictures]]:
+    """The name of the extractor and the pictures of each extraction."""
+    seen, load = list[tuple[str, Pictures]](), features.load_extractor
+
+    def counting(name: str, device: torch.device) -> Any:
+        found = load(name, device)
+
+        def extract(pictures: Pictures) -> Any:
+            seen.append((name, pictures))
+            return found(pictures)
+
+        extract.key = found.key
+        return extract
+
+    monkeypatch.setattr(features, "load_extractor", counting)
+    return seen
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from cpbench.benchmark.models.extractors import load_extractor
 from cpbench.benchmark.models.feature_cache import FeatureCache
-from cpbench.benchmark.run import features
 from cpbench.benchmark.run.opening import load
 from cpbench.benchmark.run.session import Recipe
 from cpbench.benchmark.scoring.profiles import load_profile
@@ -52,26 +51,15 @@ def test_features_without_a_checksum_as_older_versions_kept_them_are_computed_ag
 
 
 @pytest.fixture
-def counted(monkeypatch):
+def counted(monkeypatch, extracted):
     """What was rendered and what was extracted."""
-    rendered, extracted, render, load = [], [], picture_sets.portraits, features.load_extractor
+    rendered, render = [], picture_sets.portraits
 
     def rendering(individuals, n, seed):
         rendered.append((*individuals, n, seed))
         return render(individuals, n, seed)
 
-    def counting(name, device):
-        found = load(name, device)
-
-        def extract(pictures):
-            extracted.append((name, len(pictures)))
-            return found(pictures)
-
-        extract.key = found.key
-        return extract
-
     monkeypatch.setattr(picture_sets, "portraits", rendering)
-    monkeypatch.setattr(features, "load_extractor", counting)
     return rendered, extracted
 
 

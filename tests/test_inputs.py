@@ -12,7 +12,6 @@ from cpbench.benchmark.errors import BadInput, FailedRun
 from cpbench.benchmark.hashing import picture_hash
 from cpbench.benchmark.plan.planner import Planner
 from cpbench.benchmark.plan.units import Classify, Measure, Real, gather
-from cpbench.benchmark.run import features
 from cpbench.benchmark.scoring import metrics as cells
 from cpbench.benchmark.scoring.metrics import Cell, Metric, rows
 from cpbench.benchmark.scoring.profiles import load_profile
@@ -149,20 +148,8 @@ def test_what_is_not_a_number_is_an_error_and_not_a_row_less(monkeypatch, value)
         seen(value)
 
 
-def test_features_of_real_pictures_are_computed_once_whatever_run_or_method_asks(tmp_path, suite_file, monkeypatch):
-    seen, load = [], features.load_extractor
-
-    def counting(name, device):
-        found = load(name, device)
-
-        def extract(pictures):
-            seen.append((name, picture_hash(pictures)))
-            return found(pictures)
-
-        extract.key = found.key
-        return extract
-
-    monkeypatch.setattr(features, "load_extractor", counting)
+def test_features_of_real_pictures_are_computed_once_whatever_run_or_method_asks(tmp_path, suite_file, extracted):
     for method in ("base", "lora"):
         assert status_of("run", "--methods", method, "--suite", suite_file, "--out", tmp_path / "out") == 0
+        seen = [(name, picture_hash(pictures)) for name, pictures in extracted]
         assert len(seen) == len(set(seen)) > 0

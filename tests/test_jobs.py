@@ -30,7 +30,7 @@ def machine(monkeypatch):
 
 @pytest.fixture
 def groups(tmp_path, monkeypatch):
-    """Folders in place of those of the control groups, of this process and of its memory: a function writes a file."""
+    """Folders in place of those of the control groups, of this process and of its memory: a function writes them."""
     monkeypatch.undo()
     monkeypatch.setattr(jobs, "_CGROUPS", tmp_path / "groups")
     monkeypatch.setattr(jobs, "_OWN_GROUP", tmp_path / "own")
@@ -38,11 +38,12 @@ def groups(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
     monkeypatch.setattr(os, "process_cpu_count", lambda: 8, raising=False)
 
-    def write(name, text):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
+    def write(own, files):
+        for name, text in {"own": own, **{f"groups/{name}": text for name, text in files.items()}}.items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(text)
 
-    write("memory", "MemTotal: 9000 kB\nMemAvailable: 8000 kB\n")
+    (tmp_path / "memory").write_text("MemTotal: 9000 kB\nMemAvailable: 8000 kB\n")
     return write
 
 
@@ -116,9 +117,7 @@ def test_a_script_without_a_guard_is_not_imported_by_other_processes(guard, tmp_
     ],
 )
 def test_the_quota_of_a_control_group_counts_as_fewer_cores(own, files, cores, groups):
-    groups("own", own)
-    for name, text in files.items():
-        groups(f"groups/{name}", text)
+    groups(own, files)
     assert jobs.cores() == cores
 
 
@@ -142,9 +141,7 @@ def test_the_quota_of_a_control_group_counts_as_fewer_cores(own, files, cores, g
     ],
 )
 def test_the_memory_that_is_free_is_that_of_the_control_group_if_it_is_less(own, files, free, groups):
-    groups("own", own)
-    for name, text in files.items():
-        groups(f"groups/{name}", text)
+    groups(own, files)
     assert jobs.free_memory() == free
 
 

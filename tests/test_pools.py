@@ -1,7 +1,6 @@
 """States that only grow: T of them take O(T) bytes, and files that they share survive damage, removal and kills."""
 
 import errno
-import math
 import os
 import shutil
 import signal
@@ -9,7 +8,6 @@ from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from fault_campaign import timeless_records
@@ -23,6 +21,7 @@ from cpbench.benchmark.errors import Lost
 from cpbench.benchmark.plan.units import Train
 from cpbench.benchmark.protocol import Subject, unwatched
 from cpbench.benchmark.run.runner import Runner
+from cpbench.benchmark.speed.growth import exponent
 from cpbench.benchmark.storage.inventory import remove
 from cpbench.benchmark.storage.store import Store, disk_bytes, freed_bytes, owed_bytes, stored_bytes
 from cpbench.benchmark.suite.spec import load_suite
@@ -37,23 +36,8 @@ CONCEPTS = [
 ]
 
 
-@pytest.fixture
-def warnings():
-    return []
-
-
-@pytest.fixture
-def store(tmp_path, warnings):
-    return Store(tmp_path / "units", warnings.append)
-
-
 def regular(folder):
     return [f for f in folder.rglob("*") if f.is_file() and ".locks" not in f.parts]
-
-
-def exponent(counts):
-    """The slope of the logarithm of a count over that of T."""
-    return float(np.polyfit([math.log(n) for n in counts], [math.log(c) for c in counts.values()], 1)[0])
 
 
 def learned(name, pristine, store, tasks, after):

@@ -9,16 +9,6 @@ from cpbench.benchmark.errors import BadInput, Busy
 from cpbench.benchmark.storage.store import Store, home, stored_bytes
 
 
-@pytest.fixture
-def warnings():
-    return []
-
-
-@pytest.fixture
-def store(tmp_path, warnings):
-    return Store(tmp_path / "units", warnings.append)
-
-
 def write(folder):
     (folder / "sub").mkdir()
     (folder / "sub" / "a.txt").write_text("hello")

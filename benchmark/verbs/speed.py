@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated
 
+from ...methods.inspection import CANDIDATES, PASSES
 from ...methods.registry import choose_one
 from ..errors import BadInput, unknown
 from ..models.loading import pick_device
@@ -26,7 +27,6 @@ from ..wording import shown
 from .arguments import Names, joined
 
 Repeats = Annotated[int, Range(1, 1000)]
-_PASSES, _CANDIDATES = 2, 8  # of the inspection after each task
 _PROMPTS = _NETWORKS = 3  # of an iteration of DSC
 
 
@@ -72,7 +72,7 @@ def passes_beside(method: Choice, number: int, pictures: int) -> int:
     ``pictures``: how many a task has. They are those of the inspection, of DSC and of EWC.
     """
     o = method.options
-    found = _examples(_PASSES, pictures) * min(_CANDIDATES, 1 + number)
+    found = _examples(PASSES, pictures) * min(CANDIDATES, 1 + number)
     if "dsc" in o and number > 1:
         found += int(o["dsc"]["iterations"]) * int(o["dsc"]["batch"]) * _PROMPTS * _NETWORKS
     if "ewc" in o:
