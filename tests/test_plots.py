@@ -114,6 +114,14 @@ def test_many_heat_maps_are_a_grid_that_fits_a_page():
     assert width > height and height < 15
 
 
+def test_no_title_of_a_heat_map_reaches_the_bar_of_colours():
+    figure = heat_maps({f"m{k} with a long name": [entry()] for k in range(26)}, "identity")
+    lay_out(figure)
+    panels, bar = figure.axes
+    right = max(text.get_window_extent().x1 for text in panels.texts if "long name" in text.get_text())
+    assert right <= bar.get_window_extent().x0
+
+
 def classified(method, seed=0):
     """A record that took half of the first concept's pictures for the second's after task 2."""
     made = record(method, seed=seed)

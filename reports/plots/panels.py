@@ -96,7 +96,8 @@ class Panels:
         self.ax.set_axis_off()
         for k, title in enumerate(texts):
             left, bottom = self.corner(k)
-            self._write(title, (left + room[0] / 2, bottom + room[1]), (0, 6), size, k < across, ha="center")
+            outer = k < across or k % across == across - 1  # above, or beside what stands on the right
+            self._write(title, (left + room[0] / 2, bottom + room[1]), (0, 6), size, outer, ha="center")
 
     def corner(self, k: int) -> Pair:
         """Left and bottom of a panel, in the units of the axes."""
