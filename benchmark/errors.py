@@ -96,7 +96,8 @@ def explain(error: ValidationError, model: type[BaseModel] | None = None) -> str
 
     ``model``: the model that was read; then the nearest name of a field is suggested for an unknown one.
     """
-    problems = error.errors(include_url=False)
+    every = error.errors(include_url=False)  # a default that follows from a faulty field is no problem of its own
+    problems = [problem for problem in every if problem["type"] != "default_factory_not_called"]
     more = f" ({counted(len(problems) - 1, 'more problem')}.)" if problems[1:] else ""
     return _sentence(problems[0], model) + more
 

@@ -27,14 +27,20 @@ class Subject:
 
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt template with one ``{}`` per subject, in order."""
+    """A prompt template with one ``{}`` per subject, in order.
+
+    ``bare``: a subject that was learned is named without its class noun ("<mallow>", not "<mallow> cat"). A method that
+    renders its prompts itself may ignore this.
+    """
 
     text: str
     subjects: tuple[Subject, ...]
+    bare: bool = False
 
     def render(self, phrase: Callable[[Subject], str]) -> str:
-        """The prompt as text: each ``{}`` becomes ``phrase(subject)``."""
-        return self.text.format(*(phrase(s) for s in self.subjects))
+        """The prompt as text: each ``{}`` becomes ``phrase(subject)``, without the noun that ends it if ``bare``."""
+        named = [(phrase(s), f" {s.noun}" if self.bare else "") for s in self.subjects]
+        return self.text.format(*(words.removesuffix(noun) for words, noun in named))
 
 
 class Scratch(Protocol):

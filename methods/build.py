@@ -14,18 +14,25 @@ from .adapters.low_rank import Lora, Vera, check_rank, widest_rank
 from .catalogue import CATALOGUE
 from .consolidations.base import Consolidation
 from .consolidations.clora import Clora
+from .consolidations.dop import Dop
 from .consolidations.dsc import Dsc
 from .consolidations.ewc import Ewc
 from .consolidations.independent import Independent
+from .consolidations.l2 import L2
+from .consolidations.lwf import Lwf
 from .consolidations.merge import Merge
 from .consolidations.olora import Olora
 from .consolidations.replay import Replay
 from .consolidations.ziplora import Zip
 from .learner import Part, assemble
 from .options.clora import CloraOptions
+from .options.dop import DopOptions
 from .options.dsc import DscOptions
 from .options.ewc import EwcOptions
+from .options.independent import IndependentOptions
+from .options.l2 import L2Options
 from .options.lora import LoraOptions
+from .options.lwf import LwfOptions
 from .options.merge import MergeOptions
 from .options.olora import OloraOptions
 from .options.replay import ReplayOptions
@@ -46,7 +53,10 @@ CONSOLIDATIONS: dict[str, tuple[Callable[..., Consolidation[Any]], type | None]]
     "replay": (Replay, ReplayOptions),
     "olora": (Olora, OloraOptions),
     "ziplora": (Zip, ZipOptions),
-    "independent": (Independent, None),
+    "lwf": (Lwf, LwfOptions),
+    "l2": (L2, L2Options),
+    "dop": (Dop, DopOptions),
+    "independent": (Independent, IndependentOptions),
 }
 
 

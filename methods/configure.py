@@ -1,6 +1,8 @@
-"""The options that methods of the catalogue run with: defaults, what is fixed and tuned, and settings.
+"""The options that methods of the catalogue run with: defaults, what is inherited, fixed and tuned, and settings.
 
-Imports no torch: lists use it.
+A row inherits the learning rates with which its adapter's plain row learns best, and the tuned values of the rows in
+:attr:`.row.MethodRow.inherits`; what it fixes or tunes itself counts more. Tuned values come from files
+``<name>.json`` of ``cpbench tune``: those of the package, or of a ``folder`` before these. Imports no torch.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from functools import cache
 from importlib import import_module
 from importlib.resources import files
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from ..benchmark.errors import BadInput
@@ -19,17 +22,55 @@ from ..benchmark.ranged import declared
 from .catalogue import CATALOGUE, PLAIN
 
 
-def options_of(name: str, *, tuned: bool = True) -> dict[str, Any]:
-    """The options of every part by section: defaults, the rates of the adapter's plain row, what is fixed and tuned."""
+def options_of(name: str, *, tuned: bool = True, folder: Path | None = None) -> dict[str, Any]:
+    """The options of every part by section: defaults, what is inherited and fixed, and what is ``tuned`` for this row.
+
+    folder: where tuned values are looked up before those of the package.
+    """
     row = CATALOGUE[name]
     if not row.adapter:
         return {}
-    kinds = {section: _kind(section) for section in ("learner", row.adapter, *row.consolidations)}
+    kinds = {section: _kind(section) for section in _sections(name)}
     options = {section: kind() for section, kind in kinds.items() if kind is not None}
     if name != (plain_row := PLAIN[row.adapter]):
-        options["learner"] = options_of(plain_row)["learner"]
+        options["learner"] = options_of(plain_row, tuned=False)["learner"]
     options |= {section: replace(options[section], **values) for section, values in row.fixed.items()}
-    return applied(options, chosen_by_tuning(name)) if tuned else options
+    options = applied(options, {key: value for key, (_, value) in inherited(name, folder).items()})
+    return applied(options, chosen_by_tuning(name, folder)) if tuned else options
+
+
+def _sections(name: str) -> tuple[str, ...]:
+    row = CATALOGUE[name]
+    return "learner", row.adapter, *row.consolidations
+
+
+def ancestors(name: str) -> tuple[str, ...]:
+    """The rows that a row takes tuned values from, directly: the plain row of its adapter, then those it inherits."""
+    row = CATALOGUE[name]
+    plain_row = PLAIN.get(row.adapter, name)
+    return (*(() if plain_row == name else (plain_row,)), *row.inherits)
+
+
+def inherited(name: str, folder: Path | None = None) -> dict[str, tuple[str, str]]:
+    """The tuned values that a row takes over, by ``section.option``: the row that tuned it, and the value.
+
+    Of the rows it inherits, those of its own parts, without learning rates of the adapter: these are of the plain row,
+    and those with which it learns best, not those with which it keeps most by learning less.
+    What a row fixes is not taken over, unless the row that tuned it had fixed it at the same value before.
+    """
+    found: dict[str, tuple[str, str]] = {}
+    for source in ancestors(name):
+        rates = source not in CATALOGUE[name].inherits
+        chosen = chosen_by_tuning(source, folder, learned=rates)
+        values = inherited(source, folder) | {key: (source, value) for key, value in chosen.items()}
+        found |= {key: value for key, value in values.items() if key.startswith("learner.") == rates}
+    return {key: value for key, value in found.items() if _taken_over(name, key, value[0])}
+
+
+def _taken_over(name: str, key: str, source: str) -> bool:
+    section, option = key.split(".")
+    fixed, before = (CATALOGUE[row].fixed.get(section, {}) for row in (name, source))
+    return section in _sections(name) and (option not in fixed or before.get(option) == fixed[option])
 
 
 @cache
@@ -43,12 +84,23 @@ def _kind(section: str) -> type | None:
     return kind
 
 
-@cache
-def chosen_by_tuning(name: str) -> dict[str, str]:
-    """The settings that ``cpbench tune`` found best, from ``tuned/<name>.json``; none where it was not tuned."""
-    file = files(__package__) / "tuned" / f"{name}.json"
-    chosen: dict[str, str] = json.loads(file.read_text())["chosen"] if file.is_file() else {}
+def chosen_by_tuning(name: str, folder: Path | None = None, *, learned: bool = False) -> dict[str, str]:
+    """The settings that ``cpbench tune`` chose: of the file in ``folder``, if there is one, else of the package's.
+
+    ``learned``: those of a plain row with which concepts are learned best, rather than those with the best average in
+    the end. None where the method was not tuned, or all of its trials failed.
+    """
+    own = None if folder is None else folder / f"{name}.json"
+    content = json.loads(own.read_text(encoding="utf-8")) if own is not None and own.is_file() else _shipped(name)
+    chosen: dict[str, str] = (content.get("learned", {}) if learned else content).get("chosen") or {}
     return chosen
+
+
+@cache
+def _shipped(name: str) -> dict[str, Any]:
+    file = files(__package__) / "tuned" / f"{name}.json"
+    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return content
 
 
 def configure(name: str, settings: Mapping[str, str]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -78,17 +78,17 @@ class Learner:
         return inspect(self, task, watch)
 
     def generate(self, prompts: Sequence[Prompt], seeds: Sequence[int]) -> Pictures:
-        """Draw one picture per prompt; a consolidation may choose other adapter weights for its first subject."""
+        """Draw one picture per prompt; a consolidation may choose other adapter weights for its subjects."""
         pictures: dict[int, Pictures] = {}
-        for rows, params in self._by_weights(prompts):
+        for rows, params in self._by_weights([prompt.subjects for prompt in prompts]):
             texts = [prompts[k].render(self.phrase) for k in rows]
-            pictures |= dict(zip(rows, self.backbone.sample(texts, [seeds[k] for k in rows], params), strict=True))
+            pictures |= dict(zip(rows, self.backbone.sample(texts, [seeds[k] for k in rows], *params), strict=True))
         return np.stack([pictures[k] for k in range(len(prompts))])
 
     def explain(self, pictures: Pictures, questions: Sequence[Question]) -> NDArray[np.float64]:
-        """The noise error of each question, (n,), under the weights that its prompt is drawn with."""
+        """The noise error of each question, (n,), under the weights that its first subject is drawn with."""
         found = np.empty(len(questions))
-        for rows, params in self._by_weights([q.prompt for q in questions]):
+        for rows, (params, *_) in self._by_weights([q.prompt.subjects[:1] for q in questions]):
             found[rows] = self.backbone.explain(pictures, [questions[k] for k in rows], self.phrase, params)
         return found
 
@@ -128,6 +128,8 @@ class Learner:
     def optimise(self, task: Task, phase: Phase, watch: Watch) -> dict[str, float]:
         """Run one phase of updates, see :func:`.training.run_phase`."""
         sources = sources_of(self, task, phase.rehearsed)
+        streams = [stream for c in self.consolidations for stream in c.streams()]
+        phase = replace(phase, streams=(*phase.streams, *streams))
         return run_phase(self.backbone, sources, task, phase, self.options.cooldown, watch)
 
     def penalties(self, step: Step) -> dict[str, Tensor]:
@@ -159,16 +161,17 @@ class Learner:
         self.known[task.subject.name] = task.subject
         return self.backbone.add_token(_token(task.subject), row)
 
-    def _by_weights(self, prompts: Sequence[Prompt]) -> list[tuple[list[int], Params | None]]:
-        """Groups of prompts (by index) that are drawn with the same weights, and these; None: the present ones."""
-        groups: dict[str, tuple[list[int], Params | None]] = {}
-        for k, prompt in enumerate(prompts):
-            params = self._override(prompt.subjects[0]) if prompt.subjects else None
-            groups.setdefault("" if params is None else prompt.subjects[0].name, ([], params))[0].append(k)
+    def _by_weights(self, asked: Sequence[tuple[Subject, ...]]) -> list[tuple[list[int], Sequence[Params | None]]]:
+        """Groups of prompts (by index), given by their subjects, that are drawn with the same weights, and these."""
+        weights = {subjects: self._override(subjects) for subjects in asked}
+        groups: dict[tuple[int, ...], tuple[list[int], Sequence[Params | None]]] = {}
+        for k, subjects in enumerate(asked):
+            own = weights[subjects]
+            groups.setdefault(tuple(map(id, own)), ([], own or [None]))[0].append(k)
         return list(groups.values())
 
-    def _override(self, subject: Subject) -> Params | None:
-        return next((o for c in self.consolidations if (o := c.override(subject)) is not None), None)
+    def _override(self, subjects: Sequence[Subject]) -> Sequence[Params]:
+        return next((own for c in self.consolidations if subjects and (own := c.override(self, subjects))), ())
 
 
 def assemble(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..benchmark.errors import BadInput, CpbenchError
@@ -19,7 +20,7 @@ from ..benchmark.protocol import Method
 from ..benchmark.sources import code_digest, files_of
 from ..benchmark.wording import shown
 from .catalogue import CATALOGUE
-from .configure import configure, no_option, options_of, plain, valid_options, with_values
+from .configure import applied, configure, no_option, options_of, plain, valid_options, with_values
 from .parts import code_of
 from .plugins import Published, allowed_of, defaults_of, keywords_of, load, package_of, point_of, published
 
@@ -99,6 +100,11 @@ def _choose(name: str, settings: Mapping[str, str], found: Published) -> Chosen:
     return _of_catalogue(name, options)
 
 
+def with_settings(name: str, settings: Mapping[str, str], folder: Path | None = None) -> Chosen:
+    """A method of the catalogue as before it was tuned, with settings; folder: see :func:`.configure.options_of`."""
+    return _of_catalogue(name, applied(options_of(name, tuned=False, folder=folder), settings))
+
+
 def built(name: str, options: Mapping[str, Any], backbone: Backbone, seed: int) -> Method:
     """A method of the catalogue in ``backbone``, which must be its own copy."""
     from .build import build
@@ -163,10 +169,10 @@ def recorded(name: str, options: Mapping[str, Any]) -> Chosen:
         return _with_values(point, factory, defaults | given)
     present = options_of(name)
     try:
-        own = {section: with_values(section, present[section], values) for section, values in options.items()}
+        given = {section: with_values(section, present[section], values) for section, values in options.items()}
     except (KeyError, AttributeError):
         raise _gone(name) from None
-    return _of_catalogue(name, own)
+    return _of_catalogue(name, present | given)
 
 
 def _alike(value: Any, default: Any) -> bool:

@@ -28,9 +28,20 @@ def logits(errors_: Tensor, temperature: float) -> Tensor:
     return -errors_ / (scale * temperature)
 
 
+def unit(errors_: Tensor, temperature: float, units: str) -> Tensor:
+    """What a loss of scores is multiplied by for each image, (n,): τ ē for the units "loss", 1 for "raw".
+
+    ē is the mean of the errors (n, k) over the candidates, without a gradient. Since ∂H(P_T, P_S)/∂e_i is
+    (P_T,i − P_S,i) / (τ ē), the gradient then is that of an error, times a difference of probabilities.
+    """
+    if units == "raw":
+        return torch.ones_like(errors_[:, 0])
+    return temperature * errors_.mean(dim=1).detach()
+
+
 def cross_entropy(teacher: Tensor, student: Tensor) -> Tensor:
-    """H(P_T, P_S) averaged over images, from logits (n, k) of both."""
-    return -(F.softmax(teacher, dim=1) * F.log_softmax(student, dim=1)).sum(1).mean()
+    """H(P_T, P_S) of each image, (n,), from logits (n, k) of both."""
+    return -(F.softmax(teacher, dim=1) * F.log_softmax(student, dim=1)).sum(1)
 
 
 def contrast(logits_: Tensor, plain: bool = False) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -18,10 +18,13 @@ from ..benchmark.errors import FailedRun
 from ..benchmark.models.backbone import Backbone
 from ..benchmark.protocol import Pictures, Prompt, Subject, Task, Tick, Watch
 from .adapters.base import Adapter
+from .balance import EVERY, balance, summary
 
 A_co = TypeVar("A_co", bound=Adapter, covariant=True)
 Source = tuple[Tensor, str]
 """Latents (k, c, h, w) of one concept, and their prompt."""
+THIRDS: Mapping[str, tuple[int, int]] = {"all": (0, 3), "low": (0, 1), "middle": (1, 2), "high": (2, 3)}
+"""The parts of the noise schedule by name, from and to, in thirds."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,8 @@ class Phase:
 
     ``objective`` returns the terms of the loss by name; their sum is minimised, and each is logged.
     ``rehearsed``: pictures of earlier concepts to draw from beside those of the task, each concept equally often.
-    ``streams``: the generators that the objective draws from; checkpoints save their states.
+    ``streams``: the generators that the objective draws from; checkpoints save their states. ``timesteps``: the part of
+    the noise schedule that t is drawn from, see :data:`THIRDS`.
     """
 
     name: str
@@ -51,6 +55,7 @@ class Phase:
     batch: int
     rehearsed: Sequence[tuple[Pictures, Subject]] = ()
     streams: Sequence[torch.Generator] = ()
+    timesteps: str = "all"
 
 
 class Trainer(Protocol[A_co]):
@@ -92,12 +97,15 @@ def sources_of(
     return [(trainer.backbone.encode(x), Prompt(task.prompt, (s,)).render(trainer.phrase)) for x, s in pairs]
 
 
-def draw_step(backbone: Backbone, sources: Sequence[Source], batch: int, draw: torch.Generator) -> Step:
-    """Draw pictures, t uniform over all steps and ε ~ N(0, I), on the CPU for the same numbers on every device."""
+def draw_step(
+    backbone: Backbone, sources: Sequence[Source], batch: int, draw: torch.Generator, timesteps: str = "all"
+) -> Step:
+    """Draw pictures, t uniform over ``timesteps`` and ε ~ N(0, I), on the CPU for the same numbers on every device."""
     which = torch.randint(len(sources), (batch,), generator=draw).tolist()
     rows = [int(torch.randint(len(sources[w][0]), (), generator=draw)) for w in which]
     z = torch.stack([sources[w][0][k] for w, k in zip(which, rows, strict=True)])
-    t = torch.randint(backbone.scheduler.config.num_train_timesteps, (batch,), generator=draw).to(backbone.device)
+    low, high = (third * backbone.scheduler.config.num_train_timesteps // 3 for third in THIRDS[timesteps])
+    t = torch.randint(low, high, (batch,), generator=draw).to(backbone.device)
     noise = torch.randn(z.shape, generator=draw).to(backbone.device)
     return Step(z, noise, t, backbone.add_noise(z, noise, t), [sources[w][1] for w in which])
 
@@ -128,8 +136,9 @@ def run_phase(
 ) -> dict[str, float]:
     """Minimise the objective of a phase with AdamW on random (picture, t, ε), from its last checkpoint if there is one.
 
-    Returns the mean of each term of the loss over the last tenth, as ``loss.<phase>.<term>``. Raises FailedRun where
-    the loss is not finite.
+    Returns the mean of each term of the loss over the last tenth, as ``loss.<phase>.<term>``, and the balance of their
+    gradients (:func:`.balance.summary`), taken at every :data:`.balance.EVERY`-th update and the last. Raises FailedRun
+    where the loss is not finite.
     """
     draw = torch.Generator().manual_seed(task.seed)
     optimiser = torch.optim.AdamW(phase.groups, weight_decay=0.0)
@@ -137,23 +146,31 @@ def run_phase(
     loop = Loop(optimiser, schedule, (draw, *phase.streams), deque(maxlen=max(1, phase.steps // 10)))
     found = task.scratch.load(phase.name) if task.scratch else None
     for k in range(loop.restore(found) if found else 0, phase.steps):
-        loss = loop.update(phase.objective(draw_step(backbone, sources, phase.batch, draw)))
+        terms = phase.objective(draw_step(backbone, sources, phase.batch, draw, phase.timesteps))
+        if k % EVERY == 0 or k == phase.steps - 1:
+            loop.weigh(terms)
+        loss = loop.update(terms)
         watch(Tick(phase.name, k + 1, phase.steps, loss))
         if not math.isfinite(loss):
             raise FailedRun(f"the loss of phase '{phase.name}' is {loss} at update {k + 1}; lower the learning rates.")
         if task.scratch and task.scratch.due():
             task.scratch.save(phase.name, loop.snapshot(k + 1))
-    return {f"loss.{phase.name}.{name}": mean for name, mean in loop.means().items()}
+    losses = {f"loss.{phase.name}.{name}": mean for name, mean in loop.means().items()}
+    return losses | summary(phase.name, loop.weighed)
 
 
 @dataclass(frozen=True)
 class Loop:
-    """Everything that an update reads or writes: parameters, moments, rates, random streams, and the last losses."""
+    """Everything that an update reads or writes: parameters, moments, rates, random streams, and the last losses.
+
+    ``weighed``: what :meth:`weigh` found so far.
+    """
 
     optimiser: Optimizer
     schedule: LambdaLR
     streams: Sequence[torch.Generator]
     last: deque[dict[str, Tensor]]
+    weighed: list[dict[str, Tensor]] = field(default_factory=list)
 
     def update(self, terms: Mapping[str, Tensor]) -> float:
         """Make one update on the sum of the terms of a loss; returns that sum."""
@@ -165,18 +182,32 @@ class Loop:
         self.last.append({name: term.detach() for name, term in terms.items()})
         return loss.item()
 
+    def weigh(self, terms: Mapping[str, Tensor]) -> None:
+        """Note the balance of the gradients of several terms; the update that follows is not changed."""
+        if found := balance(terms, self._params()):
+            self.weighed.append(found)
+
     def means(self) -> dict[str, float]:
         """The mean of each term over the last updates."""
         return {name: torch.stack([terms[name] for terms in self.last]).mean().item() for name in self.last[0]}
 
     def snapshot(self, step: int) -> dict[str, Tensor]:
-        """The state after ``step`` updates: ``param/<k>``, ``<moment>/<k>``, ``stream/<k>``, ``last/<k>/<term>``."""
+        """The state after ``step`` updates.
+
+        ``param/<k>``, ``<moment>/<k>``, ``stream/<k>``, ``last/<k>/<term>`` and ``weighed/<k>/<what>``.
+        """
         found = {"updates": torch.tensor(step)}
         for k, p in enumerate(self._params()):
             found[f"param/{k}"] = p.detach()
             found |= {f"{name}/{k}": value for name, value in self.optimiser.state[p].items()}
         found |= {f"stream/{k}": stream.get_state() for k, stream in enumerate(self.streams)}
-        return found | {f"last/{k}/{name}": term for k, terms in enumerate(self.last) for name, term in terms.items()}
+        lists = {"last": self.last, "weighed": self.weighed}
+        return found | {
+            f"{what}/{k}/{name}": x
+            for what, own in lists.items()
+            for k, terms in enumerate(own)
+            for name, x in terms.items()
+        }
 
     def restore(self, found: Mapping[str, Tensor]) -> int:
         """Load what :meth:`snapshot` returned; returns the number of updates done by then."""
@@ -185,11 +216,8 @@ class Loop:
             kind, _, rest = name.partition("/")
             parts[kind][rest] = value
         step, params, streams = int(parts.pop("updates")[""]), parts.pop("param"), parts.pop("stream")
-        last: dict[int, dict[str, Tensor]] = defaultdict(dict)
-        for name, term in parts.pop("last", {}).items():
-            k, _, what = name.partition("/")
-            last[int(k)][what] = term
-        self.last.extend(last[place] for place in sorted(last))
+        for name, own in (("last", self.last), ("weighed", self.weighed)):
+            own.extend(_listed(parts.pop(name, {}), self._params()[0].device))
         for place, p in enumerate(self._params()):
             p.data.copy_(params[str(place)])
             moments = {kind: values[str(place)] for kind, values in parts.items() if str(place) in values}
@@ -206,3 +234,12 @@ class Loop:
 
     def _params(self) -> list[Tensor]:
         return [p for group in self.optimiser.param_groups for p in group["params"]]
+
+
+def _listed(flat: Mapping[str, Tensor], device: torch.device) -> list[dict[str, Tensor]]:
+    """The list whose entries are there as ``<place>/<name>``, on the device where what is added to it will be."""
+    found: dict[int, dict[str, Tensor]] = defaultdict(dict)
+    for key, value in flat.items():
+        place, _, name = key.partition("/")
+        found[int(place)][name] = value.to(device)
+    return [found[place] for place in sorted(found)]

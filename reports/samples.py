@@ -21,7 +21,8 @@ def sheet_of(entry: Entry, pictures: FindPictures, row: str | None = None) -> Im
     rows = sheet_rows(entry, pictures)
     if rows is None:
         return None
-    return sample_sheet(f"{row or entry.run.method} on {entry.run.suite}, seed {entry.run.seed}", rows)
+    title = f"{row or entry.run.method} on {entry.run.suite}, seed {entry.run.seed}"
+    return sample_sheet(title, [*rows, *_pair_sheet(entry, pictures)])
 
 
 def sprite_of(entry: Entry, pictures: FindPictures) -> Sprite | None:
@@ -54,6 +55,52 @@ def _row(entry: Entry, name: str, j: int, pictures: FindPictures) -> SheetRow:
     prompts = max(1, entry.prompts)
     after = tuple(_pick(cell, 1 if len(cell) <= 2 else len(cell) // prompts) for cell in cells)
     return SheetRow(name, j, _pick(files(f"real/{name}"), 1), after)
+
+
+@dataclass(frozen=True)
+class PairRow:
+    """Pictures of a pair: its concepts, its task, the state (None: real ones), the first pictures, and their number."""
+
+    names: tuple[str, str]
+    task: int
+    state: int | None
+    pictures: tuple[Image.Image, ...]
+    total: int
+
+    @property
+    def title(self) -> str:
+        """The state in words."""
+        return "real" if self.state is None else state_of(self.state)
+
+
+def state_of(i: int) -> str:
+    """A state in words."""
+    return f"after task {i}" if i else "base model"
+
+
+def pair_rows(entry: Entry, pictures: FindPictures, most: int) -> list[PairRow]:
+    """Pair by pair the real pictures, and those drawn in each state, ``most`` of each; none that the store lacks."""
+    pairs = dict.fromkeys(key.rpartition("/")[2] for key in entry.units if "+" in key)
+    return [row for pair in pairs for row in _states(entry, pair, pictures, most) if row.pictures]
+
+
+def _states(entry: Entry, pair: str, pictures: FindPictures, most: int) -> Iterator[PairRow]:
+    a, b = pair.split("+")
+    task = 1 + max(entry.run.order.index(a), entry.run.order.index(b))
+    for state in (None, *range(entry.tasks + 1)):
+        unit = entry.units.get(f"real/{pair}" if state is None else f"draw/{state}/{pair}")
+        files = [] if unit is None else pictures(unit)
+        yield PairRow((a, b), task, state, tuple(picture_in(file) for file in files[:most]), len(files))
+
+
+def _pair_sheet(entry: Entry, pictures: FindPictures) -> Iterator[SheetRow]:
+    """A row of the sample sheet per pair."""
+    rows = pair_rows(entry, pictures, 2)
+    for names in dict.fromkeys(row.names for row in rows):
+        own = {row.state: row.pictures for row in rows if row.names == names}
+        after = tuple(own.get(i, ()) for i in range(entry.tasks + 1))
+        task = next(row.task for row in rows if row.names == names)
+        yield SheetRow(" +\n".join(names), task, own.get(None, ()), after)
 
 
 def _pick(files: list[Path], second: int) -> tuple[Image.Image, ...]:

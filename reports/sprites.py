@@ -34,9 +34,9 @@ class SheetRow:
 class Sprite:
     """All pictures of a run in one: ``rows`` by ``columns`` squares.
 
-    A picture is ``side`` pixels wide, its square ``cell`` times that, with a rim of its own edge. There are two rows
-    per concept, one per prompt; columns are real pictures, then those drawn after 0, 1, ... tasks; a square without a
-    picture is grey. ``file`` is the strip that it was read from.
+    A picture is ``side`` pixels wide, its square ``cell`` times that, with a rim of its own edge. A concept has two
+    rows, one per prompt; columns are real pictures, then those drawn after 0, 1, ... tasks. A square without a picture
+    is grey. ``file`` is the strip that it was read from.
     """
 
     image: Image.Image
@@ -56,16 +56,21 @@ class Sprite:
 
 def drawn_sprite(rows: Sequence[SheetRow], most: int = MOST) -> Sprite:
     """The sprite of pictures, each at most ``most`` pixels wide."""
-    side = min(most, rows[0].real[0].width)
-    columns = 1 + len(rows[0].after)
-    square = side + 2 * _RIM
-    image = Image.new("RGB", (square * columns, square * 2 * len(rows)), _GREY)
-    for k, row in enumerate(rows):
-        for column, shown in enumerate([row.real, *row.after]):
-            for line, picture in enumerate(shown[:2]):
+    lines = [[(*shown, None, None)[line] for shown in (row.real, *row.after)] for row in rows for line in (0, 1)]
+    return grid_sprite(lines, most)
+
+
+def grid_sprite(lines: Sequence[Sequence[Image.Image | None]], most: int = MOST) -> Sprite:
+    """The sprite of pictures in lines, each at most ``most`` pixels wide; a None and the end of a line are grey."""
+    side = min(most, next(picture.width for line in lines for picture in line if picture is not None))
+    columns, square = max(map(len, lines)), side + 2 * _RIM
+    image = Image.new("RGB", (square * columns, square * len(lines)), _GREY)
+    for row, line in enumerate(lines):
+        for column, picture in enumerate(line):
+            if picture is not None:
                 small = picture.resize((side, side), Image.Resampling.LANCZOS)  # as it is, where it has that size
-                image.paste(_rimmed(small), (column * square, (2 * k + line) * square))
-    return Sprite(image, side, square / side, 2 * len(rows), columns)
+                image.paste(_rimmed(small), (column * square, row * square))
+    return Sprite(image, side, square / side, len(lines), columns)
 
 
 def _rimmed(picture: Image.Image) -> Image.Image:

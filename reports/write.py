@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..benchmark.errors import BadInput, unknown
@@ -14,6 +14,7 @@ from ..benchmark.records.result import Result
 from .analysis import summaries
 from .analysis.board import Board, FindPictures, Methods, boards, first_run, row_of
 from .analysis.entry import Entry, entries, failure, uncollected
+from .analysis.frontier import tuned_rows
 from .files import settle, slugs_of
 from .plots.figures import FIGURES, NEEDS
 from .plots.style import FORMATS, save
@@ -48,7 +49,7 @@ class Report:
 def load(
     where: Folders | Path, methods: Methods | None = None, on_fault: OnFault = unheard, baseline: str | None = None
 ) -> Report:
-    """Read all records; ``methods`` marks upper bounds, ``on_fault`` is called for files that are passed over.
+    """Read all records; ``methods`` marks upper bounds and defaults, ``on_fault`` is called for files passed over.
 
     Raises BadInput where no run is finished.
     """
@@ -67,6 +68,7 @@ def load(
     found = boards(done, upper, baseline)
     if baseline is not None and all(row_of(baseline, board.runs) is None for board in found):
         raise unknown("baseline", baseline, {row for board in found for row in board.runs})
+    found = [replace(board, tuned=tuned_rows(board, methods or {})) for board in found]
     return Report(chosen, found, failed, papers, paths)
 
 

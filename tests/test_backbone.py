@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from cpbench.benchmark.errors import BadInput
-from cpbench.benchmark.models.backbone import hash_weights
+from cpbench.benchmark.models.weights import hash_weights
 
 
 def test_a_new_token_changes_no_old_embedding(backbone):

@@ -1,11 +1,19 @@
 """The diffusion classifier: what it asks, what it costs, and that it finds what it must."""
 
+import json
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from conftest import task
-from cpbench.benchmark.protocol import Explaining, Prompt, Question, Subject
+from cpbench.benchmark.plan.units import Classify, Train
+from cpbench.benchmark.protocol import Explaining, Prompt, Question, Subject, unwatched
+from cpbench.benchmark.run.runner import Runner
 from cpbench.benchmark.scoring import classifier as c
+from cpbench.benchmark.storage.store import Store
 from cpbench.methods.registry import choose
 
 PROMPTS = [Prompt("photo of a {}", (Subject(name, name),)) for name in "abcde"]
@@ -29,7 +37,7 @@ def pictures(*values):
 
 
 def test_noise_that_all_candidates_share_does_not_confuse_them():
-    np.testing.assert_array_equal(c.classify(Oracle(), pictures(3, 0, 4, 1), PROMPTS), [3, 0, 4, 1])
+    np.testing.assert_array_equal(c.classify(Oracle(), pictures(3, 0, 4, 1), PROMPTS).found, [3, 0, 4, 1])
 
 
 def test_each_round_spans_the_timesteps_and_no_timestep_is_asked_twice():
@@ -54,7 +62,7 @@ def test_of_many_candidates_one_timestep_picks_those_that_the_rounds_compare():
         return np.array([abs(int(q.prompt.subjects[0].name) - 20) for q in questions], dtype=float)
 
     prompts = [Prompt("photo of a {}", (Subject(str(k), "cat"),)) for k in range(30)]
-    assert c.classify(explain, pictures(0), prompts) == [20]
+    assert c.classify(explain, pictures(0), prompts).found == [20]
     among = [sorted({int(q.prompt.subjects[0].name) for q in some}) for some in asked]
     assert [{q.t for q in some} for some in asked] == [{625}, {125}, {375, 875}]
     assert among[0] == list(range(30)) and among[1] == list(range(14, 26)) and among[2] == list(range(17, 23))
@@ -71,7 +79,103 @@ def test_a_picture_has_one_noise_at_a_timestep_for_all_candidates():
 
 
 def test_one_candidate_is_always_found():
-    np.testing.assert_array_equal(c.classify(Oracle(), pictures(3, 0), PROMPTS[:1]), [0, 0])
+    np.testing.assert_array_equal(c.classify(Oracle(), pictures(3, 0), PROMPTS[:1]).found, [0, 0])
+
+
+def test_the_log_odds_are_those_of_the_true_concept_by_hand():
+    errors = np.array([[0.10, 0.11, 0.12], [0.12, 0.10, 0.11]])
+    scores = -errors / (0.11 * 0.05)
+    shares = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    own = shares[[0, 1], [0, 2]]
+    np.testing.assert_allclose(c.log_odds(errors, [0, 2]), np.log(own / (1 - own)), rtol=1e-10)
+
+
+@pytest.mark.parametrize("k", [2, 5, 30])
+@pytest.mark.parametrize("error", [0.0, 0.3, 1e200])
+def test_at_chance_the_log_odds_are_minus_the_logarithm_of_the_number_of_others(k, error):
+    np.testing.assert_allclose(c.log_odds(np.full((1, k), error), [1]), [-np.log(k - 1)], atol=1e-12)
+
+
+def test_the_log_odds_of_a_sure_answer_are_finite():
+    assert c.log_odds(np.array([[1e-9, 1.0, 1.0]]), [0])[0] == pytest.approx(1.5 / c.TEMPERATURE - np.log(2))
+
+
+@given(arrays(np.float64, st.tuples(st.integers(1, 4), st.integers(2, 20)), elements=st.floats(0.01, 10)), st.data())
+def test_positive_log_odds_mean_that_the_true_concept_has_the_least_error(errors, data):
+    truth = data.draw(st.lists(st.integers(0, errors.shape[1] - 1), min_size=len(errors), max_size=len(errors)))
+    odds = c.log_odds(errors, truth)
+    others = np.array([np.delete(row, k).min() for row, k in zip(errors, truth, strict=True)])
+    least = errors[np.arange(len(errors)), truth]
+    assert np.isfinite(odds).all()
+    assert (least < others)[odds > 1e-9].all()
+    if errors.shape[1] == 2:
+        assert (odds > -1e-9)[least <= others].all(), "with one other, the sign is that of the difference"
+
+
+@pytest.mark.parametrize("k", [1, 5, 12, 13, 30])
+def test_the_margin_takes_the_errors_of_all_candidates_at_the_middle_timestep_alone(k):
+    def explain(_, questions):
+        return np.array([1000 * q.t + 10 * q.picture + int(q.prompt.subjects[0].name) for q in questions], dtype=float)
+
+    prompts = [Prompt("photo of a {}", (Subject(str(n), "cat"),)) for n in range(k)]
+    errors = c.classify(explain, pictures(0, 0, 0), prompts).errors
+    np.testing.assert_array_equal(errors, 625_000 + 10 * np.arange(3)[:, None] + np.arange(k))
+
+
+def test_rows_hold_accuracy_margin_with_its_error_and_confusions_of_concepts_that_have_pictures():
+    errors = np.array([[0.10, 0.12, 0.11], [0.11, 0.10, 0.12], [0.12, 0.11, 0.10]])
+    answers, odds = c.Answers(errors.argmin(axis=1), errors), c.log_odds(errors, [0, 0, 2])
+    found = list(c.rows("abc", [0, 0, 2], answers, bare=False))
+    seen = {(r["concept"], r["metric"], r.get("other")): r for r in found}
+    assert {key: r["value"] for key, r in seen.items()} == {
+        ("a", "dc_accuracy", None): 0.5,
+        ("a", "dc_confusion", "b"): 0.5,
+        ("a", "dc_margin", None): pytest.approx(odds[:2].mean()),
+        ("c", "dc_accuracy", None): 1.0,
+        ("c", "dc_margin", None): pytest.approx(odds[2]),
+    }
+    assert seen["a", "dc_margin", None]["se"] == pytest.approx(abs(odds[0] - odds[1]) / 2)
+    assert seen["c", "dc_margin", None]["se"] is None and seen["a", "dc_margin", None]["n"] == 2
+    assert [r["metric"] for r in c.rows("abc", [2], c.Answers(np.array([2]), errors[2:]), bare=True)] == [
+        "dc_accuracy_bare",
+        "dc_margin_bare",
+    ]
+
+
+def test_of_one_candidate_there_is_no_margin():
+    found = c.rows("a", [0, 0], c.Answers(np.array([0, 0]), np.array([[0.1], [0.2]])), bare=False)
+    assert [(r["metric"], r["value"]) for r in found] == [("dc_accuracy", 1.0)]
+
+
+@pytest.mark.parametrize(("name", "passes"), [("lora", 2), ("clora", 1)])
+def test_prompts_without_the_noun_are_asked_too_unless_the_method_never_says_it(
+    name, passes, suite, pristine, tmp_path
+):
+    """One round of all candidates at two timesteps is asked once per form that differs."""
+    asked = []
+    runner = Runner(suite, Store(tmp_path / "units", print), pristine, None)
+    chosen = choose(name, {})[0]
+    concepts = suite.concepts[:2]
+    runner.do(Train("first", chosen, concepts[0], 1, None, 0, ""), unwatched)
+    runner.do(Train("second", chosen, concepts[1], 2, "first", 1, ""), unwatched)
+    with pytest.MonkeyPatch.context() as patch:
+        own = type(pristine).explain
+        patch.setattr(type(pristine), "explain", lambda self, x, q, *more: asked.append(q) or own(self, x, q, *more))
+        folder = runner.do(Classify("classified", chosen, concepts, 2, "second", ""), unwatched)
+    rows = {(r["concept"], r["metric"]): r["value"] for r in json.loads((folder / "classified.json").read_text())}
+    forms = [{q.prompt.bare for q in some} for some in asked if len(some) > len(concepts)]
+    assert forms[::2] == [{False}, {True}][:passes]
+    for concept, metric in [key for key in rows if key[1].endswith("_bare")]:
+        same = rows[concept, metric] == rows[concept, metric.removesuffix("_bare")]
+        assert same or passes == 2
+    assert {m for _, m in rows} >= {"dc_accuracy", "dc_margin", "dc_accuracy_bare", "dc_margin_bare"}
+
+
+def test_the_base_model_is_asked_by_nouns_only(suite, pristine, tmp_path):
+    runner = Runner(suite, Store(tmp_path / "units", print), pristine, None)
+    folder = runner.do(Classify("classified", None, suite.concepts, 0, None, ""), unwatched)
+    found = {r["metric"] for r in json.loads((folder / "classified.json").read_text())}
+    assert {"dc_accuracy", "dc_margin"} <= found <= {"dc_accuracy", "dc_margin", "dc_confusion"}
 
 
 def test_the_confusion_counts_truth_in_rows():

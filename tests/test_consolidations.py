@@ -7,7 +7,7 @@ import torch
 from conftest import task
 from cpbench.benchmark.errors import BadInput
 from cpbench.benchmark.protocol import Prompt, unwatched
-from cpbench.methods.adapters.base import Directed, Foldable, Mergeable, Steerable, Tokens, Weighted
+from cpbench.methods.adapters.base import Additive, Directed, Foldable, Mergeable, Steerable, Tokens, Weighted
 from cpbench.methods.adapters.keys_values import KeysValues
 from cpbench.methods.adapters.low_rank import Lora, LoraOptions, Vera, VeraOptions
 from cpbench.methods.build import ADAPTERS, CONSOLIDATIONS
@@ -172,9 +172,9 @@ def test_folding_keeps_the_function_and_placing_nothing_gives_the_base_model(pri
 
 ABLE = {
     Tokens: (),
-    KeysValues: (Weighted, Foldable, Mergeable, Directed),
-    Lora: (Weighted, Foldable, Mergeable, Directed, Steerable),
-    Vera: (Weighted, Foldable, Mergeable, Directed),
+    KeysValues: (Weighted, Foldable, Mergeable, Directed, Additive),
+    Lora: (Weighted, Foldable, Mergeable, Directed, Additive, Steerable),
+    Vera: (Weighted, Foldable, Mergeable, Directed, Additive),
 }
 NEEDED = {
     "clora": (Foldable,),
@@ -184,7 +184,10 @@ NEEDED = {
     "replay": (),
     "olora": (Foldable, Directed),
     "ziplora": (Mergeable,),
-    "independent": (Weighted,),
+    "independent": (Additive,),
+    "lwf": (Weighted,),
+    "l2": (Weighted,),
+    "dop": (Additive,),
 }
 
 

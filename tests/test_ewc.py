@@ -12,6 +12,7 @@ from cpbench.methods.consolidations.ewc import ewc_penalty
 from cpbench.methods.fisher import diagonal, top_eigenvalues
 from cpbench.methods.registry import choose
 from cpbench.methods.scores import candidates, contrast
+from learners import DOG, drawn, learner
 
 CAT, CAR = task(1, "cat", "mallow"), task(2, "car", "rumble")
 F64 = torch.float64
@@ -142,3 +143,16 @@ def test_a_fisher_that_is_not_a_number_is_refused(pristine):
         next(iter(method.adapter.params.values())).fill_(float("nan"))
     with pytest.raises(FailedRun, match="Fisher information"):
         method.consolidations[0].end(method, CAT, unwatched)
+
+
+def test_the_mean_form_divides_the_penalty_by_the_number_of_tasks_weighted_by_the_decay(pristine):
+    found = {}
+    for average in (False, True):
+        settings = {"ewc__passes": 1, "ewc__decay": 0.5, "ewc__average": average, "ewc__strength": 1.0}
+        made = learner("ewc", pristine, CAT, CAR, learner__rate=1e-3, **settings)
+        (part,) = made.consolidations
+        part.kept = {name: p + 0.1 for name, p in part.kept.items()}
+        total = sum(f.sum() for f in part.fisher.values())
+        found[average] = part.penalty(made, drawn(made, DOG)).item() / total.item()
+    assert found[False] == pytest.approx(0.5 * 0.1**2, rel=1e-4)
+    assert found[True] == pytest.approx(0.5 * 0.1**2 / (1 + 0.5), rel=1e-4)

@@ -242,7 +242,7 @@ def test_an_update_tells_the_changelog_and_the_history_only_what_changed(checkou
     assert 'failures="1"' in (checkout / "check.xml").read_text()
     assert check("--update-fingerprints", "a better plan")[0] == 0
     assert (
-        "- a better plan: fingerprint `plan`, 1 quantity from `x` on.\n- Before.\n"
+        "- a better plan: fingerprints `plan` (1 quantity from `x` on).\n- Before.\n"
         in (checkout / "CHANGELOG.md").read_text()
     )
     history = read_history(checkout / "results" / "fingerprints")
@@ -280,3 +280,12 @@ def test_the_committed_fingerprints_are_those_of_this_code_on_this_machine(monke
     largest = max(c.largest for c in found)
     show(f"{len(found)} fingerprints, largest relative difference {largest:.1e}, tolerance {TOLERANCE:.0e}")
     assert largest < TOLERANCE / 5
+
+
+def test_fingerprints_that_change_for_one_reason_share_a_line_of_the_changelog(tmp_path):
+    changelog = tmp_path / "CHANGELOG.md"
+    changelog.write_text("# Changelog\n\n## [Unreleased]\n")
+    for reason, what in (("old", "`a` (1)"), ("new", "`b` (2)"), ("new", "`c` (3)")):
+        verb._note(changelog, reason, what)
+    _, _, after = changelog.read_text().partition("### Results affected\n")
+    assert after == "- new: fingerprints `b` (2), `c` (3).\n- old: fingerprints `a` (1).\n"

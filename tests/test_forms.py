@@ -113,7 +113,7 @@ def test_a_noun_is_a_printable_part_of_a_prompt_or_is_refused(where, noun):
 NUMBERS = [
     *(("training", field) for field in TINY["training"]),
     *(("sampling", field) for field in ("steps", "guidance", "batch", "size")),
-    *(("evaluation", field) for field in ("per_prompt", "references", "distractors")),
+    *(("evaluation", field) for field in ("per_prompt", "per_pair", "references", "distractors")),
     ("version",),
     ("concepts", 0, "toybox"),
 ]

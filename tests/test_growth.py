@@ -20,7 +20,7 @@ from cpbench.benchmark.plan import planner as planning
 from cpbench.benchmark.plan.protocols import looked_at, measured
 from cpbench.benchmark.plan.units import Classify, Train
 from cpbench.benchmark.protocol import Subject, unwatched
-from cpbench.benchmark.scoring.classifier import HEAT, MOST, PICTURES, classify, picked, questions, rounds
+from cpbench.benchmark.scoring.classifier import HEAT, MOST, MOST_BARE, PICTURES, classify, picked, questions, rounds
 from cpbench.benchmark.speed.growth import LENGTHS, METHODS, counts_of, exponent
 from cpbench.benchmark.suite.spec import load_suite
 
@@ -143,15 +143,17 @@ def test_each_concept_is_measured_before_after_its_task_and_at_the_end():
     assert [list(measured("final", i, 3)) for i in range(4)] == [[1, 2, 3], [1], [2], [1, 2, 3]]
     assert [list(measured("full", i, 2)) for i in range(3)] == [[1, 2]] * 3
     assert [list(measured("end", i, 2)) for i in range(3)] == [[], [], [1, 2]]
+    assert [list(measured("learned", i, 3)) for i in range(4)] == [[], [1], [2], [1, 2, 3]]
 
 
+@pytest.mark.parametrize(("bare", "limit"), [(False, MOST), (True, MOST_BARE)])
 @pytest.mark.parametrize("k", [*range(1, 40), 50, 96, 97, 200])
-def test_pictures_to_classify_are_taken_evenly_from_the_concepts_and_from_their_own(k):
-    found = picked([32] * k)
+def test_pictures_to_classify_are_taken_evenly_from_the_concepts_and_from_their_own(k, bare, limit):
+    found = picked([32] * k, bare=bare)
     counts = list(map(len, found))
-    assert len(found) == k and sum(counts) == min(MOST, PICTURES * k)
+    assert len(found) == k and sum(counts) == min(limit, PICTURES * k)
     assert max(counts) - min(counts) <= 1
-    if k <= MOST // PICTURES:
+    if k <= limit // PICTURES:
         assert found == [list(range(PICTURES))] * k
     taken = np.bincount([j for own in found for j in own], minlength=PICTURES)
     assert len(taken) == PICTURES and max(taken) - min(taken) <= 1, "none is left out of all concepts"
@@ -175,6 +177,7 @@ def test_the_number_of_questions_is_that_which_the_classifier_asks(k):
     n = min(MOST, PICTURES * k)
     classify(explain, np.zeros((n, 2, 2, 3), np.uint8), [None] * k)
     assert len(asked) == questions(k)
+    assert questions(k, bare=True) * min(MOST, PICTURES * k) == questions(k) * min(MOST_BARE, PICTURES * k)
     each = 2 * (k + math.ceil(k / 2)) if k <= HEAT else k + 2 * HEAT
     assert questions(k) == n * each, "as docs/measuring.md states"
 

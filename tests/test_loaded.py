@@ -103,7 +103,7 @@ def test_each_state_is_loaded_once_per_run_and_draws_and_classifies_as_a_new_obj
             if isinstance(unit, Draw):
                 found[unit.key] = read_pictures(folder)
             if isinstance(unit, Classify):
-                found[unit.key] = (folder / "confusion.json").read_text()
+                found[unit.key] = (folder / "classified.json").read_text()
             if not keep:
                 runner.loaded.drop()
         return found, made, trained

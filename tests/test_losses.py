@@ -4,17 +4,16 @@ import math
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
+from cpbench.methods.balance import balance, summary
 from cpbench.methods.consolidations.clora import clora_penalty
-from cpbench.methods.consolidations.dsc import DscOptions, dsc_loss
-from cpbench.methods.scores import cross_entropy, errors, logits
+from cpbench.methods.consolidations.dsc import DscOptions, noise_distance, score_distance
+from cpbench.methods.scores import contrast, cross_entropy, errors, logits, unit
 from cpbench.methods.training import rate_share
 
 D = torch.float64
-
-
-def total(terms):
-    return torch.stack(list(terms.values())).sum()
 
 
 def test_clora_penalty_by_hand():
@@ -53,12 +52,12 @@ def test_logits_are_minus_the_error_relative_to_the_mean_over_temperature():
 
 def test_equal_errors_give_uniform_scores_and_cross_entropy_log_k():
     even = logits(torch.ones(2, 3, dtype=D), 0.1)
-    assert cross_entropy(even, even).item() == pytest.approx(math.log(3), abs=1e-12)
+    assert cross_entropy(even, even).tolist() == pytest.approx([math.log(3)] * 2, abs=1e-12)
 
 
 def test_a_single_candidate_carries_no_signal():
     one = logits(torch.rand(4, 1, dtype=D), 0.1)
-    assert cross_entropy(one, logits(torch.rand(4, 1, dtype=D), 0.1)).item() == 0
+    assert (cross_entropy(one, logits(torch.rand(4, 1, dtype=D), 0.1)) == 0).all()
 
 
 def softmax_by_hand(e, tau):
@@ -67,30 +66,90 @@ def softmax_by_hand(e, tau):
     return [x / sum(w) for x in w]
 
 
-def test_dsc_loss_by_hand():
-    noise = torch.zeros(1, 1, 1, 1, dtype=D)
-    values = {"first": [1.0, 2.0, 0.5], "second": [1.5, 0.2, 1.0], "student": [1.1, 0.7, 0.9]}
-    first, second, student = (torch.tensor(v, dtype=D).view(1, 3, 1, 1, 1) for v in values.values())
-    options = DscOptions(score_weight=2.0, noise_weight=3.0, temperature=0.7)
-    p1, p2, ps = (softmax_by_hand([x**2 for x in v], 0.7) for v in values.values())
-    entropy = sum(-a * math.log(s) for p in (p1, p2) for a, s in zip(p, ps, strict=True))
-    distance = (0.5 - 0.9) ** 2 + (0.2 - 0.7) ** 2
-    assert total(dsc_loss(noise, first, second, student, options)).item() == pytest.approx(
-        2 * entropy + 3 * distance, abs=1e-8
-    )
+VALUES = {"first": [2.0, 0.5, 1.0], "second": [0.2, 1.0, 1.5], "student": [0.7, 0.9, 1.1]}
+"""Predictions of one entry for the candidates c^j, cⁿ and c⁰; the noise is zero, so errors are their squares."""
 
 
-def test_dsc_loss_has_no_gradient_where_student_and_both_teachers_agree():
-    noise = torch.randn(2, 4, 3, 3, dtype=D)
-    same = torch.randn(2, 3, 4, 3, 3, dtype=D)
+def scores_of_one_picture(**options):
+    predictions = [torch.tensor(v, dtype=D).view(1, 3, 1, 1, 1) for v in VALUES.values()]
+    return score_distance(torch.zeros(1, 1, 1, 1, dtype=D), *predictions, DscOptions(temperature=0.7, **options)).item()
+
+
+def entropies():
+    p1, p2, ps = (softmax_by_hand([x**2 for x in v], 0.7) for v in VALUES.values())
+    return [-sum(a * math.log(s) for a, s in zip(p, ps, strict=True)) for p in (p1, p2)]
+
+
+def test_the_noise_term_of_dsc_by_hand():
+    first, second, student = (torch.tensor(v, dtype=D).view(1, 3, 1, 1, 1) for v in VALUES.values())
+    expected = (0.5 - 0.9) ** 2 + (0.2 - 0.7) ** 2
+    assert noise_distance(first, second, student).item() == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_score_term_of_dsc_by_hand_raw_and_in_units_of_the_loss():
+    assert scores_of_one_picture(units="raw") == pytest.approx(sum(entropies()), abs=1e-8)
+    mean = sum(x**2 for x in VALUES["student"]) / 3
+    assert scores_of_one_picture() == pytest.approx(0.7**2 * mean * sum(entropies()), abs=1e-8)
+
+
+def test_the_second_teacher_can_be_left_out_or_heard_only_where_the_new_concept_is_not_its_last():
+    h1, h2 = entropies()
+    assert scores_of_one_picture(units="raw", teachers="first") == pytest.approx(h1, abs=1e-8)
+    assert scores_of_one_picture(units="raw", teachers="gated") == pytest.approx(h1 + h2, abs=1e-8)
+    VALUES["second"], kept = [0.2, 1.7, 1.5], VALUES["second"]
+    assert scores_of_one_picture(units="raw", teachers="gated") == pytest.approx(entropies()[0], abs=1e-8)
+    VALUES["second"] = kept
+
+
+@given(st.floats(0.05, 1), st.floats(1e-3, 1e3), st.integers(0, 2**31))
+def test_in_units_of_the_loss_the_gradient_by_an_error_is_the_difference_of_the_scores(tau, size, seed):
+    draw = torch.Generator().manual_seed(seed)
+    teacher, e = (size * torch.rand(4, 3, dtype=D, generator=draw) + size / 10 for _ in range(2))
+    e.requires_grad_()
+    (unit(e, tau, "loss") * cross_entropy(logits(teacher, tau), logits(e, tau))).sum().backward()
+    difference = logits(teacher, tau).softmax(1) - logits(e.detach(), tau).softmax(1)
+    torch.testing.assert_close(e.grad, difference, atol=1e-10, rtol=1e-8)
+
+
+@given(st.floats(0.05, 1), st.integers(2, 6), st.integers(0, 2**31))
+def test_in_units_of_the_loss_the_contrast_is_the_difference_of_the_errors_at_every_temperature(tau, k, seed):
+    e = 0.1 + torch.rand(3, k, dtype=D, generator=torch.Generator().manual_seed(seed))
+    found = unit(e, tau, "loss") * contrast(logits(e, tau))
+    torch.testing.assert_close(found, e[:, 0] - e[:, 1:].mean(1), atol=1e-10, rtol=1e-8)
+
+
+def test_the_terms_of_dsc_have_no_gradient_where_student_and_both_teachers_agree():
+    noise = torch.randn(2, 4, 3, 3, dtype=D, generator=torch.Generator().manual_seed(0))
+    same = torch.randn(2, 3, 4, 3, 3, dtype=D, generator=torch.Generator().manual_seed(1))
     student = same.clone().requires_grad_()
-    total(dsc_loss(noise, same, same, student, DscOptions())).backward()
+    loss = noise_distance(same, same, student) + score_distance(noise, same, same, student, DscOptions())
+    loss.backward()
     assert student.grad.abs().max() < 1e-12
 
 
-def test_dsc_loss_with_both_weights_zero_is_zero():
-    x = [torch.randn(2, 3, 1, 2, 2, dtype=D) for _ in range(3)]
-    assert total(dsc_loss(torch.zeros(2, 1, 2, 2, dtype=D), *x, DscOptions(score_weight=0, noise_weight=0))).item() == 0
+def test_the_balance_of_two_terms_by_hand():
+    x, y = (torch.tensor(v, dtype=D, requires_grad=True) for v in ([3.0, 4.0], [2.0]))
+    terms = {"main": x.square().sum() / 2, "other": 2 * x[0] + 0 * x[1], "none": torch.zeros((), dtype=D)}
+    found = balance(terms, [x, y])
+    assert {k: v.item() for k, v in found.items()} == pytest.approx(
+        {"norm.main": 5, "norm.other": 2, "cosine.other": 3 / 5}
+    )
+    assert balance({"main": terms["main"]}, [x]) == {} == balance({"a": x.sum(), "b": y.sum()}, [x, y])
+
+
+def test_the_summary_of_balances_has_their_means_and_the_norms_at_both_ends():
+    each = [{"norm.a": torch.tensor(float(k)), "norm.b": torch.tensor(2.0 * k)} for k in (1, 2, 6)]
+    each[1]["cosine.b"] = torch.tensor(0.5)
+    assert summary("learn", each) == {
+        "gradient.learn.norm.a": 3,
+        "gradient.learn.first.a": 1,
+        "gradient.learn.last.a": 6,
+        "gradient.learn.norm.b": 6,
+        "gradient.learn.first.b": 2,
+        "gradient.learn.last.b": 12,
+        "gradient.learn.cosine.b": 0.5,
+    }
+    assert summary("learn", []) == {}
 
 
 def test_the_rates_fall_linearly_to_zero_over_the_cooldown_and_never_without_one():

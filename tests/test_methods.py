@@ -1,6 +1,7 @@
 """The contract of every method of the catalogue, on the tiny backbone."""
 
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from conftest import task
 from cpbench.benchmark.checks.conformance import CHECKS, ContractChecks, draw, teach
 from cpbench.benchmark.errors import BadInput
-from cpbench.benchmark.protocol import Prompt, Subject, unwatched
+from cpbench.benchmark.protocol import Prompt, Question, Subject, unwatched
 from cpbench.methods.adapters.low_rank import Lora, LoraOptions
 from cpbench.methods.catalogue import CATALOGUE
 from cpbench.methods.configure import options_of
@@ -69,6 +70,17 @@ def test_clora_says_the_token_alone_and_the_others_say_token_and_noun(pristine):
         assert method.phrase(CAT.subject) == "cat", "before it is learned, a subject is its noun"
         method.learn(CAT, unwatched)
         assert method.phrase(CAT.subject) == expected
+
+
+@pytest.mark.parametrize("name", ["clora", "lora"])
+def test_a_bare_prompt_names_a_learned_concept_by_its_token_alone_and_another_by_its_noun(name, pristine):
+    method = make(name, pristine.copy())
+    method.learn(CAT, unwatched)
+    bare = Prompt("a {} beside a {}", (CAT.subject, CAR.subject), bare=True)
+    assert bare.render(method.phrase) == "a <mallow> beside a car"
+    (found,) = method.explain(CAT.pictures, [Question(0, Prompt("photo of a {}", (CAT.subject,), bare=True), 500, 3)])
+    (told,) = method.explain(CAT.pictures, [Question(0, Prompt("photo of a <mallow>", ()), 500, 3)])
+    assert found == told
 
 
 def test_dsc_keeps_one_adapter_a_task_and_distils_from_the_second_task_on(pristine):
@@ -138,3 +150,5 @@ def test_a_setting_reaches_the_methods_that_have_it_and_only_them():
 def test_a_prompt_speaks_of_each_subject_in_turn():
     prompt = Prompt("a {} beside a {}", (Subject("a", "cat"), Subject("b", "dog")))
     assert prompt.render(lambda s: s.noun) == "a cat beside a dog"
+    assert replace(prompt, bare=True).render(lambda s: s.noun) == "a cat beside a dog"
+    assert replace(prompt, bare=True).render(lambda s: f"<{s.name}> {s.noun}") == "a <a> beside a <b>"

@@ -19,7 +19,8 @@ from cpbench.benchmark.records.result import Result
 from cpbench.benchmark.records.unmeasured import METRICS_OF, NEEDS, unmeasured
 from cpbench.benchmark.scoring import classifier, functional
 from cpbench.benchmark.scoring.metrics import METRICS, Cell, rows
-from cpbench.benchmark.scoring.profiles import PROFILES, load_profile
+from cpbench.benchmark.scoring.pairs import PAIRS
+from cpbench.benchmark.scoring.profiles import CLASSIFIED, PROFILES, load_profile
 from cpbench.benchmark.toybox.world import portraits, unusual_individual
 from cpbench.reports.analysis.board import boards
 from cpbench.reports.analysis.entry import entry_of
@@ -59,11 +60,11 @@ ONE = {"evaluation": ["photo of a {}"], "pairs": [], "prior": []}
 SUITES = {
     "3 pictures, all of them trained on": (
         lambda d: {"concepts": folders(d, 3, 3)} | part("training", pictures=3, steps=1),
-        {"identity", "dc_accuracy", "multi_concept"},
+        {"identity", *CLASSIFIED, *PAIRS},
     ),
     "spare pictures of the last concept only": (
         lambda d: {"concepts": folders(d, 2, 4)} | part("prompts", **ONE) | part("training", pictures=2, steps=1),
-        {"identity", "multi_concept", "multi_align"},
+        {"identity", *PAIRS, "multi_align"},
     ),
     "one prompt and one picture, one concept, no look-alikes": (
         lambda d: (
@@ -72,7 +73,8 @@ SUITES = {
             | part("evaluation", per_prompt=1, references=2, distractors=0)
             | part("training", pictures=1, steps=1)
         ),
-        {"mmd", "kid", "drift_mmd", "drift_kid", "diversity", "identity", "multi_concept", "multi_align"},
+        {"mmd", "kid", "drift_mmd", "drift_kid", "diversity", "identity", *PAIRS, "multi_align"}
+        | {"dc_margin", "dc_margin_bare"},
     ),
 }
 

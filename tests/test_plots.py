@@ -178,7 +178,7 @@ def test_the_last_bits_of_a_layout_change_no_byte_of_a_plot(kind, tmp_path):
         assert first.read_bytes() == second.read_bytes(), form
 
 
-@pytest.mark.parametrize("kind", sorted(FIGURES.keys() - {"shrinkage", "front", "cost"}))
+@pytest.mark.parametrize("kind", sorted(FIGURES.keys() - {"shrinkage", "frontier", "front", "cost"}))
 def test_a_figure_is_laid_out_once_for_all_formats(kind, tmp_path, monkeypatch):
     calls, execute = [], ConstrainedLayoutEngine.execute
     monkeypatch.setattr(ConstrainedLayoutEngine, "execute", lambda self, fig: calls.append(fig) or execute(self, fig))
@@ -189,10 +189,11 @@ def test_a_figure_is_laid_out_once_for_all_formats(kind, tmp_path, monkeypatch):
 
 
 LOGGED = {"change": 0.1, f"change.{LAYERS[0]}": 0.1, "fisher.1": 1.0, "fisher.2": 0.1, "fisher_dc.1": 2.0}
+LOGGED |= {"gradient.dsc.norm.noise": 2.0, "gradient.dsc.norm.scores": 1.0, "gradient.dsc.cosine.scores": 0.1}
 
 
 def rows_of(n):
-    """A board of n methods that every kind of plot but the shrinkage can show, with names as long as real ones."""
+    """A board of n methods that every plot but those of options can show, with names as long as real ones."""
     kinds = {"dc_accuracy": 0.5}
     found = []
     for k in range(n):
@@ -209,7 +210,7 @@ def rows_of(n):
 def test_every_legend_is_inside_its_figure_and_covers_no_panel(n):
     shown = rows_of(n)
     figures = {kind: figure for kind, draw in FIGURES.items() if (figure := draw(shown)) is not None}
-    assert figures.keys() >= {"matrix", "curves", "growth", "orders", "confusion", "change", "fisher"}
+    assert figures.keys() >= {"matrix", "curves", "growth", "orders", "confusion", "change", "fisher", "balance"}
     for kind, figure in figures.items():
         lay_out(figure)
         for legend in figure.legends:

@@ -21,8 +21,9 @@ from cpbench.benchmark.records.reading import read_records
 from cpbench.benchmark.scoring.profiles import load_profile
 from cpbench.methods import plugins
 from cpbench.methods.build import CONSOLIDATIONS
-from cpbench.methods.catalogue import CATALOGUE, OPTIONS
+from cpbench.methods.catalogue import CATALOGUE
 from cpbench.methods.configure import options_of
+from cpbench.methods.descriptions import OPTIONS
 from cpbench.methods.plugins import MethodInfo, Option, about, describe, described
 from cpbench.methods.registry import choose, recorded
 from cpbench.methods.search_space import space
@@ -306,8 +307,8 @@ def test_every_option_of_the_catalogue_has_a_description_and_no_other_has():
 
 def test_methods_are_described_without_torch():
     code = (
-        "import sys; from cpbench.methods.plugins import described; from cpbench.methods.catalogue import CATALOGUE, "
-        "OPTIONS; assert described(CATALOGUE); sys.exit('torch' in sys.modules)"
+        "import sys; from cpbench.methods.plugins import described; from cpbench.methods.catalogue import CATALOGUE; "
+        "import cpbench.methods.descriptions; assert described(CATALOGUE); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

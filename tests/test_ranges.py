@@ -36,8 +36,9 @@ from cpbench.benchmark.verbs.listing import listed
 from cpbench.methods import build, plugins
 from cpbench.methods.adapters.low_rank import Lora, LoraOptions
 from cpbench.methods.build import check_fit
-from cpbench.methods.catalogue import CATALOGUE, OPTIONS
+from cpbench.methods.catalogue import CATALOGUE
 from cpbench.methods.configure import configure, options_of
+from cpbench.methods.descriptions import OPTIONS
 from cpbench.methods.learner import LearnerOptions
 from cpbench.methods.registry import choose, recorded
 from cpbench.methods.search_space import space
@@ -297,7 +298,7 @@ def test_a_device_that_is_not_there_is_refused_with_those_that_are(name, monkeyp
 def test_every_numeric_argument_of_every_verb_has_a_declared_range():
     assert {(name, argument) for name, argument, _ in ARGUMENTS} >= {
         *(("sweep", a) for a in ("seeds", "threads", "jobs", "max_hours", "resolution")),
-        *(("tune", a) for a in ("trials", "length", "threads", "jobs")),
+        *(("tune", a) for a in ("trials", "seeds", "length", "threads", "jobs")),
         *(("check", "seeds"), ("score", "threads"), *((v, "jobs") for v in ("check", "score", "fingerprints"))),
     }
     assert not [(name, argument) for name, argument, one in ARGUMENTS if one.allowed == ANY]

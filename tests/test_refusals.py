@@ -22,7 +22,9 @@ from cpbench.methods.adapters.low_rank import Lora, LoraOptions
 from cpbench.methods.consolidations.clora import Clora, CloraOptions
 from cpbench.methods.consolidations.dsc import Dsc, DscOptions
 from cpbench.methods.consolidations.ewc import Ewc, EwcOptions
-from cpbench.methods.consolidations.independent import Independent
+from cpbench.methods.consolidations.independent import Independent, IndependentOptions
+from cpbench.methods.consolidations.l2 import L2, L2Options
+from cpbench.methods.consolidations.lwf import Lwf, LwfOptions
 from cpbench.methods.consolidations.merge import Merge, MergeOptions
 from cpbench.methods.consolidations.olora import Olora, OloraOptions
 from cpbench.methods.consolidations.replay import Replay, ReplayOptions
@@ -31,7 +33,13 @@ from cpbench.methods.learner import Learner
 from learners import CAR, CAT, drawn, learner
 
 FOLDING = [Clora(CloraOptions()), Olora(OloraOptions()), Merge(MergeOptions()), Zip(ZipOptions())]
-RECALLING = [Dsc(DscOptions()), Ewc(EwcOptions()), Independent()]
+RECALLING = [
+    Dsc(DscOptions()),
+    Ewc(EwcOptions()),
+    Independent(IndependentOptions()),
+    L2(L2Options()),
+    Lwf(LwfOptions()),
+]
 
 
 def learner_of(pristine, *parts):

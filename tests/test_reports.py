@@ -259,8 +259,9 @@ def files_of(folder):
 
 
 def logged(method, **changes):
-    """A record that every kind of plot but the shrinkage can show."""
+    """A record that every kind of plot but those of options can show."""
     figures = {"change": 0.1, "change.mid_block.attn2.to_k": 0.1, "fisher.1": 1.0, "fisher_dc.1": 2.0}
+    figures |= {"gradient.dsc.norm.noise": 2.0, "gradient.dsc.norm.scores": 1.0}
     made = record(method, figures=figures, **changes)
     rows = [row("dc_accuracy", i, j, 0.5) for i in (2, 3) for j in range(1, i + 1)]
     scores = [s.model_dump() for s in made.scores] + [r | {"concept": made.run.order[r["j"] - 1]} for r in rows]
@@ -296,7 +297,7 @@ def test_two_processes_whose_hashes_differ_write_the_same_bytes(folder, tmp_path
     assert first.keys() == second.keys()
     assert [str(path) for path in first if first[path] != second[path]] == []
     drawn = {path.name.partition("-")[0] for path in first if path.parts[0] == "plots"}
-    assert drawn == FIGURES.keys() - {"shrinkage"}, "all that these records can show"
+    assert drawn == FIGURES.keys() - {"shrinkage", "frontier"}, "all that these records can show"
     assert {path.suffix for path in first} >= {".webp", ".png", ".svg", ".pdf", ".html", ".csv", ".tex", ".md", ".json"}
 
 

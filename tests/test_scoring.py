@@ -10,9 +10,11 @@ from cpbench.benchmark.protocol import Pictures
 from cpbench.benchmark.run.opening import load
 from cpbench.benchmark.run.session import Recipe
 from cpbench.benchmark.scoring import functional
+from cpbench.benchmark.scoring.pairs import PAIRS
 from cpbench.benchmark.scoring.profiles import load_profile
 from cpbench.benchmark.scoring.scorer import FeaturePair, Scorer, StoredImages
-from cpbench.benchmark.suite.concepts import held_out_pictures, lookalike_pictures, pair_pictures, reference_pictures
+from cpbench.benchmark.suite.concepts import held_out_pictures, pair_pictures, reference_pictures
+from cpbench.benchmark.suite.pair_sets import noun_sets, outcome_sets
 
 
 def means(pictures: Pictures):
@@ -124,10 +126,11 @@ def test_pictures_of_a_pair_are_judged_as_a_pair(suite):
     pair = suite.concepts[:2]
     held, alone = held_out_pictures(suite, pair), held_out_pictures(suite, pair[:1])
     together = rows(scorer(suite), pair, held, None)
-    assert {row["metric"] for row in together} == {"multi_concept", "multi_align"}
-    groups = [pair_pictures(suite, pair), *lookalike_pictures(suite, pair)]
-    by_hand = functional.identity(means(held), list(map(means, groups))).mean()
-    assert values(together, "multi_concept") == {None: by_hand}
+    assert {row["metric"] for row in together} == {*PAIRS, "multi_align"}
+    for metric, sets, kind in (("multi_concept", outcome_sets, "right"), ("multi_nouns", noun_sets, "both")):
+        known = {k: [means(s.pictures()) for s in found] for k, found in sets(suite, pair).items()}
+        by_hand = (functional.outcomes(means(held), known) == kind).mean()
+        assert values(together, metric) == {None: by_hand}
     worse = values(rows(scorer(suite), pair, alone, None), "multi_align")[None]
     assert worse != values(together, "multi_align")[None]
 

@@ -207,7 +207,7 @@ def test_tables_say_what_their_rows_are_and_in_which_unit(tmp_path):
     made |= {"scores": made["scores"] + rows, "environment": {"device": "a processor"}}
     write_result(tmp_path / "results", Result.model_validate(made))
     text = page_of(tmp_path / "results", tmp_path, "runs/", "")
-    assert '<th scope="col">pictures of</th>' in text and "after task 2 (%)" in text
+    assert '<th scope="col">pictures of</th>' in text and "after task 2 (%, chance 50)" in text
     assert text.count("<dt>device</dt>") == 1 and "<dt>processor</dt><dd>a processor</dd>" in text
     method = page_of(tmp_path / "results", tmp_path, "methods/", "lora")
     assert re.search(r'<th scope="row">identity % ↑</th><td data-value="0.6">60.0</td>', method)

@@ -1,6 +1,7 @@
 """Suites: what is accepted, what is refused, and how orders are drawn."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,28 @@ def test_every_shipped_suite_loads_and_draws_its_pictures(name):
     assert training_pictures(suite, suite.concepts[0]).shape == (5, 64, 64, 3)
 
 
-def test_the_tuning_suite_shares_no_concept_with_any_reported_suite():
-    tuning = {(c.noun, c.toybox) for c in load_suite("toybox-tune").concepts}
-    for name in set(suite_names()) - {"toybox-tune"}:
-        assert tuning.isdisjoint((c.noun, c.toybox) for c in load_suite(name).concepts)
+TUNING = [name for name in suite_names() if name.startswith("toybox-tune")]
+
+
+@pytest.mark.parametrize("tuned", TUNING)
+def test_a_tuning_suite_shares_no_concept_with_any_other_suite(tuned):
+    tuning = load_suite(tuned).concepts
+    assert all(c.name.startswith("tune-") for c in tuning)
+    for name in set(suite_names()) - {tuned}:
+        others = load_suite(name).concepts
+        assert {c.toybox for c in tuning}.isdisjoint(c.toybox for c in others)
+        assert {c.name for c in tuning}.isdisjoint(c.name for c in others)
+
+
+def test_there_is_a_tuning_suite_of_distinct_classes_and_one_of_a_single_class():
+    classes = {name: {c.noun for c in load_suite(name).concepts} for name in TUNING}
+    assert {name: len(nouns) for name, nouns in classes.items()} == {"toybox-tune": 6, "toybox-tune-similar": 1}
+
+
+def test_in_the_mixed_suite_no_two_neighbours_are_of_one_class():
+    nouns = [c.noun for c in load_suite("toybox-mixed").concepts]
+    assert sorted(nouns) == 3 * ["cat"] + 3 * ["robot"]
+    assert all(a != b for a, b in pairwise(nouns))
 
 
 def test_a_suite_with_a_missing_field_is_refused_with_its_name(tmp_path):

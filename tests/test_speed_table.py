@@ -163,7 +163,7 @@ def test_counts_are_exact_and_the_exponent_lies_between_those_of_neighbours(benc
     planner, lora = growth.planner_of(suite, "final"), choose("lora", {})[0]
     units, passes = list(growth._planned(bench, suite, planner, "lora"))
     assert units.counts == {n: len(gather([planner.run(lora, tuple(range(n)), 0)])) for n in (2, 3, 5)}
-    assert passes.counts[2] == 2 * 150 * 8 + (2 * 5 + 1) * (2 + 3) + 24 * 232 + 2 * 16 * 6 + 8 * 4
+    assert passes.counts[2] == 2 * 150 * 8 + (2 * 5 + 1) * (2 + 3) + 24 * 232 + 3 * 16 * 6 + 2 * 8 * 4 + 2 * (1 + 2)
     assert all(sound(row) for row in (units, passes)) and units.what == "lora, final: units"
 
 

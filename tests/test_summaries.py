@@ -56,3 +56,18 @@ def test_the_csv_has_a_row_for_every_summary_and_empty_cells_for_what_the_runs_d
     assert float(average["value"]) == pytest.approx((0.6 + 0.7) / 2) and average["runs"] == "2"
     assert average["low"] == average["sd_order"] == "" and float(average["sd_sampling"]) > 0
     assert not any("nan" in str(r.values()) for r in rows)
+
+
+def test_what_models_classify_has_an_average_only_since_chance_falls_with_the_concepts_learned():
+    rows = [row(metric, i, j, 0.5) for metric in ("dc_accuracy", "dc_margin") for i, j in ((1, 1), (3, 1), (3, 2))]
+    s = found(with_rows(record(), *rows))
+    for metric in ("dc_accuracy", "dc_margin"):
+        assert {name for _, m, name in s if m == metric} == {"average"}
+
+
+def test_metrics_of_pairs_have_the_mean_over_all_pairs_and_no_other_summary():
+    pairs = {"mallow+rumble": (2, 0.2), "rumble+petal": (3, 0.5), "petal+mallow": (3, 0.8)}
+    rows = [{**row("multi_concept", 3, j, value), "concept": name} for name, (j, value) in pairs.items()]
+    s = found(with_rows(record(), *rows))
+    assert {name for _, m, name in s if m == "multi_concept"} == {"average"}
+    assert s["clora", "multi_concept", "average"].estimate.value == pytest.approx(0.5), "not of places in the order"

@@ -10,15 +10,21 @@ from learners import CAR, CAT, doubled, drawn, learner, present, scores_one_by_o
 W_DC, DECAY, PASSES = 2.0, 0.25, 3
 SETTINGS = {"ewc__passes": PASSES, "ewc__decay": DECAY, "ewc__temperature": 0.3, "learner__rate": 0.05}
 NAMES = ["ewc", "ewc-dc", "vera-ewc-dc", "dsc-ewc-dc"]
+FORMS = [("ewc", ""), *((name, "loss") for name in NAMES[1:]), ("ewc-dc", "raw")]
+"""Methods with the units of their scores."""
 
 
 def ewc_of(made):
     return made.consolidations[-1]
 
 
-def in_two_tasks(name, pristine):
+def weight_of(name, units="loss"):
+    return {"ewc__score_weight": W_DC, "ewc__units": units} if name.endswith("dc") else {}
+
+
+def in_two_tasks(name, pristine, units="loss"):
     """A learner in float64 after two tasks, and its state (F, θ) after the first."""
-    weight = {"ewc__score_weight": W_DC} if name.endswith("dc") else {}
+    weight = weight_of(name, units)
     few = {"dsc__iterations": 2} if name.startswith("dsc") else {}
     made = doubled(learner(name, pristine, **SETTINGS, **weight, **few))
     made.learn(CAT, unwatched)
@@ -35,9 +41,13 @@ def prompts_of(made, task):
 
 
 def loss_of(e, scaled, scored):
-    """L_FIM = e_n + w_DC [H(y_n, P) - mean_{j≠n} H(y_j, P)], from errors and logits of one picture."""
+    """L_FIM = e_n + w_DC [H(y_n, P) - mean_{j≠n} H(y_j, P)], from errors and logits of one picture.
+
+    ``scored`` names the units of the scores; in those of the loss, they are multiplied by τ ē.
+    """
     log_p = scaled.log_softmax(0)
-    return e[0] + W_DC * (-log_p[0] + log_p[1:].mean()) if scored else e[0]
+    factor = 0.3 * e.mean().detach() if scored == "loss" else 1.0
+    return e[0] + W_DC * factor * (-log_p[0] + log_p[1:].mean()) if scored else e[0]
 
 
 def one_at_a_time(made, task, scored):
@@ -73,10 +83,10 @@ def scaled_to_mean_one(found):
 
 
 @pytest.mark.filterwarnings("ignore:There is a performance drop")
-@pytest.mark.parametrize("name", NAMES)
-def test_the_fisher_after_each_task_is_that_of_a_loop_and_of_torch_func(name, pristine):
-    made, (first, then) = in_two_tasks(name, pristine)
-    scored, last = name.endswith("dc"), present(made.adapter)
+@pytest.mark.parametrize(("name", "scored"), FORMS)
+def test_the_fisher_after_each_task_is_that_of_a_loop_and_of_torch_func(name, scored, pristine):
+    made, (first, then) = in_two_tasks(name, pristine, scored)
+    last = present(made.adapter)
     for compute in (one_at_a_time, all_at_once):
         fresh = scaled_to_mean_one(compute(made, CAR, scored))
         for key, f in ewc_of(made).fisher.items():
@@ -84,12 +94,11 @@ def test_the_fisher_after_each_task_is_that_of_a_loop_and_of_torch_func(name, pr
     assert any(not torch.equal(last[key], then[key]) for key in last)
 
 
-@pytest.mark.parametrize("name", ["ewc", "ewc-dc"])
-def test_the_fisher_of_the_first_task_is_that_of_a_loop_at_the_weights_it_left(name, pristine):
-    weight = {"ewc__score_weight": W_DC} if name == "ewc-dc" else {}
-    made = doubled(learner(name, pristine, **SETTINGS, **weight))
+@pytest.mark.parametrize(("name", "scored"), [form for form in FORMS if form[0] in ("ewc", "ewc-dc")])
+def test_the_fisher_of_the_first_task_is_that_of_a_loop_at_the_weights_it_left(name, scored, pristine):
+    made = doubled(learner(name, pristine, **SETTINGS, **weight_of(name, scored)))
     made.learn(CAT, unwatched)
-    expected = scaled_to_mean_one(one_at_a_time(made, CAT, bool(weight)))
+    expected = scaled_to_mean_one(one_at_a_time(made, CAT, scored))
     for key, f in ewc_of(made).fisher.items():
         torch.testing.assert_close(f, expected[key], atol=1e-8, rtol=1e-8)
 

@@ -16,8 +16,8 @@ import torch
 from safetensors.torch import load_file
 
 from ..errors import Faulty
-from ..models.backbone import hash_weights
 from ..models.loading import load_backbone
+from ..models.weights import hash_weights
 from ..owners import Owner, raised_at, summary, top_level
 from ..protocol import Explaining, Inspectable, Prompt, unwatched
 from .contract import CheckedFactory

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,11 @@ SAMPLING = Sampling(sampler="dpm++", steps=2, guidance=2.0, batch=8, size=64)
 SUBJECTS = (Subject("mallow", "cat"), Subject("rumble", "car"))
 ROUNDING = 2  # of 255: a batch of another size may change pictures by this much
 PROMPTS = [Prompt("photo of a {}", (s,)) for s in SUBJECTS]
-QUESTIONS = [Question(0, PROMPTS[0], 250, 1), Question(1, PROMPTS[1], 750, 2)]
+QUESTIONS = [
+    Question(0, PROMPTS[0], 250, 1),
+    Question(1, PROMPTS[1], 750, 2),
+    Question(0, replace(PROMPTS[0], bare=True), 500, 3),
+]
 
 
 def small_task(number: int, subject: Subject, steps: int = 3) -> Task:

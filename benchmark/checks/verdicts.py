@@ -8,12 +8,13 @@ from statistics import median
 from typing import Protocol
 from xml.etree import ElementTree
 
+from ..records.unmeasured import PAIR_SHARES
 from ..wording import counted
 from .regression import FALSE_ALARM, POWER, Mismatch, Verdict
 
 _SHOWN = 20
 _HEADLINES = ("identity", "image_align")
-_SHARES = ("identity", "multi_concept", "dc_accuracy", "copying")  # a point is 1 % of these
+_SHARES = ("identity", "dc_accuracy", "dc_accuracy_bare", "copying", *PAIR_SHARES)  # a point is 1 % of these
 
 
 class Differing(Protocol):

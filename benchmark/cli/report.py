@@ -22,7 +22,8 @@ def report(
     only: Annotated[
         str | None,
         typer.Option(
-            help="Write one part: tables, plots, samples or site; or one kind of plot, e.g. curves. Default: all."
+            help="Write one part: tables, plots, samples or site; or one kind of plot, e.g. curves, frontier or "
+            "balance. Default: all."
         ),
     ] = None,
     baseline: Baseline = None,

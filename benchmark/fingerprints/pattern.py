@@ -69,7 +69,7 @@ class Pattern:
         return 0
 
 
-def rough_pictures(prompts: Sequence[str], seeds: Sequence[int], params: object = None) -> Pictures:
+def rough_pictures(prompts: Sequence[str], seeds: Sequence[int], *params: object) -> Pictures:
     """What a model could draw for prompts and seeds, (n, 64, 64, 3), without any rounding."""
     return np.stack([_rough(p, seed) for p, seed in zip(prompts, seeds, strict=True)]).astype(np.uint8)
 

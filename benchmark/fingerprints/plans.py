@@ -47,7 +47,7 @@ def write_suites(book: Book) -> None:
 def write_plan(book: Book) -> None:
     """Write down the units of small plans, drawn orders, and which keys change with each input."""
     suite = suite_of("tiny")
-    for protocol in ("final", "full", "end"):
+    for protocol in ("final", "full", "end", "learned"):
         plan = planner_of(suite, protocol).run(Chosen(), _ORDER, 0)
         book.text(f"units/{protocol}", list(_keys(plan)))
         book.text(f"seeds/{protocol}", [t.seed for t in plan.trains])
@@ -135,7 +135,7 @@ def _suites(suite: Suite) -> Iterator[tuple[str, Planner]]:
     changes: dict[str, dict[str, Any]] = {
         "training": {"steps": 9, "batch": 9, "pictures": 3},
         "sampling": {"sampler": "ddim", "steps": 9, "guidance": 3.0, "batch": 9},
-        "evaluation": {"per_prompt": 3, "references": 3, "distractors": 1, "profile": "other"},
+        "evaluation": {"per_prompt": 3, "per_pair": 5, "references": 3, "distractors": 1, "profile": "other"},
         "prompts": {
             "train": "a {}",
             "evaluation": (*suite.prompts.evaluation, "a {}"),
@@ -147,7 +147,7 @@ def _suites(suite: Suite) -> Iterator[tuple[str, Planner]]:
         for name, value in values.items():
             part = getattr(suite, section).model_copy(update={name: value})
             yield f"{section}.{name}", planner_of(suite.model_copy(update={section: part}), "full")
-    for name, value in (("title", "other"), ("name", "other"), ("version", 2), ("backbone", "other")):
+    for name, value in (*((k, "other") for k in ("title", "licence", "name", "backbone")), ("version", 2)):
         yield f"suite.{name}", planner_of(suite.model_copy(update={name: value}), "full")
     for name, value in (("name", "other"), ("noun", "dog"), ("toybox", 77)):
         first = suite.concepts[0].model_copy(update={name: value})

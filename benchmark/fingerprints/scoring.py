@@ -67,7 +67,10 @@ def _cells() -> Iterator[tuple[str, Cell]]:
     yield "concept", aligned
     yield "real", replace(concept, prompts=None, drawn=real, pictures=pictures.repeat(2, 0)[:10], same=True)
     yield "held out", replace(concept, prompts=None, drawn=_features(8, 13, 0.45))
-    yield "pair", replace(concept, kind="pair", each=(real, _features(10, 14, -0.2)), training=None)
+    each = real, _features(10, 14, -0.2)
+    kinds = {"right": (real,), "twice": rivals[:1], "swapped": rivals[1:2], "missing": each[1:], "other": rivals[2:]}
+    nouns = {"both": (real,), "fewer": rivals}
+    yield "pair", replace(concept, kind="pair", each=each, training=None, outcomes=kinds, nouns=nouns)
     yield "prior", Cell("prior", pictures, prompts, drawn, before=_features(8, 15, 0.1))
 
 
@@ -107,9 +110,10 @@ def _classifier(book: Book) -> None:
             asked.append(" ".join(map(str, found)))
             return np.array([uniform((1,), 100 * p + 10 * int(c) + t)[0] + 2 for p, c, t, _ in found])
 
-        found = classifier.classify(explain, np.zeros((6, 1, 1, 3), np.uint8), ["0", "1", "2", "3", "4"])  # type: ignore[list-item]
+        found, errors = classifier.classify(explain, np.zeros((6, 1, 1, 3), np.uint8), ["0", "1", "2", "3", "4"])  # type: ignore[list-item]
         book.text("found", found.tolist())
         book.text("asked", asked)
+        book.numbers("log odds", *classifier.log_odds(errors, [0, 0, 1, 2, 3, 4]))
         book.text("confusion", classifier.confusion([0, 0, 1, 2, 3, 4], found, 5).tolist())
 
 

@@ -7,8 +7,7 @@ parameter names (``unet.…`` or ``text.…``) to tensors that replace the modul
 from __future__ import annotations
 
 import copy
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,7 +17,6 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import AddedToken
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from ..errors import BadInput
 from ..protocol import Pictures, Question, Subject
@@ -26,8 +24,8 @@ from ..suite.spec import Sampling
 from .sampling import denoised
 from .text_keys import repeated, text_keys_once
 from .token_table import TokenTable
-
-Params = Mapping[str, Tensor]
+from .weights import Params as Params
+from .weights import call_with
 
 
 @dataclass
@@ -155,7 +153,7 @@ class Backbone:
         self._check_lengths(unique, listed)
         ids = torch.tensor(listed)
         with self.autocast():
-            states = _call(self.text, "text.", params, ids.to(self.device)).last_hidden_state
+            states = call_with(self.text, "text.", params, ids.to(self.device)).last_hidden_state
         where = {prompt: k for k, prompt in enumerate(unique)}
         chosen: Tensor = states[[where[p] for p in prompts]]
         return chosen
@@ -202,49 +200,34 @@ class Backbone:
 
     # --- sampling -------------------------------------------------------------------------------------------------
 
-    def sample(self, prompts: Sequence[str], seeds: Sequence[int], params: Params | None = None) -> Pictures:
-        """Draw one picture per pair of prompt and seed, uint8 (n, size, size, 3), in batches of the suite's size."""
-        n = self.sampling.batch
-        parts = [self._batch(prompts[k : k + n], seeds[k : k + n], params) for k in range(0, len(prompts), n)]
+    def sample(self, prompts: Sequence[str], seeds: Sequence[int], *params: Params | None) -> Pictures:
+        """Draw one picture per pair of prompt and seed, uint8 (n, size, size, 3), in batches of the suite's size.
+
+        With several ``params``, the noise that the model predicts with each is averaged at every step, before guidance
+        (LoRA Composite, arXiv 2402.16843).
+        """
+        n, weights = self.sampling.batch, params or (None,)
+        parts = [self._batch(prompts[k : k + n], seeds[k : k + n], *weights) for k in range(0, len(prompts), n)]
         return np.concatenate(parts)
 
     @torch.no_grad()
-    def _batch(self, prompts: Sequence[str], seeds: Sequence[int], params: Params | None) -> Pictures:
+    def _batch(self, prompts: Sequence[str], seeds: Sequence[int], *params: Params | None) -> Pictures:
         noise = torch.stack([self.initial_noise(seed) for seed in seeds]).to(self.device, self.precision)
-        text = self.embed([""] * len(prompts) + list(prompts), params)
-        with text_keys_once(self.unet, text):
-            z = denoised(self.sampling, self.scheduler.config, noise, lambda zz, t: self._raw(zz, t, text, params))
-        return self.decode(z)
+        texts = [self.embed([""] * len(prompts) + list(prompts), own) for own in params]  # each with keys of its own
+
+        def predict(zz: Tensor, t: Tensor) -> Tensor:
+            found = [self._raw(zz, t, text, own) for text, own in zip(texts, params, strict=True)]
+            return torch.stack(found).mean(0) if len(found) > 1 else found[0]
+
+        with text_keys_once(self.unet, *texts):
+            return self.decode(denoised(self.sampling, self.scheduler.config, noise, predict))
 
     def _raw(self, z: Tensor, t: Tensor, states: Tensor, params: Params | None) -> Tensor:
         with self.autocast():
-            out: Tensor = _call(self.unet, "unet.", params, z, t, states).sample
+            out: Tensor = call_with(self.unet, "unet.", params, z, t, states).sample
         return out.to(self.precision)
 
     def initial_noise(self, seed: int) -> Tensor:
         """Standard normal noise (c, h, w) for one picture, drawn on the CPU: equal on all devices and in any batch."""
         shape = (self.unet.config.in_channels, *[self.sampling.size // self.factor] * 2)
         return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-
-
-def _call(module: nn.Module, prefix: str, params: Params | None, *args: Tensor) -> Any:
-    """Call a module; entries of ``params`` that start with ``prefix`` replace its parameters."""
-    if params is None:
-        return module(*args)
-    if torch.is_grad_enabled():
-        raise RuntimeError(
-            "params replace weights only under torch.no_grad(): with activation checkpointing, gradients through them "
-            "would be wrong without an error; wrap the call in torch.no_grad()."
-        )
-    own = {k.removeprefix(prefix): v for k, v in params.items() if k.startswith(prefix)}
-    return functional_call(module, own, args)
-
-
-def hash_weights(modules: Mapping[str, nn.Module]) -> str:
-    """A short SHA-256 (16 hexadecimal digits) of all parameters and buffers: names, shapes, dtypes and bytes."""
-    h = hashlib.sha256()
-    for part in sorted(modules):
-        for name, tensor in sorted(modules[part].state_dict().items()):
-            h.update(f"{part}.{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-            h.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
-    return h.hexdigest()[:16]

@@ -12,7 +12,8 @@ from ..errors import BadInput
 from ..hashing import digest
 from ..suite.spec import Sampling
 from ..wording import shown
-from .backbone import Backbone, hash_weights
+from .backbone import Backbone
+from .weights import hash_weights
 
 EMBEDDED = ("tiny", "toybox")
 _READING = ("hidden_act", "num_attention_heads", "layer_norm_eps")

@@ -19,11 +19,11 @@ from typing import Any, TypeVar
 
 from ..hashing import digest
 from ..records.result import Run
-from ..scoring.profiles import Profile
+from ..scoring.profiles import CLASSIFIED, Profile
 from ..suite.concepts import content_hash, reference_hash
 from ..suite.spec import Concept, Suite
 from .choices import Choice
-from .protocols import looked_at, measured, pairs_of
+from .protocols import TUNING, looked_at, measured, pairs_of
 from .units import Classify, Draw, Measure, PlannedCell, Real, RunPlan, Train, with_method
 
 _T = TypeVar("_T")
@@ -68,7 +68,7 @@ class Planner:
         held = [(c,) for c in concepts] + [pair for pair, _ in self._pairs(concepts)]
         reals = tuple(self._real(who) for who in held if len(who) == 1 or all(c.toybox is not None for c in who))
         ceilings = tuple(self._measure(r.key, r.subjects, real=True) for r in reals)
-        asked = "dc_accuracy" in self.profile.metrics and self.protocol != "end"
+        asked = not CLASSIFIED.isdisjoint(self.profile.metrics) and self.protocol not in TUNING
         watched = sorted({0} | looked_at(self.protocol, len(concepts))) if asked else []
         classified = {i: self._classify(method, concepts, i, states[i]) for i in watched}
         code = {**self.code, "method": method.code} if method.make else dict(self.code)
@@ -112,7 +112,7 @@ class Planner:
         self, method: Choice, concepts: list[Concept], states: list[str | None], seed: int
     ) -> Iterator[PlannedCell]:
         """The prior, against the base model's pictures of the same prompts and noises, and pairs of concepts."""
-        if self.protocol == "end":
+        if self.protocol in TUNING:
             return
         reference = self._draw(method, (), 0, None, seed).key
         last = len(concepts)
@@ -126,7 +126,8 @@ class Planner:
                     yield PlannedCell(i, j, pair, draw, self._measure(draw.key, pair))
 
     def _pairs(self, concepts: list[Concept]) -> list[tuple[tuple[Concept, Concept], int]]:
-        return pairs_of(self.suite, concepts) if self.suite.prompts.pairs and self.protocol != "end" else []
+        asked = self.suite.prompts.pairs and self.protocol not in TUNING
+        return pairs_of(self.suite, concepts) if asked else []
 
     def _content(self, concept: Concept) -> str:
         return self._once(("content", concept.name), lambda: content_hash(self.suite, concept))
@@ -145,10 +146,11 @@ class Planner:
     @cached_property
     def _scoring(self) -> list[Any]:
         """How pictures are scored; where real ones pass through the model's autoencoder, it is part of that."""
-        codec = self.weights if self.profile.autoencoded else None
+        codec = [self.weights, self.suite.sampling.batch] if self.profile.autoencoded else None
         extractors = [dict(self.extractors), self.seen_on or (self.device, self.threads)]
         deciding = {name: value for name, value in asdict(self.profile).items() if name != "sentence"}
-        return [self.suite.evaluation.model_dump(), deciding, extractors, codec]
+        evaluation = self.suite.evaluation.model_dump(exclude={"per_pair"})  # its pictures have keys of their own
+        return [evaluation, deciding, extractors, codec]
 
     @cached_property
     def _suite_hash(self) -> str:
@@ -171,7 +173,8 @@ class Planner:
         """Pictures of a concept, of a pair, or of none (the prior); with ``each``, glimpses of several concepts."""
         texts = self.suite.prompts
         prompts = texts.evaluation[:2] if each else (texts.prior, texts.evaluation, texts.pairs)[len(who)]
-        count = 1 if each else self.suite.evaluation.per_prompt
+        evaluation = self.suite.evaluation
+        count = 1 if each else evaluation.per_pair if len(who) == 2 else evaluation.per_prompt
         names, trained = tuple((c.name, c.noun) for c in who), method if state else None
 
         def make() -> Draw:
@@ -212,7 +215,8 @@ class Planner:
             asked = [self.suite.prompts.train, self.suite.evaluation.references]
             trained = method if state else None
             code = self._code("classify", trained)
-            key = digest([code, "classify", self._model(state), who, *asked])
+            sampling, forms = self.suite.sampling, ["with noun", "bare"] if state else ["with noun"]
+            key = digest([code, "classify", self._model(state), who, *asked, sampling.size, sampling.batch, forms])
             return Classify(key, trained, among, i if state else 0, state, code)
 
         return self._once(("classify", state, frozenset(c.name for c in among)), make)

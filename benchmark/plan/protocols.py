@@ -10,12 +10,15 @@ from collections.abc import Sequence
 
 from ..suite.spec import Concept, Suite
 
+TUNING = frozenset({"end", "learned"})
+"""The protocols of tuning: without the base model, the prior, pairs, classification and glimpses."""
+
 
 def measured(protocol: str, i: int, last: int) -> Sequence[int]:
     """The places j, from 1, of the concepts that are measured after ``i`` of ``last`` tasks.
 
-    ``full``: all. ``final``: all with the base model and after the last task, else the concept just learned. ``end``:
-    all after the last task only, for tuning.
+    ``full``: all. ``final``: all with the base model and after the last task, else the concept just learned. ``end``,
+    for tuning: all after the last task only. ``learned``, for tuning: as ``final``, but nothing with the base model.
     """
     every = range(1, last + 1)
     match protocol:
@@ -23,6 +26,8 @@ def measured(protocol: str, i: int, last: int) -> Sequence[int]:
             return every
         case "final":
             return every if i in (0, last) else [i]
+        case "learned" if 0 < i < last:
+            return [i]
         case _:
             return every if i == last else []
 
@@ -30,9 +35,9 @@ def measured(protocol: str, i: int, last: int) -> Sequence[int]:
 def looked_at(protocol: str, last: int, *, film: bool = False) -> frozenset[int]:
     """The states between which a run is watched by glimpses and by classification: 1, 2, 4, 8 and so on, and the last.
 
-    All states under ``full``, and for a ``film``; none under ``end``. The base model, 0, is not among them.
+    All states under ``full``, and for a ``film``; none in tuning. The base model, 0, is not among them.
     """
-    if protocol == "end":
+    if protocol in TUNING:
         return frozenset()
     if protocol == "full" or film:
         return frozenset(range(1, last + 1))

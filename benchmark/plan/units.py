@@ -130,6 +130,11 @@ class Classify:
     code: str
 
     @property
+    def bare(self) -> tuple[bool, ...]:
+        """The forms of its prompts: of learned concepts also without the class noun (:class:`..protocol.Prompt`)."""
+        return (False, True) if self.state else (False,)
+
+    @property
     def needs(self) -> tuple[str, ...]:
         """Keys that must be there first."""
         return (self.state,) if self.state else ()

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 from torch import Tensor
 
-from ..models.backbone import Backbone, hash_weights
+from ..models.backbone import Backbone
 from ..models.extractors import load_extractor
+from ..models.weights import hash_weights
 from ..protocol import Features, Pictures, Tick, Watch, unwatched
 from ..scoring.functional import Whiten, whitening
 from ..suite.spec import Sampling

@@ -34,6 +34,7 @@ class Range(NamedTuple):
 _INF = float("inf")
 _SHARE, _LOW_SHARE, _COSINE = Range(0, 1, True), Range(0, 1, False), Range(-1, 1, True)
 _UNBIASED = Range(-_INF, _INF, False)  # an unbiased squared distance can be negative
+_LOG_ODDS = Range(-_INF, _INF, True)
 
 RANGES = {
     "mmd": _UNBIASED,
@@ -46,7 +47,14 @@ RANGES = {
     "multi_align": _COSINE,
     "identity": _SHARE,
     "multi_concept": _SHARE,
+    "multi_twice": _LOW_SHARE,
+    "multi_swapped": _LOW_SHARE,
+    "multi_missing": _LOW_SHARE,
+    "multi_nouns": _SHARE,
     "dc_accuracy": _SHARE,
+    "dc_margin": _LOG_ODDS,
+    "dc_accuracy_bare": _SHARE,
+    "dc_margin_bare": _LOG_ODDS,
     "dc_confusion": _LOW_SHARE,
     "copying": _LOW_SHARE,
     "diversity": Range(0, 2, True),

@@ -10,6 +10,12 @@ from collections.abc import Collection
 
 _DISTANCES = ("mmd", "kid", "drift_mmd", "drift_kid")
 _ALIGN = ("image_align", "text_align")
+CLASSIFIED = ("dc_accuracy", "dc_margin", "dc_accuracy_bare", "dc_margin_bare")
+"""Metrics of real pictures that a model classifies among the concepts learned so far."""
+OUTCOMES = ("multi_concept", "multi_twice", "multi_swapped", "multi_missing")
+"""Shares of pictures of pairs by what they show, by one decision; what is left of 1 has no name of its own."""
+PAIR_SHARES = (*OUTCOMES, "multi_nouns")
+"""Shares of pictures of pairs."""
 
 METRICS_OF = {
     "toybox": (
@@ -18,9 +24,9 @@ METRICS_OF = {
         "identity",
         "diversity",
         "copying",
-        "multi_concept",
+        *PAIR_SHARES,
         "multi_align",
-        "dc_accuracy",
+        *CLASSIFIED,
     ),
     "custom-diffusion": (*_DISTANCES, *_ALIGN, "image_align@dino-s16", "multi_align", "diversity", "copying"),
     "dreambooth": (*_ALIGN, "image_align@clip-b32", "lpips_diversity"),
@@ -31,6 +37,8 @@ METRICS_OF = {
 
 _PER_CELL, _PER_PROMPT = "2 pictures per cell", "2 pictures per prompt"
 _DRIFT = "a later task or prompts of the prior, and 2 pictures per cell"
+_TWO, _LEARNS = "2 concepts", "a method that learns"
+_OLDER = "what dc_accuracy takes; records of earlier versions lack it"
 NEEDS = {
     "mmd": _PER_CELL,
     "kid": _PER_CELL,
@@ -43,9 +51,13 @@ NEEDS = {
     "diversity": _PER_PROMPT,
     "lpips_diversity": _PER_PROMPT,
     "copying": "training pictures",
-    "multi_concept": "prompts of pairs, and look-alikes of 2 toybox concepts",
+    **dict.fromkeys(OUTCOMES, "prompts of pairs, and look-alikes of 2 toybox concepts"),
+    "multi_nouns": "prompts of pairs, and 2 toybox concepts",
     "multi_align": "prompts of pairs, and 2 concepts",
     "dc_accuracy": "real pictures that were not trained on, and a method that gives its noise error",
+    "dc_margin": f"{_TWO}, and {_OLDER}",
+    "dc_accuracy_bare": f"{_LEARNS}, and {_OLDER}",
+    "dc_margin_bare": f"{_LEARNS}, {_TWO}, and {_OLDER}",
 }
 """What a metric is measured on, in words."""
 

@@ -23,7 +23,7 @@ from ..plan.protocols import looked_at
 from ..plan.survey import Untrained
 from ..plan.units import Draw, Kind, Measure
 from ..protocol import Inspectable, Method, Pictures, Prompt, Question, Task, Tick
-from ..scoring.classifier import questions
+from ..scoring.classifier import all_questions, questions
 from ..scoring.scorer import StoredImages
 from ..suite.concepts import subject_of, training_pictures
 from .events import OnEvent, Preparing
@@ -203,12 +203,13 @@ def _without_training(session: Opened, single: float, patience: float) -> dict[s
     (plan,) = session.plan([Untrained()], [tuple(range(len(suite.concepts)))], [0], "final")
     drawn = [u.pictures for u in plan.units() if isinstance(u, Draw)]
     measured = sum(isinstance(u, Measure) for u in plan.units())
-    among = [len(suite.concepts), *looked_at("final", len(suite.concepts))]  # the base model chooses among all
+    last = len(suite.concepts)  # the base model chooses among all, and methods read two forms of the prompts
+    asked = [questions(last), *(all_questions(k, (False, True)) for k in looked_at("final", last))]
     first = max(0.0, seconds[0] - seconds[1]) * len(plan.ceilings) / max(1, measured)
     return {
         "Draw": draw * float(np.mean(drawn)),
-        "Measure": first + seconds[1] / n * cell,
-        "Classify": draw / suite.sampling.steps / 2 * float(np.mean([questions(k) for k in among])),
+        "Measure": first + seconds[1] / n * float(np.mean(drawn)),
+        "Classify": draw / suite.sampling.steps / 2 * float(np.mean(asked)),
     }
 
 

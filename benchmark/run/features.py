@@ -8,9 +8,10 @@ import torch
 
 from ..hashing import digest
 from ..models.aligners import load_aligner, reads
-from ..models.backbone import Backbone, hash_weights
+from ..models.backbone import Backbone
 from ..models.extractors import Extractor, load_extractor
 from ..models.feature_cache import FeatureCache
+from ..models.weights import hash_weights
 from ..scoring.profiles import Profile
 from ..scoring.scorer import FeaturePair, Scorer
 from ..suite.spec import Suite

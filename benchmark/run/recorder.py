@@ -102,19 +102,9 @@ class Recorder:
             yield Score.model_validate(place | row)
 
     def _classified(self, unit: Classify, i: int, order: list[str]) -> Iterator[Score]:
-        """The share of each concept's pictures that was classified correctly, and the confusions with others."""
-        names = [c.name for c in unit.concepts]
-        for name, counts in zip(names, self.store.read_json(unit.key, "confusion.json"), strict=False):
-            n, place = sum(counts), {"source": "model", "i": i, "j": 1 + order.index(name), "concept": name}
-            if not n:  # the concept has no pictures that were not used for training
-                continue
-            common = {**place, "prompt": None, "n": n}
-            right = counts[names.index(name)] / n
-            yield Score.model_validate({**common, "metric": "dc_accuracy", "value": right, "higher_is_better": True})
-            for other, count in zip(names, counts, strict=True):
-                if count and other != name:
-                    wrong = {"metric": "dc_confusion", "other": other, "value": count / n, "higher_is_better": False}
-                    yield Score.model_validate(common | wrong)
+        """The rows of real pictures that the model after ``i`` tasks has classified."""
+        for row in self.store.read_json(unit.key, "classified.json"):
+            yield Score.model_validate({"source": "model", "i": i, "j": 1 + order.index(row["concept"]), **row})
 
     def _costs(self, plan: RunPlan) -> Iterator[TaskCost]:
         drawn = {cell.i: cell.draw.key for cell in plan.cells if cell.i == cell.j and len(cell.subjects) == 1}

@@ -6,7 +6,7 @@ is false, and the least of several NaN is the first, so shares of such features 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -154,10 +154,24 @@ def identity(generated: ArrayLike, candidates: Sequence[ArrayLike]) -> Features:
     discriminant analysis: to the candidate's mean, under the common within-candidate covariance, which reduces the
     influence of pose and place. Raises ValueError where no candidate's pictures vary, which leaves no distance.
     """
+    return np.asarray(nearest(generated, candidates) == 0, dtype=np.float64)
+
+
+def nearest(generated: ArrayLike, candidates: Sequence[ArrayLike]) -> NDArray[np.int64]:
+    """The candidate that each picture (m, d) is nearest to, as in :func:`identity`; (m,)."""
     means, white = discriminant(candidates)
     gaps = white(_checked(generated, 1))[:, None] - white(means)[None]
-    nearest: Features = (np.square(gaps).sum(axis=2).argmin(axis=1) == 0).astype(np.float64)
-    return nearest
+    return np.asarray(np.square(gaps).sum(axis=2).argmin(axis=1))
+
+
+def outcomes(generated: ArrayLike, kinds: Mapping[str, Sequence[ArrayLike]]) -> NDArray[np.str_]:
+    """The kind of the candidate that each picture (m, d) is nearest to; (m,).
+
+    ``kinds``: by kind, any number of candidates, of which each is reference pictures (n_c, d). There is one decision
+    among all candidates of all kinds, so the shares of the kinds add up to 1.
+    """
+    names = np.array([kind for kind, candidates in kinds.items() for _ in candidates])
+    return names[nearest(generated, [one for candidates in kinds.values() for one in candidates])]
 
 
 def discriminant(groups: Sequence[ArrayLike]) -> tuple[Features, Whiten]:

@@ -6,58 +6,22 @@ To add a metric, publish a :class:`Metric` in that group; it reads what it needs
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadInput, unknown
 from ..owners import calling, raised_at, summary
-from ..protocol import Features, Pictures
+from ..protocol import Features
 from . import functional
+from .cell import Cell as Cell
 from .profiles import Profile
 from .returned import measured, metric_owner, wrong_metric
 
 GROUP = "cpbench.metrics"
-_PER_PICTURE = ("pictures", "prompts", "drawn", "before", "embedded", "texts")  # fields with one row per picture
-CellKind = Literal["concept", "pair", "prior"]
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One cell of the matrix: n pictures, and what they are compared with. Fields that do not apply are None or empty.
-
-    ``kind``: the pictures show one concept, a pair of concepts, or the prior (things that are never personalised).
-    ``pictures``: uint8 (n, h, w, 3); the other fields are features (·, d) of one extractor, one row per picture.
-    ``prompts``: the index of each picture's prompt, (n,); None for real pictures.
-    ``drawn``: the pictures to score. ``real``: real pictures of the same subjects. ``rivals``: real pictures of
-    look-alikes, one array per look-alike. ``each``: real pictures of each subject of a pair, one array per subject.
-    ``training``: the training pictures. ``before``: pictures that an earlier model drew for the same prompts.
-    ``embedded``, ``texts``: the pictures and their prompts in the space of the aligner, (n, e).
-    ``same``: the pictures are those in ``real``, so none may be compared with itself.
-    """
-
-    kind: CellKind
-    pictures: Pictures
-    prompts: NDArray[np.int64] | None
-    drawn: Features
-    real: Features | None = None
-    rivals: tuple[Features, ...] = ()
-    each: tuple[Features, ...] = ()
-    training: Features | None = None
-    before: Features | None = None
-    embedded: Features | None = None
-    texts: Features | None = None
-    same: bool = False
-
-    def without(self, prompt: int) -> Cell:
-        """The cell without the pictures of one prompt."""
-        assert self.prompts is not None
-        kept = self.prompts != prompt
-        rows: dict[str, Any] = {name: v[kept] for name in _PER_PICTURE if (v := getattr(self, name)) is not None}
-        return replace(self, **rows)
 
 
 @dataclass(frozen=True)
@@ -103,13 +67,27 @@ def _text_align(cell: Cell, profile: Profile) -> Features | None:
     return np.maximum(cosines, 0.0) if profile.positive else cosines
 
 
-def _nearest_of(kind: CellKind) -> Callable[[Cell, Profile], Features | None]:
+def _identity(cell: Cell, profile: Profile) -> Features | None:
+    if cell.kind != "concept" or cell.real is None or not cell.rivals:
+        return None
+    return functional.identity(cell.drawn, [cell.real, *cell.rivals])
+
+
+def _outcome(kind: str) -> Callable[[Cell, Profile], Features | None]:
+    """1 for a picture of a pair that shows this kind of outcome, else 0; all kinds come from one decision."""
+
     def of(cell: Cell, profile: Profile) -> Features | None:
-        if cell.kind != kind or cell.real is None or not cell.rivals:
+        if not cell.outcomes.get("other"):
             return None
-        return functional.identity(cell.drawn, [cell.real, *cell.rivals])
+        return np.asarray(cell.shown == kind, dtype=np.float64)
 
     return of
+
+
+def _nouns(cell: Cell, profile: Profile) -> Features | None:
+    if not cell.nouns:
+        return None
+    return np.asarray(functional.outcomes(cell.drawn, cell.nouns) == "both", dtype=np.float64)
 
 
 def _multi_align(cell: Cell, profile: Profile) -> Features | None:
@@ -149,6 +127,8 @@ def _of_the_model(cell: Cell, profile: Profile) -> None:
 
 _MMD = "squared MMD between generated and real pictures (unbiased, quadratic kernel)"
 _DRIFT = "squared MMD to pictures of equal prompts and noises right after learning (prior: of the base model)"
+_HELD_OUT = "held-out real pictures that the model classifies correctly"
+_MARGIN = "mean log-odds that the model gives the true concept of held-out real pictures (2 or more concepts)"
 
 METRICS = {
     m.name: m
@@ -162,15 +142,20 @@ METRICS = {
         ),
         Metric("image_align", True, _image_align, "cosine to the real pictures (CLIP-I or DINO-I, by extractor)"),
         Metric("text_align", True, _text_align, "cosine to the prompt, with the class noun for the token (CLIP-T)"),
-        Metric("identity", True, _nearest_of("concept"), "share of pictures nearer to the concept than to look-alikes"),
+        Metric("identity", True, _identity, "share of pictures nearer to the concept than to look-alikes"),
         Metric("diversity", True, _diversity, "1 - cosine between pictures of the same prompt", 2),
         Metric("lpips_diversity", True, _lpips_diversity, "LPIPS distance between pictures of the same prompt", 2),
         Metric("copying", False, _copying, "share of pictures nearer to a training picture than 95 % of real ones"),
-        Metric("multi_concept", True, _nearest_of("pair"), "share nearer to the pair than to pairs with a look-alike"),
+        Metric("multi_concept", True, _outcome("right"), "for pairs: share of pictures that show both concepts"),
+        Metric("multi_twice", False, _outcome("twice"), "for pairs: share that show one of the concepts twice"),
+        Metric("multi_swapped", False, _outcome("swapped"), "for pairs: share in which colours or marks are exchanged"),
+        Metric("multi_missing", False, _outcome("missing"), "for pairs: share that show one of the concepts only"),
+        Metric("multi_nouns", True, _nouns, "for pairs: share that show the two class nouns, whatever individuals"),
         Metric("multi_align", True, _multi_align, "for pairs: the lower of the cosines to the two concepts"),
-        Metric(
-            "dc_accuracy", True, _of_the_model, "share of held-out real pictures that the model classifies correctly"
-        ),
+        Metric("dc_accuracy", True, _of_the_model, f"share of {_HELD_OUT}"),
+        Metric("dc_margin", True, _of_the_model, _MARGIN),
+        Metric("dc_accuracy_bare", True, _of_the_model, "as dc_accuracy, with prompts that have the token alone"),
+        Metric("dc_margin_bare", True, _of_the_model, "as dc_margin, with prompts that have the token alone"),
     )
 }
 """The built-in metrics by name."""

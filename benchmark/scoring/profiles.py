@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ..errors import unknown
+from .pairs import PAIRS
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,9 @@ class Profile:
         return replace(self, metrics=tuple(dict.fromkeys([*self.metrics, *names])))
 
 
+_DC = ("dc_accuracy", "dc_margin", "dc_accuracy_bare", "dc_margin_bare")
+CLASSIFIED = frozenset(_DC)
+"""Metrics of real pictures that the model itself classifies: where one is asked for, all are measured."""
 _DISTANCES = ("mmd", "kid", "drift_mmd", "drift_kid")
 _ALIGN = ("image_align", "text_align")
 
@@ -56,7 +60,7 @@ PROFILES = {
             "No downloads: EfficientNet-Lite0 features and toybox-clip; identity against rendered look-alikes.",
             "effnet-lite0",
             "toybox-clip",
-            (*_DISTANCES, *_ALIGN, "identity", "diversity", "copying", "multi_concept", "multi_align", "dc_accuracy"),
+            (*_DISTANCES, *_ALIGN, "identity", "diversity", "copying", *PAIRS, "multi_align", *_DC),
             autoencoded=True,
         ),
         Profile(

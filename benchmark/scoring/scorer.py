@@ -11,10 +11,13 @@ import numpy as np
 from ..models.aligners import Aligner
 from ..models.feature_cache import FeatureCache
 from ..protocol import Features, Pictures, Prompt
-from ..suite.concepts import lookalike_sets, pair_set, reference_set, subject_of, training_set
+from ..suite.concepts import Subjects, lookalike_sets, pair_set, reference_set, subject_of, training_set
+from ..suite.pair_sets import Kinds, noun_sets, outcome_sets
 from ..suite.picture_sets import PictureSet
 from ..suite.spec import Concept, Suite
-from .metrics import Cell, CellKind, rows
+from .cell import Cell, CellKind
+from .metrics import rows
+from .pairs import PAIRS
 from .profiles import Profile
 
 
@@ -87,6 +90,8 @@ class Scorer:
             real=real,
             rivals=rivals,
             each=tuple(features.of(reference_set(self.suite, c)) for c in subjects),
+            outcomes=self._kinds(outcome_sets, features, subjects),
+            nouns=self._kinds(noun_sets, features, subjects),
             training=features.of(training_set(self.suite, subjects[0])) if len(subjects) == 1 else None,
             before=None if before is None else features.drawn(before.pictures),
             embedded=embedded,
@@ -103,6 +108,14 @@ class Scorer:
         real = reference_set(self.suite, subjects[0]) if len(subjects) == 1 else pair_set(self.suite, subjects)
         rivals = tuple(map(features.of, lookalike_sets(self.suite, subjects)))
         return None if real is None else features.of(real), rivals
+
+    def _kinds(
+        self, sets: Callable[[Suite, Subjects], Kinds], features: FeaturePair, subjects: Subjects
+    ) -> dict[str, tuple[Features, ...]]:
+        """The features of what a picture of a pair may show, by kind; none where no metric asks for them."""
+        if len(subjects) < 2 or not set(PAIRS).intersection(m.partition("@")[0] for m in self.profile.metrics):
+            return {}
+        return {kind: tuple(map(features.of, found)) for kind, found in sets(self.suite, subjects).items()}
 
     def _aligned(self, subjects: tuple[Concept, ...], images: StoredImages) -> tuple[Features | None, Features | None]:
         """Pictures and their prompts (n, e) in the space of the aligner; prompts have nouns in place of tokens."""

@@ -49,7 +49,7 @@ def shares(bench: Bench) -> Iterator[Row]:
 def half(suite: Suite) -> Suite:
     """A suite with half the updates, pictures per prompt and references of another, but for two of each at least."""
     e, training = suite.evaluation, suite.training
-    smaller = {"per_prompt": max(2, e.per_prompt // 2), "references": max(2, e.references // 2)}
+    smaller = {name: max(2, getattr(e, name) // 2) for name in ("per_prompt", "per_pair", "references")}
     fewer = training.model_copy(update={"steps": max(2, training.steps // 2)})
     return suite.model_copy(update={"evaluation": e.model_copy(update=smaller), "training": fewer})
 

@@ -14,7 +14,7 @@ from ..errors import FailedRun
 from ..plan.planner import Planner
 from ..plan.units import Classify, Draw, RunPlan, Train
 from ..protocol import unwatched
-from ..scoring.classifier import questions
+from ..scoring.classifier import all_questions
 from ..scoring.profiles import load_profile
 from ..suite.spec import Suite, load_suite
 from .bench import Bench
@@ -42,7 +42,7 @@ def counts_of(plan: RunPlan, suite: Suite, beside: Callable[[int], int] = lambda
     drawn = sum(u.pictures for u in units if isinstance(u, Draw))
     budget = suite.training.steps * suite.training.batch
     trained = sum(budget + beside(u.number) for u in units if isinstance(u, Train))
-    classified = sum(questions(len(u.concepts)) for u in units if isinstance(u, Classify))
+    classified = sum(all_questions(len(u.concepts), u.bare) for u in units if isinstance(u, Classify))
     return Counts(len(units), trained + 2 * suite.sampling.steps * drawn + classified, drawn)
 
 

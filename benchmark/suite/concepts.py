@@ -16,7 +16,8 @@ from .picture_sets import Photographs, PictureSet, Rendering
 from .spec import FIRST_LOOKALIKE, Concept, Suite
 from .twins import Print, remark_on_twins
 
-_TRAIN, _REFERENCE, _HELD_OUT = 1, 2, 3  # disjoint streams of the renderer
+_TRAIN, REFERENCE, HELD_OUT = 1, 2, 3
+"""Disjoint streams of the renderer."""
 Subjects = tuple[Concept, ...]
 _learned: ContextVar[str | None] = ContextVar("learned", default=None)
 
@@ -55,7 +56,7 @@ def reference_set(suite: Suite, concept: Concept) -> PictureSet:
     """The real pictures that drawn ones are compared with: other renderings, or all pictures of the folder."""
     if concept.folder is not None:
         return Photographs(_folder(suite, concept))
-    return Rendering((toybox_source(concept),), suite.evaluation.references, _REFERENCE)
+    return Rendering((toybox_source(concept),), suite.evaluation.references, REFERENCE)
 
 
 def reference_pictures(suite: Suite, concept: Concept) -> Pictures:
@@ -67,7 +68,7 @@ def pair_set(suite: Suite, who: Subjects) -> PictureSet | None:
     """Real pictures of two concepts side by side; None if either comes from a folder."""
     if any(c.toybox is None for c in who):
         return None
-    return Rendering(tuple(map(toybox_source, who)), suite.evaluation.references, _REFERENCE)
+    return Rendering(tuple(map(toybox_source, who)), suite.evaluation.references, REFERENCE)
 
 
 def pair_pictures(suite: Suite, who: Subjects) -> Pictures | None:
@@ -76,20 +77,23 @@ def pair_pictures(suite: Suite, who: Subjects) -> Pictures | None:
     return None if both is None else both.pictures()
 
 
-def lookalike_sets(suite: Suite, who: Subjects) -> list[PictureSet]:
+def lookalike_sets(suite: Suite, who: Subjects, stream: int = REFERENCE) -> list[Rendering]:
     """Reference pictures of other individuals of the same class, one set per look-alike; empty for folders.
 
-    For a pair, look-alikes replace the first and the second concept in turn.
+    For a pair, look-alikes replace the first concept, the second, and both, in turn.
     """
     if any(c.toybox is None for c in who):
         return []
-    sources = [toybox_source(c) for c in who]
-    seeds = range(FIRST_LOOKALIKE, FIRST_LOOKALIKE + suite.evaluation.distractors)
+    sources, n = [toybox_source(c) for c in who], suite.evaluation.distractors
+    replaced = ((0,), (1,), (0, 1)) if len(who) == 2 else ((0,),)
     others = [
-        tuple((n, seed) if k == at % len(sources) else (n, own) for k, (n, own) in enumerate(sources))
-        for at, seed in enumerate(seeds)
+        tuple(
+            (noun, FIRST_LOOKALIKE + at + k * n) if k in replaced[at % len(replaced)] else (noun, own)
+            for k, (noun, own) in enumerate(sources)
+        )
+        for at in range(n)
     ]
-    return [Rendering(other, suite.evaluation.references, _REFERENCE) for other in others]
+    return [Rendering(other, suite.evaluation.references, stream) for other in others]
 
 
 def lookalike_pictures(suite: Suite, who: Subjects) -> list[Pictures]:
@@ -103,7 +107,7 @@ def held_out_pictures(suite: Suite, who: Subjects) -> Pictures | None:
     None for a pair if either concept comes from a folder.
     """
     if all(c.toybox is not None for c in who):
-        return Rendering(tuple(map(toybox_source, who)), suite.evaluation.references, _HELD_OUT).pictures()
+        return Rendering(tuple(map(toybox_source, who)), suite.evaluation.references, HELD_OUT).pictures()
     return _folder(suite, who[0]) if len(who) == 1 else None
 
 
@@ -111,7 +115,7 @@ def unseen_pictures(suite: Suite, concept: Concept) -> Pictures:
     """Real pictures that are not in the training set: other renderings, or the rest of the folder, perhaps none."""
     if concept.folder is not None:
         return _folder(suite, concept)[suite.training.pictures :]
-    return Rendering((toybox_source(concept),), suite.evaluation.references, _HELD_OUT).pictures()
+    return Rendering((toybox_source(concept),), suite.evaluation.references, HELD_OUT).pictures()
 
 
 def content_hash(suite: Suite, concept: Concept) -> str:

@@ -22,6 +22,8 @@ from .strict_yaml import read_yaml
 PLACEHOLDER = "{}"
 FIRST_LOOKALIKE = 900_000
 """Seeds of look-alikes start here; concepts of a suite stay below, so that none is its own look-alike."""
+FIRST_STRANGER = 1_000_000
+"""Seeds of individuals that are neither concepts nor look-alikes start here."""
 Batch = Annotated[int, Range(1, 65_536)]
 _Template = Annotated[str, text_of(1_000)]
 _SUFFIXES = (".yaml", ".yml")
@@ -144,11 +146,13 @@ class Sampling(_Frozen):
 class Evaluation(_Frozen):
     """What a cell of the matrix is measured on.
 
-    ``per_prompt`` pictures per prompt are compared with ``references`` real ones. ``distractors`` is the number of
-    look-alikes for the identity metric (toybox concepts only). ``profile`` is the default scoring profile.
+    ``per_prompt`` pictures per prompt, and ``per_pair`` per pair of concepts and prompt of pairs (as many by default),
+    are compared with ``references`` real ones. ``distractors`` is the number of look-alikes for the identity metric
+    (toybox concepts only). ``profile`` is the default scoring profile.
     """
 
     per_prompt: Annotated[int, Range(1, 100_000)]
+    per_pair: Annotated[int, Range(1, 100_000)] = Field(default_factory=lambda given: given.get("per_prompt", 1))
     references: Annotated[int, Range(2, 100_000)]
     distractors: Annotated[int, Range(0, 10_000)]
     profile: Annotated[str, line_of(64)]
@@ -191,8 +195,8 @@ class Suite(_Frozen):
 
     @property
     def hash(self) -> str:
-        """A hash of all fields but ``title`` and ``root`` (16 hexadecimal digits)."""
-        return digest(self.model_dump(exclude={"title"}))
+        """A hash of all fields but ``title``, ``licence`` and ``root``: 16 hexadecimal digits."""
+        return digest(self.model_dump(exclude={"title", "licence"}))
 
 
 def spec_folder() -> Path:

@@ -33,8 +33,10 @@ Seeds = Annotated[int, SEEDS]
 Jobs = Annotated[int | str, NumberOfJobs()]
 """Processes on this machine, or ``auto``."""
 Threads = Annotated[int, THREADS]
-Trials = Annotated[int, Range(2, 100_000)]
-"""The first trial has the values from before any tuning."""
+PerOption = Annotated[int, Range(1, 1000)]
+"""Trials per option that is tuned."""
+Suites = str | Path | Suite | Sequence[str | Path | Suite]
+"""Names separated by commas, the path of a YAML file, a suite, or a list of these."""
 Length = Annotated[int, Range(1, 10_000)]
 Hours = Annotated[float, Range(0, math.inf, above=True, endless=True)]
 Points = Annotated[float, Range(0, 1000, above=True)]
@@ -69,6 +71,18 @@ def joined(names: Names) -> str:
 def suite_of(suite: str | Path | Suite) -> Suite:
     """The suite with a name, or of a YAML file; a suite is returned unchanged."""
     return suite if isinstance(suite, Suite) else load_suite(str(suite))
+
+
+def suites_of(suites: Suites) -> list[Suite]:
+    """Several suites; raises BadInput where there is none, or two have the same name."""
+    words = [word.strip() for word in suites.split(",") if word.strip()] if isinstance(suites, str) else suites
+    found = [suite_of(one) for one in ([words] if isinstance(words, Path | Suite) else words)]
+    names = [suite.name for suite in found]
+    if not found:
+        raise BadInput("--suites: name at least one suite, e.g. toybox-tune.")
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise BadInput(f"--suites: {twice[0]} is given twice; give it once.")
+    return found
 
 
 def orders_text(orders: Orders) -> str:

@@ -13,7 +13,7 @@ from ..errors import BadInput
 from ..owners import owner_of
 from ..run.quiet import quiet_libraries
 from ..scoring.metrics import load_metric, published
-from ..scoring.profiles import load_profile
+from ..scoring.profiles import CLASSIFIED, load_profile
 from ..scoring.returned import metric_owner
 from ..scoring.trial import MetricChecks, examined
 from .arguments import Settings, settings_of
@@ -49,7 +49,7 @@ def conformance(name: str, settings: Settings | None = None, *, metric: bool = F
 
 def _of_metric(name: str) -> Iterator[Clause]:
     metric, owner = load_metric(name), metric_owner(name, next(iter(published(name)), None))
-    if name == "dc_accuracy":
+    if name in CLASSIFIED:
         raise BadInput(f"metric '{name}' is measured on a model, not on its pictures; choose another.")
     with quiet_libraries():
         for check, fault in examined(MetricChecks(metric, owner, load_profile("toybox"))):

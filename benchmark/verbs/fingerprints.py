@@ -175,7 +175,7 @@ def _update(asked: _Asked, one: Made, outcome: Compared, reason: str) -> None:
     changelog = _ROOT / "CHANGELOG.md"
     if fresh and existed and asked.own is None and changelog.is_file() and outcome.first is not None:
         many = counted(len(outcome.differences), "quantity", "quantities")
-        _note(changelog, f"- {reason}: fingerprint `{one.name}`, {many} from `{outcome.first.quantity}` on.")
+        _note(changelog, reason, f"`{one.name}` ({many} from `{outcome.first.quantity}` on)")
 
 
 def _note_code(name: str, method: Chosen | None, *, changed: bool, folder: Path | None = None) -> None:
@@ -185,12 +185,14 @@ def _note_code(name: str, method: Chosen | None, *, changed: bool, folder: Path 
     write_history(where, history | {name: extended(history.get(name, []), digest_today(name, method), changed=changed)})
 
 
-def _note(changelog: Path, line: str) -> None:
-    """Add a line to the newest list of results affected."""
+def _note(changelog: Path, reason: str, what: str) -> None:
+    """Add a fingerprint to the newest list of results affected: to the first line, where that has the same reason."""
     text = changelog.read_text(encoding="utf-8")
-    heading = "### Results affected\n"
+    heading, begin = "### Results affected\n", f"- {reason}: fingerprints "
     before, found, after = text.partition(heading)
     if not found:
         before, found, after = text.partition("## [Unreleased]\n")
         found += f"\n{heading}"
-    changelog.write_text(f"{before}{found}{line}\n{after}", encoding="utf-8")
+    first, _, rest = after.partition("\n")
+    lines = f"{first[:-1]}, {what}.\n{rest}" if first.startswith(begin) else f"{begin}{what}.\n{after}"
+    changelog.write_text(f"{before}{found}{lines}", encoding="utf-8")

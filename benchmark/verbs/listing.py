@@ -68,8 +68,9 @@ def _methods(*_: object) -> Iterator[Row]:
 
 def _options(*_: object) -> Iterator[Row]:
     """Every option with its value, what it does and may be, where it is tuned, and the methods that use this value."""
-    from ...methods.catalogue import CATALOGUE, OPTIONS
+    from ...methods.catalogue import CATALOGUE
     from ...methods.configure import options_of
+    from ...methods.descriptions import OPTIONS
     from ...methods.plugins import described
     from ...methods.search_space import space
     from ..ranged import declared
@@ -80,7 +81,7 @@ def _options(*_: object) -> Iterator[Row]:
             limits = declared(type(options))
             for option, value in asdict(options).items():
                 key = f"{section}.{option}"
-                bounds = f"{r.low:g} to {r.high:g}" if (r := space(name).get(key)) else "-"
+                bounds = str(space(name).get(key, "-"))
                 allowed = limits[option].allowed.wanted(limits[option].kind)
                 found.setdefault((key, str(value), bounds, allowed), []).append(name)
     for (key, value, bounds, allowed), names in sorted(found.items()):

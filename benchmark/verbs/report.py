@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import filecmp
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from ...methods.plugins import described
+from ...methods.catalogue import CATALOGUE
+from ...methods.configure import options_of, plain
+from ...methods.plugins import MethodInfo, described
 from ...reports.analysis.board import About, Methods
 from ...reports.files import leftovers
 from ...reports.strips import write_strips
@@ -87,10 +91,17 @@ def about_methods(folders: Folders) -> Methods:
     paths = (path for folder in folders.every for path in folder.glob("*/*/*.json"))
     names = {path.parent.name for path in paths}  # plug-ins without records are not imported
     return {
-        name: About(m.adapter, m.consolidations, m.sentence, m.paper, m.bound)
+        name: About(m.adapter, m.consolidations, m.sentence, m.paper, m.bound, _defaults(m))
         for name, m in described(names).items()
         if not m.fault
     }
+
+
+def _defaults(method: MethodInfo) -> Mapping[str, Any]:
+    """The options of a method by section, as records have them."""
+    if method.name in CATALOGUE:
+        return plain(options_of(method.name))
+    return {method.name: {name: option.default for name, option in method.options.items()}}
 
 
 def _pictures(key: str) -> list[Path]:

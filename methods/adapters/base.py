@@ -6,7 +6,7 @@ line of its docstring completes the sentence "needs an adapter that …", which 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
@@ -85,6 +85,15 @@ class Steerable(Directed, Protocol):
 
     def avoid(self, rows: Mapping[str, Tensor]) -> None:
         """Make what a new adapter reads orthogonal to ``rows`` (r', in) by layer; BadInput where none are left."""
+        ...
+
+
+@runtime_checkable
+class Additive(Weighted, Protocol):
+    """Adds up the changes of several of its states."""
+
+    def total(self, states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+        """The pretrained weights plus the changes of ``states`` (none: the pretrained model), to override with."""
         ...
 
 

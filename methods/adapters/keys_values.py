@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -58,6 +58,10 @@ class KeysValues:
             w = change.get(_layer(name))
             self.start[name] = self.origin[name] if w is None else self.origin[name] + w
             p.copy_(self.start[name])
+
+    def total(self, states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+        """W₀ plus W − W₀ of each state."""
+        return {name: sum([state[name] - w for state in states], w) for name, w in self.origin.items()}
 
     def state(self) -> dict[str, Tensor]:
         """The present weights, and what was folded where that differs from the pretrained model."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import peft
@@ -100,6 +100,22 @@ class PeftAdapter:
         self._rebase()
         for layer in self.layers.values():
             self.clear(layer)
+
+    @torch.no_grad()
+    def total(self, states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+        """Base weights with the sum of the changes of ``states``, and parameters that change nothing."""
+        present, changes = self.state(), [self._change(state) for state in states]
+        self.place({name: torch.stack([change[name] for change in changes]).sum(0) for name in self.layers if changes})
+        found = {name: p.detach().clone() for name, p in self.params.items()}
+        for name, layer in self.layers.items():
+            found[f"unet.{name}.base_layer.weight"] = layer.get_base_layer().weight.detach().clone()
+        self.restore(present)
+        return found
+
+    def _change(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The whole change of a state, which replaces the present one."""
+        self.restore(state)
+        return {name: self.past[name] + w if name in self.past else w for name, w in self.delta().items()}
 
     def _rebase(self) -> None:
         """Base weight = original + past: always from the original, so that a reload is exact to the last bit."""

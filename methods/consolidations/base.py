@@ -6,9 +6,10 @@ weights and the training loop, and never the kind of the adapter.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Generic, TypeVar
 
+import torch
 from torch import Tensor
 
 from ...benchmark.models.backbone import Params
@@ -50,13 +51,20 @@ class Consolidation(Generic[A]):
         """A term added to the denoising loss of a training step, or None."""
         return None
 
+    def streams(self) -> Sequence[torch.Generator]:
+        """The generators that :meth:`penalty` draws from, made in :meth:`begin`; checkpoints save their states."""
+        return ()
+
     def end(self, trainer: Trainer[A], task: Task, watch: Watch) -> dict[str, float]:
         """Called once after the training of a task; returns figures to log (name to value)."""
         return {}
 
-    def override(self, subject: Subject) -> Params | None:
-        """Adapter weights to draw this subject with, where they differ from the present ones."""
-        return None
+    def override(self, trainer: Trainer[A], subjects: Sequence[Subject]) -> Sequence[Params]:
+        """Adapter weights to draw a prompt about these subjects with; none: the present ones.
+
+        Where there are several, their predictions of the noise are averaged at every step.
+        """
+        return ()
 
     def state(self) -> dict[str, Tensor]:
         """All tensors that later tasks need."""
@@ -64,6 +72,19 @@ class Consolidation(Generic[A]):
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Load what :meth:`state` returned."""
+
+
+def noise_distance(teacher: Tensor, student: Tensor) -> Tensor:
+    """‖ε_T − ε_θ‖² (mean over entries) of two predictions (n, c, h, w)."""
+    return (teacher - student).square().mean()
+
+
+def distance_from(trainer: Trainer[A], step: Step, prompt: str, teacher: Params) -> Tensor:
+    """:func:`noise_distance` under one prompt on the noisy pictures of a step; ``teacher``: the weights of ε_T."""
+    with torch.no_grad():
+        text = trainer.backbone.embed([prompt] * len(step.noisy))
+        told = trainer.backbone.eps(step.noisy, step.t, text, teacher)
+    return noise_distance(told, trainer.backbone.eps(step.noisy, step.t, text))
 
 
 def flatten(pool: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:

@@ -16,7 +16,7 @@ from ...benchmark.protocol import Task, Watch
 from ..adapters.base import Weighted
 from ..fisher import Example, diagonal, example_gradients
 from ..options.ewc import EwcOptions
-from ..scores import candidates, contrast, logits
+from ..scores import candidates, contrast, logits, unit
 from ..training import Step, Trainer
 from .base import Consolidation
 
@@ -40,15 +40,20 @@ class Ewc(Consolidation[Weighted]):
         self.options = options
         self.fisher: dict[str, Tensor] = {}
         self.kept: dict[str, Tensor] = {}
+        self.tasks = torch.tensor(0.0)
 
     def penalty(self, trainer: Trainer[Weighted], step: Step) -> Tensor | None:
         """:func:`ewc_penalty`; None in the first task."""
         if not self.fisher:
             return None
-        return ewc_penalty(self.fisher, trainer.adapter.params, self.kept, self.options.strength)
+        strength = self.options.strength / (self.tasks.item() if self.options.average else 1)
+        return ewc_penalty(self.fisher, trainer.adapter.params, self.kept, strength)
 
     def end(self, trainer: Trainer[Weighted], task: Task, watch: Watch) -> dict[str, float]:
-        """F_{1:n} = γ F_{1:n−1} + F_n, with F_n scaled to mean 1 so that λ has a scale; θ* becomes the present θ."""
+        """F_{1:n} = γ F_{1:n−1} + F_n, with F_n scaled to mean 1 so that λ has a scale; θ* becomes the present θ.
+
+        The number of tasks in the sum is counted in the same way: 1 + γ + γ² + …
+        """
         found = example_gradients(trainer, task, self._examples(trainer, task), self.losses, watch, "fisher")
         f = diagonal(example.gradients[0] for example in found)
         if not f.sum() > 0:
@@ -58,6 +63,7 @@ class Ewc(Consolidation[Weighted]):
         fresh = _split(f / f.mean(), trainer.adapter.params)
         self.fisher = {n: self.options.decay * self.fisher.get(n, torch.zeros_like(v)) + v for n, v in fresh.items()}
         self.kept = {name: p.detach().clone() for name, p in trainer.adapter.params.items()}
+        self.tasks = self.options.decay * self.tasks + 1
         return {"ewc.fisher_mean": f.mean().item()}
 
     def _examples(self, trainer: Trainer[Weighted], task: Task) -> Iterator[Example]:
@@ -72,15 +78,18 @@ class Ewc(Consolidation[Weighted]):
         o = self.options
         if not o.score_weight:
             return (e[:, 0],)
-        return (e[:, 0] + o.score_weight * contrast(logits(e, o.temperature), o.plain),)
+        scores = unit(e, o.temperature, o.units) * contrast(logits(e, o.temperature), o.plain)
+        return (e[:, 0] + o.score_weight * scores,)
 
     def state(self) -> dict[str, Tensor]:
-        """F and θ*."""
-        return {f"fisher/{k}": v for k, v in self.fisher.items()} | {f"kept/{k}": v for k, v in self.kept.items()}
+        """F, θ* and the number of tasks."""
+        own = {f"fisher/{k}": v for k, v in self.fisher.items()} | {f"kept/{k}": v for k, v in self.kept.items()}
+        return own | {"tasks": self.tasks}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Load both."""
+        """Load them."""
         self.fisher, self.kept = _under(state, "fisher/"), _under(state, "kept/")
+        self.tasks = state["tasks"].cpu()
 
 
 def _under(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -13,4 +13,4 @@ from ...benchmark.ranged import Ranged
 class CloraOptions(Ranged):
     """``strength`` is λ; the penalty is quartic in the scale of the factors, so useful values span decades."""
 
-    strength: Annotated[float, Range(0, 1e15)] = 1e3
+    strength: Annotated[float, Range(0, 1e15)] = 1e-2

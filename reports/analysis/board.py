@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,8 @@ class Board:
     """Places by average, of methods that are not bounds and have an interval."""
     baseline: str | None = None
     """The method that is subtracted in the column :data:`DIFFERENCE`, as it was asked for."""
+    tuned: frozenset[str] = frozenset()
+    """The rows whose options are the defaults of their method, as far as these are known."""
 
     @property
     def compared(self) -> bool:
@@ -121,13 +123,13 @@ def by_method(results: Iterable[Entry]) -> dict[str, list[Entry]]:
 
 def _differing(options: str, variants: list[str]) -> str:
     """The options of one variant that are not the same in all variants, such as "rank=4, without ewc.strength"."""
-    own, *others = (_flat(json.loads(o)) for o in (options, *variants))
+    own, *others = (flat(json.loads(o)) for o in (options, *variants))
     keys = sorted({k for other in others for k in other})
     differing = [k for k in keys if any(other.get(k) != own.get(k) for other in others)]
     return ", ".join(f"{k}={own[k]}" if k in own else f"without {k}" for k in differing)
 
 
-def _flat(options: dict[str, Any]) -> dict[str, Any]:
+def flat(options: Mapping[str, Any]) -> dict[str, Any]:
     """Options by ``section.option``; a plug-in has its package and its factory beside them."""
     parts = (part if isinstance(part, dict) else {"": part} for part in options.values())
     return {f"{s}.{k}".rstrip("."): v for s, part in zip(options, parts, strict=True) for k, v in part.items()}
@@ -222,7 +224,7 @@ def _given_order(suite: str) -> tuple[str, ...] | None:
 class About:
     """A method in words: its adapter and consolidations, a sentence, and the address of its paper.
 
-    ``bound`` marks an upper bound, which does not compete.
+    ``bound`` marks an upper bound, which does not compete. ``options``: its defaults by section.
     """
 
     adapter: str
@@ -230,6 +232,7 @@ class About:
     sentence: str
     paper: str
     bound: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 Methods = Mapping[str, About]

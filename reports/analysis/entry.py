@@ -20,12 +20,13 @@ from ...benchmark.records.folders import Folders, folders
 from ...benchmark.records.reading import OnFault, unheard
 from ...benchmark.records.result import Result, Run, Score, TaskCost
 from ...benchmark.records.unmeasured import unmeasured
+from .pairs import PairScores, pair_scores
 
 Stack = NDArray[np.float64]
 """Matrices of several metrics, stacked along the first axis."""
 
 _OF_PICTURES = ("identity", "image_align", "mmd", "text_align")  # each is measured on all pictures of a cell
-_KEPT_FIGURES = ("change", "fisher.", "fisher_dc.")  # plots over many runs need these
+_KEPT_FIGURES = ("change", "fisher.", "fisher_dc.", "gradient.")  # plots over many runs need these
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +36,10 @@ class Entry:
     ``cells``: R of shape (T + 1, T) by metric, NaN where nothing was measured; ``errors``: the standard error of each
     cell over its prompts and pictures; ``prior``: the prior after each task, (T + 1,); ``ceilings``: held-out real
     pictures, mean over concepts; ``confusion``: after i tasks, the share of real pictures of the concept of a row that
-    the model takes for that of a column, both in the order in which they were taught. ``strip``: small pictures of the
-    run that are kept beside its record (:mod:`..strips`), where there are any. ``shipped``: whether the record came
-    with cpbench and is shown beside runs of the user's own.
+    the model takes for that of a column, both in the order in which they were taught. ``pairs``: what pictures of two
+    concepts show, where there are any. ``strip``: small pictures of the run that are kept beside its record
+    (:mod:`..strips`), where there are any. ``shipped``: whether the record came with cpbench and is shown beside runs
+    of the user's own.
     """
 
     run: Run
@@ -53,6 +55,7 @@ class Entry:
     ceilings: dict[str, float]
     higher: dict[str, bool]
     confusion: dict[int, Matrix]
+    pairs: PairScores | None
     drawn: tuple[int, ...]
     prompts: int
     cost: tuple[TaskCost, ...]
@@ -104,6 +107,7 @@ def entry_of(result: Result, strip: Path | None = None, *, shipped: bool = False
         ceilings=_ceilings(result),
         higher={s.metric: s.higher_is_better for s in drawn},
         confusion=_confusion(result),
+        pairs=pair_scores(result),
         drawn=_pictures(counts, metrics),
         prompts=max((s.prompt for s in drawn if s.prompt is not None), default=-1) + 1,
         cost=tuple(_with_few_figures(c) for c in result.cost),

@@ -12,8 +12,10 @@ import numpy as np
 
 from ...benchmark.records import continual
 from ...benchmark.records.continual import Matrix
+from ...benchmark.records.unmeasured import CLASSIFIED
 from .board import SHIPPED, Board
 from .entry import Entry, matrix
+from .pairs import OF_PAIRS
 from .stats import Estimate, Spread, estimate, spread, written
 
 SUMMARIES: dict[str, Callable[[Matrix, bool], float]] = {
@@ -52,6 +54,10 @@ def summaries(board: Board) -> Iterator[Summary]:
             found = {name: partial(_of_matrix, of, metric, higher) for name, of in SUMMARIES.items()}
             found["intransigence"] = partial(_intransigence, alone, metric, higher)
             found["prior"] = partial(of_prior, metric=metric)
+            if metric in OF_PAIRS:
+                found = {"average": partial(_of_pairs, metric)}
+            elif metric in CLASSIFIED:  # at chance, it falls with the number of concepts learned
+                found = {"average": found["average"]}
             for name, of in found.items():
                 values = [of(r) for r in results]
                 if not np.isnan(values).all():
@@ -67,7 +73,8 @@ def _alone(board: Board, *, shipped: bool) -> dict[tuple[tuple[str, ...], int], 
 
 def _summary(method: str, metric: str, name: str, results: Sequence[Entry], values: Sequence[float]) -> Summary:
     orders = [r.order for r in results]
-    drawn = [sampling_error(r, metric) for r in results] if name == "average" else []
+    cells = name == "average" and metric not in OF_PAIRS
+    drawn = [sampling_error(r, metric) for r in results] if cells else []
     return Summary(method, metric, name, estimate(values, orders), spread(values, orders, drawn))
 
 
@@ -78,6 +85,11 @@ def _metrics(results: Sequence[Entry]) -> list[tuple[str, bool]]:
 
 def _of_matrix(of: Callable[[Matrix, bool], float], metric: str, higher: bool, result: Entry) -> float:
     return of(matrix(result, metric), higher)
+
+
+def _of_pairs(metric: str, result: Entry) -> float:
+    """The mean over all pairs after the last task; NaN where none was measured."""
+    return result.pairs.mean(metric, result.tasks) if result.pairs is not None else float("nan")
 
 
 def _intransigence(alone: dict[tuple[tuple[str, ...], int], Entry], metric: str, higher: bool, result: Entry) -> float:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-_SHARES = ("identity", "copying", "dc_accuracy", "multi_concept")
+from ...benchmark.records.unmeasured import PAIR_SHARES
+
+_SHARES = ("identity", "copying", "dc_accuracy", "dc_accuracy_bare", *PAIR_SHARES)
+_LOG_ODDS = ("dc_margin", "dc_margin_bare")
 _DISTANCES = ("mmd", "kid")
 
 
@@ -36,6 +39,8 @@ def unit_of(metric: str) -> MetricUnit:
     """The unit of a metric on all pages."""
     if is_share(metric):
         return MetricUnit(100.0, "%", 1)
+    if kind(metric) in _LOG_ODDS:
+        return MetricUnit(digits=2)
     return MetricUnit(1000.0, "×10³", None) if kind(metric) in _DISTANCES else MetricUnit()
 
 

@@ -8,6 +8,8 @@ from functools import partial
 from matplotlib.figure import Figure
 
 from ..analysis.board import Board
+from .balance import balance_plot
+from .frontier import frontier_plot
 from .internals import shrinkage, spectra
 from .layers import change_plot
 from .matrices import confusion, curves, heat_maps
@@ -18,17 +20,21 @@ _FIGURES: dict[str, Plot] = {
     "matrix": lambda board: heat_maps(board.runs, board.headline),
     "curves": lambda board: curves(board.runs, board.headline),
     "front": front,
+    "frontier": frontier_plot,
     "cost": cost,
     "growth": growth,
     "orders": orders,
     "confusion": confusion,
     "change": lambda board: change_plot(board.runs),
+    "balance": lambda board: balance_plot(board.runs),
     "shrinkage": lambda board: shrinkage(board.results, board.headline),
     "fisher": lambda board: spectra(board.runs),
 }
 
 NEEDS = {
     "shrinkage": ": run clora with several values of --set clora.strength",
+    "frontier": ": run a method with three values of one option or more, such as --set clora.strength",
+    "balance": ": run a method whose loss has several terms, such as dsc",
     "front": ": run two methods",
     "cost": ": run two methods",
     "orders": ": run with --orders 2 or more",

@@ -171,7 +171,8 @@ def confusion(board: Board) -> Figure | None:
     ax.set(xlim=(0, wide), ylim=(down, -0.4))
     ax.set_axis_off()
     bar = figure.colorbar(image, ax=ax, shrink=min(1.0, 2.6 / figure.get_figheight()), aspect=16)
-    bar.set_label("share of real pictures after each task\n(row: true concept, column: chosen concept)", fontsize=8)
+    meaning = "share of real pictures after task n (chance: 1/n)\n(row: true concept, column: chosen concept)"
+    bar.set_label(meaning, fontsize=8)
     return figure
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from ...benchmark.records import continual
@@ -17,8 +16,9 @@ from ..analysis.board import Board, pareto
 from ..analysis.entry import Entry
 from ..analysis.stats import Estimate
 from ..analysis.units import label_of
-from ..layout import Box, apart, place, subs
-from .style import COLOURS, arrange, legend_below, style_of
+from ..layout import apart, subs
+from .names import write_names
+from .style import COLOURS, legend_below, style_of
 
 _MARKS = "filled points: no method is better in both; grey bars: 95 % intervals over runs"
 _FILLED = ("", "white")
@@ -83,21 +83,7 @@ def _bars(ax: Any, found: Spots) -> None:
 def _name(ax: Any, found: Spots) -> None:
     """Name the points and draw their intervals; axes must have their final scale."""
     _bars(ax, found)
-    arrange(ax.figure)
-    inch = ax.figure.dpi / 72
-    spots = [
-        (round(x, 3), round(y, 3)) for x, y in ax.transData.transform([spot.at for spot in found.values()]).tolist()
-    ]
-    sizes = [(4.7 * inch * len(name), 8 * inch) for name in found]
-    room = ax.get_window_extent()
-    boxes = place(spots, sizes, Box(room.x0, room.y0, room.width, room.height), 4 * inch)
-    for name, spot, box in zip(found, spots, boxes, strict=True):
-        at = ax.transData.inverted().transform((box.x, box.y + 0.15 * box.height))
-        text = ax.annotate(name, at, fontsize=7, va="baseline", annotation_clip=False, zorder=5)
-        text.set_path_effects([withStroke(linewidth=2, foreground="white")])
-        if box.far(spot, 4 * inch):
-            ends = ax.transData.inverted().transform([spot, box.nearest(spot)])
-            ax.plot(*ends.T, color="#777777", linewidth=0.6, zorder=2, scalex=False, scaley=False)
+    write_names(ax, list(found), [spot.at for spot in found.values()])
 
 
 def front(board: Board) -> Figure | None:

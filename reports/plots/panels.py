@@ -111,31 +111,37 @@ class Panels:
         place = self.ax.transData + shift
         self.ax.text(*at, text, fontsize=size, transform=place, in_layout=outer, **look)
 
-    def frame(self, x: Scale, y: Scale, *, paper: str = "white", grid: bool = False) -> Sequence[Transform]:
-        """Draw frames, grid and ticks with their texts; the places of values in each panel follow."""
-        corners = [self.corner(k) for k in range(self._n)]
-        width, height = self._room
+    def frame(
+        self, x: Scale, y: Scale, *, paper: str = "white", grid: bool = False, part: Pair = (0.0, 1.0)
+    ) -> Sequence[Transform]:
+        """Draw frames, grid and ticks with their texts; the places of values in each panel follow.
+
+        ``part``: the shares of the panel's height between which it is drawn, counted from below.
+        """
+        width, height = self._room[0], self._room[1] * (part[1] - part[0])
+        corners = [(a, b + part[0] * self._room[1]) for a, b in map(self.corner, range(self._n))]
+        room = width, height
         boxes = [[(a, b), (a + width, b), (a + width, b + height), (a, b + height)] for a, b in corners]
         look: dict[str, Any] = {"clip_on": False, "in_layout": False}
         self.ax.add_collection(PolyCollection(boxes, facecolors=paper, zorder=-1, **look), autolim=False)
         edges: Any = {"facecolors": "none", "edgecolors": "black", "linewidths": 0.8, "zorder": 2.5}
         self.ax.add_collection(PolyCollection(boxes, **edges, **look), autolim=False)
         if grid:
-            self._grid(x, y, corners)
-        self._ticks(x, y, corners)
-        return [self._places(x, y, corner) for corner in corners]
+            self._grid(x, y, room, corners)
+        self._ticks(x, y, room, corners)
+        return [self._places(x, y, room, corner) for corner in corners]
 
-    def _places(self, x: Scale, y: Scale, corner: Pair) -> Transform:
+    def _places(self, x: Scale, y: Scale, room: Pair, corner: Pair) -> Transform:
         parts = [LogTransform(10) if scale.log else IdentityTransform() for scale in (x, y)]
         ends = [np.log10([s.low, s.high]) if s.log else np.array([s.low, s.high]) for s in (x, y)]
-        across, up = (room / (high - low) for room, (low, high) in zip(self._room, ends, strict=True))
+        across, up = (size / (high - low) for size, (low, high) in zip(room, ends, strict=True))
         linear = Affine2D().translate(-ends[0][0], -ends[1][0]).scale(across, up).translate(*corner)
         curved: Transform = blended_transform_factory(*parts) if x.log or y.log else IdentityTransform()
         found: Transform = curved + linear + self.ax.transData
         return found
 
-    def _grid(self, x: Scale, y: Scale, corners: Sequence[Pair]) -> None:
-        (width, height), lines = self._room, []
+    def _grid(self, x: Scale, y: Scale, room: Pair, corners: Sequence[Pair]) -> None:
+        (width, height), lines = room, []
         for left, bottom in corners:
             for place in (left + width * x.share(v) for v in x.ticks):
                 lines.append([(place, bottom), (place, bottom + height)])
@@ -145,8 +151,8 @@ class Panels:
             LineCollection(lines, colors="#b0b0b0", linewidths=0.8, alpha=0.25, zorder=1.5), autolim=False
         )
 
-    def _ticks(self, x: Scale, y: Scale, corners: Sequence[Pair]) -> None:
-        width, height = self._room
+    def _ticks(self, x: Scale, y: Scale, room: Pair, corners: Sequence[Pair]) -> None:
+        width, height = room
         along = [(k, [(a + width * x.share(v), b) for v in x.ticks]) for k, (a, b) in enumerate(corners)]
         up = [(k, [(a, b + height * y.share(v)) for v in y.ticks]) for k, (a, b) in enumerate(corners)]
         turned: Any = {"rotation": 45, "ha": "right", "rotation_mode": "default"} if x.turned else {"ha": "center"}
@@ -190,12 +196,13 @@ class Panels:
             outer = k // self._across == (self._n - 1) // self._across
             self._write(label, (left + self._room[0] / 2, bottom), (0, off), size, outer, ha="center", va="top")
 
-    def name_beside(self, label: str, size: float, away: float) -> None:
+    def name_beside(self, label: str, size: float, away: float, part: Pair = (0.0, 1.0)) -> None:
         """Name the vertical direction beside the first panel of each row, ``away`` points to its left."""
         for k in filter(self._first, range(self._n)):
             left, bottom = self.corner(k)
             look: Any = {"rotation": 90, "ha": "right", "va": "center"}
-            self._write(label, (left, bottom + self._room[1] / 2), (-away, 0), size, True, **look)
+            middle = bottom + self._room[1] * sum(part) / 2
+            self._write(label, (left, middle), (-away, 0), size, True, **look)
 
     def image(self, k: int, values: Any, **look: Any) -> Any:
         """Fill a panel with an image, its first row at the top."""

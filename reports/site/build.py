@@ -29,6 +29,7 @@ from .compare import compare_page
 from .films import Film, film_of, from_below, takes
 from .index import leaderboard
 from .method import method_page
+from .pairs import pair_film
 from .run import run_page
 
 
@@ -121,6 +122,7 @@ def _board_pages(
 ) -> Iterator[Path]:
     """One page per run, one per method, and the page of comparisons."""
     films, found = dict[str, Film](), list(summaries(place.board))
+    twos = dict[str, Film]()
     runs = place.board.runs
     template = env.get_template("run.html")
     for name, entry in ((name, e) for name, own in runs.items() for e in own):
@@ -129,14 +131,18 @@ def _board_pages(
         if film := film_of(entry, pictures, out):
             films[entry.key] = film
             yield out / film["file"]
-        context = {"film": from_below(film), "json": f"../data/{entry.key}.json", **shared}
+        if both := pair_film(entry, pictures, out):
+            twos[entry.key] = both
+            yield out / both["file"]
+        context = {"film": from_below(film), "twos": from_below(both), "json": f"../data/{entry.key}.json", **shared}
         page = template.render(root="../", **context, **run_page(place, name, entry, result))
         yield _write(out / "runs" / f"{entry.key}.html", page)
     template = env.get_template("method.html")
     for name, own in runs.items():
-        film = films.get(min(own, key=first_run).key)
+        first = min(own, key=first_run).key
+        shown = {"film": from_below(films.get(first)), "twos": from_below(twos.get(first))}
         context = method_page(place, name, [s for s in found if s.method == name], methods)
-        page = template.render(root="../", film=from_below(film), **shared, **context)
+        page = template.render(root="../", **shown, **shared, **context)
         yield _write(out / "methods" / f"{place.slug}-{place.methods[name]}.html", page)
     page = env.get_template("compare.html").render(root="", **shared, **compare_page(place, takes(place, films)))
     yield _write(out / f"compare-{place.slug}.html", page)

@@ -7,10 +7,12 @@ from typing import Any
 from ..analysis.board import About, Methods
 from ..analysis.stats import Estimate
 from ..analysis.units import unit_of
+from ..tables.classified import classified
 from ..tables.columns import Column, Winners, columns_of, winners
 from ..tables.notes import meanings, notes
 from .cells import NOTHING, BoardPage, TableCell, brief, plain
 from .charts import fronts
+from .pairs import board_table
 
 _MARKS = "Bold: best; underlined: second."
 
@@ -32,7 +34,25 @@ def leaderboard(place: BoardPage, methods: Methods) -> dict[str, Any]:
         "meanings": meanings(board, used),
         "conditions": list(board.conditions.items()),
         "charts": list(fronts(place, rows)),
+        "classified": _classified(place),
+        "pairs": board_table(place),
     }
+
+
+def _classified(place: BoardPage) -> dict[str, Any] | None:
+    """The table of real pictures that the models classify; None where there are none."""
+    table = classified(place.board)
+    if table is None:
+        return None
+    lines = [
+        {
+            "method": line.title,
+            "bound": line.bound,
+            "cells": [brief(line.values.get(c.key), c.show) for c in table.columns],
+        }
+        for line in table.lines
+    ]
+    return {"columns": [c.title for c in table.columns], "lines": lines, "note": " ".join(table.notes)}
 
 
 def _rows(place: BoardPage, methods: Methods, used: tuple[Column, ...]) -> list[dict[str, Any]]:

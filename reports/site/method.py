@@ -19,6 +19,7 @@ from ..analysis.summaries import SUMMARIES, Summary
 from ..analysis.units import label_of, titled, unit_of
 from ..tables.columns import Column, columns, size
 from ..tables.terms import PARTS
+from .balance import balance_table
 from .cells import BoardPage, change_map, heat_map, number, plain, values
 from .charts import Chart, learning
 from .rerun import command
@@ -54,6 +55,7 @@ def method_page(place: BoardPage, name: str, found: Sequence[Summary], methods: 
         },
         "headline": main,
         "heat": heat_map(main, mean_matrix(runs, main), names, place.scale(main)),
+        "balance": balance_table(runs),
         "changes": change_map(layer_changes(runs), names),
         "charts": list(_charts(place, runs)),
         "numbers": _numbers(found, {m: h for e in runs for m, h in e.higher.items()}),

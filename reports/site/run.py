@@ -14,12 +14,15 @@ from ...benchmark.wording import counted, duration
 from ..analysis.board import headline
 from ..analysis.changes import layer_changes
 from ..analysis.entry import Entry
+from ..analysis.pairs import SHARES
 from ..analysis.units import kind
 from ..tables.columns import size
+from ..tables.measurements import PROTOCOLS
 from ..tables.notes import absent
-from ..tables.terms import PROTOCOLS
+from .balance import balance_table
 from .cells import BoardPage, HeatMap, HeatRow, change_map, heat_map, shaded
 from .charts import learning
+from .pairs import pair_table
 from .rerun import command, remarks
 from .svg import Axis, Series, axis, lines
 
@@ -83,7 +86,7 @@ def confusions(entry: Entry) -> Iterator[HeatMap]:
             names = [entry.run.order[k] for k in seen]
             title = "before any task, by class noun" if i == 0 else f"after task {i}"
             rows = [_confused(entry.run.order[a], r[a], a, seen) for a in seen]
-            yield HeatMap(f"{title} (%)", names, rows, corner="pictures of")
+            yield HeatMap(f"{title} (%, chance {100 / (i or entry.tasks):.0f})", names, rows, corner="pictures of")
 
 
 def _confused(name: str, row: NDArray[np.float64], own: int, seen: list[int]) -> HeatRow:
@@ -141,12 +144,14 @@ def run_page(place: BoardPage, method: str, entry: Entry, result: Result) -> dic
         "heats": [
             heat_map(m, r, run.order, scales[kind(m)], higher=entry.higher[m])
             for m, r in sorted(entry.cells.items())
-            if m != "dc_accuracy" and (r == r).any()
+            if m not in ("dc_accuracy", *SHARES) and (r == r).any()
         ],
         "charts": [*([learning([entry], main, scales[kind(main)])] if main in entry.cells else []), *charts(result)],
         "unmeasured": absent(entry.unmeasured),
+        "balance": balance_table([entry]),
         "changes": change_map(layer_changes([entry]), run.order),
         "confusions": list(confusions(entry)),
+        "pair_table": pair_table(entry.pairs),
         "cost": cost_table(entry),
         "command": command(entry),
         "remarks": remarks(entry),

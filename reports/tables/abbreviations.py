@@ -13,6 +13,7 @@ ABBREVIATIONS = terms(
     ("abbr-ewc", "EWC", "Elastic weight consolidation."),
     ("abbr-dc", "DC", "Diffusion classifier: class scores computed from the errors of the denoising network."),
     ("abbr-dsc", "DSC", "Diffusion scores consolidation."),
+    ("abbr-dop", "DOP", "Differential output preservation."),
     ("abbr-lwf", "LwF", "Learning without forgetting."),
     (
         "abbr-clip",

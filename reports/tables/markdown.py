@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ...benchmark.wording import counted
 from ..analysis.board import Board
+from .classified import classified
 from .columns import cell, columns_of, place, winners
 from .notes import meanings, notes, shared, split
+from .pairs import COLUMNS, MEANING, pair_lines
 
 
 def escape(text: str) -> str:
@@ -45,4 +47,31 @@ def _board(board: Board) -> str:
             cells.append(f"**{text}**" if line.method in best[c.key] else text)
         rows.append(row(cells))
     about = f"Conditions: {shared(board)}.", *notes(board)
-    return "\n".join([*rows, *(f"\n{escape(text)}" for text in about), ""])
+    return "\n".join([*rows, *(f"\n{escape(text)}" for text in about), "", *_classified(board), *_pairs(board)])
+
+
+def _classified(board: Board) -> list[str]:
+    """The lines of the table of real pictures that the models classify; none where there are none."""
+    table = classified(board)
+    if table is None:
+        return []
+    titles = row(["method", *(c.title for c in table.columns)])
+    rows = [f"#### Real pictures that the models classify\n\n{titles}", "|---|" + "---:|" * len(table.columns)]
+    for line in table.lines:
+        title = escape(line.title)
+        cells = [cell(c, line.values.get(c.key)) for c in table.columns]
+        rows.append(row([f"*{title}*" if line.bound else title, *cells]))
+    return [*rows, *(f"\n{escape(text)}" for text in table.notes), ""]
+
+
+def _pairs(board: Board) -> Iterator[str]:
+    """What pictures of two concepts show, by method; nothing where there are none."""
+    lines = pair_lines(board)
+    if not lines:
+        return
+    yield f"#### Pictures of two concepts\n\n{row(['method', *(c.title for c in COLUMNS), 'pictures'])}"
+    yield "|---|" + "---:|" * (len(COLUMNS) + 1)
+    for line in lines:
+        title, drawn = escape(line.title), "" if line.bound else f"{line.pictures}"
+        yield row([f"*{title}*" if line.bound else title, *(cell(c, line.values[c.key]) for c in COLUMNS), drawn])
+    yield f"\n{escape(MEANING)}\n"

@@ -16,7 +16,8 @@ from ..analysis.shipped import makers
 from ..analysis.stats import LEAST, LEVEL
 from ..analysis.units import PERCENT
 from .columns import BEHIND, SAME, Column, columns, columns_of
-from .terms import PROTOCOLS, TERMS
+from .measurements import PROTOCOLS
+from .terms import TERMS
 
 CERTAINTY = f"{POWER * 100:.0f} % power, {LEVEL * 100:.0f} % confidence"
 """How sure a resolution is."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .abbreviations import ABBREVIATIONS
+from .measurements import MEASURED
 from .term import Term
 from .term import terms as _terms
 
@@ -58,76 +59,10 @@ _PARTS = _terms(
     ("olora", "olora", "Keeps the directions of later tasks orthogonal to those of earlier ones (O-LoRA)."),
     ("ziplora", "ziplora", "Merges the changes of all concepts with learned coefficients (ZipLoRA)."),
     ("replay", "replay", "Keeps pictures of earlier concepts and mixes them into later training."),
-    ("independent", "independent", "Keeps one adapter per concept; the right one is chosen for each prompt."),
-)
-
-PROTOCOLS = {
-    "final": "all concepts before any task and after the last task, and each concept right after its own task",
-    "full": "all concepts before any task and after every task",
-}
-"""When concepts are measured, by protocol."""
-
-_MEASURED = _terms(
-    (
-        "protocol",
-        "protocol",
-        "When concepts are measured.",
-        f"“final”: {PROTOCOLS['final']}. “full”: {PROTOCOLS['full']}.",
-    ),
-    (
-        "profile",
-        "profile",
-        "A named way to score pictures: the extractors and the formulas. Scores of different profiles cannot be "
-        "compared.",
-    ),
-    (
-        "extractor",
-        "extractor",
-        "A pretrained network that turns pictures into feature vectors, which metrics then compare.",
-    ),
-    ("cell", "cell", "The score of one concept (column) after one task (row): one entry of a run's matrix."),
-    (
-        "identity",
-        "identity",
-        "The share of generated pictures that are closer to the real pictures of their concept than to look-alikes "
-        "of the same class.",
-    ),
-    (
-        "image_align",
-        "image_align",
-        "The mean cosine similarity of generated and real pictures (CLIP-I or DINO-I, by extractor).",
-    ),
-    (
-        "text_align",
-        "text",
-        "The cosine similarity of generated pictures and their prompts, with the class noun in place of the token.",
-        "Its metric is text_align (CLIP-T).",
-    ),
-    ("mmd", "MMD", "The distance between generated and real pictures: maximum mean discrepancy, quadratic kernel."),
-    ("kid", "KID", "The same distance with a cubic kernel: kernel inception distance."),
-    (
-        "drift",
-        "drift",
-        "How far the pictures of a concept have moved since it was learned, or those of the prior since the start "
-        "(drift_mmd, drift_kid, drift_fid).",
-    ),
-    ("diversity", "diversity", "1 − cosine similarity among the pictures of one prompt."),
-    (
-        "copying",
-        "copying",
-        "The share of generated pictures that are closer to a training picture than 95 % of real pictures are.",
-    ),
-    ("multi_concept", "multi_concept", "The share of pictures of two concepts in which both are recognised."),
-    (
-        "multi_align",
-        "multi_align",
-        "The cosine similarity of pictures of two concepts to the concept that is shown less well.",
-    ),
-    (
-        "dc_accuracy",
-        "dc_accuracy",
-        "The share of held-out real pictures that the model itself classifies correctly (diffusion classifier).",
-    ),
+    ("independent", "independent", "Keeps one adapter per concept; the right ones are chosen for each prompt."),
+    ("lwf", "lwf", "Keeps the noise that the model of the last task predicts, while training (LwF)."),
+    ("l2", "l2", "Adds a penalty on the distance from the weights after the last task."),
+    ("dop", "dop", "Keeps what the base model predicts for the class noun (DOP)."),
 )
 
 _SUMMARIES = _terms(
@@ -220,7 +155,7 @@ GLOSSARY: dict[str, tuple[Term, ...]] = {
     "What is taught": _TAUGHT,
     "Methods": _METHODS,
     "Parts of methods": _PARTS,
-    "What is measured": _MEASURED,
+    "What is measured": MEASURED,
     "Numbers of a method": _SUMMARIES,
     "Cost": _COST,
     "What is stored": _STORED,

@@ -265,9 +265,11 @@ def _check(rng, sandbox):
 
 def _tune(rng, sandbox):
     """Never a valid one: it would train."""
-    bad = rng.choice((-1, 0, 1, "x", "", "nan", -(10**400), "1e3"))
+    bad = rng.choice((-1, 0, "x", "", "nan", -(10**400), "1e5"))
     yield from ("tune", "--methods", text(rng, "lora", "dsc"), "--trials", bad, "--out", sandbox.allowed / "tuned")
-    yield from some(rng, lambda: ("--length", number(rng)), lambda: ("--threads", number(rng)))
+    yield from some(
+        rng, lambda: ("--length", number(rng)), lambda: ("--threads", number(rng)), lambda: ("--seeds", number(rng))
+    )
 
 
 def _pretrain(rng, sandbox):

@@ -230,7 +230,7 @@ USERS = [
                 "tune",
                 "--methods",
                 "lora",
-                "--suite",
+                "--suites",
                 write(box),
                 "--length",
                 "1",

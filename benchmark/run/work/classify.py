@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,33 +11,37 @@ import numpy as np
 from ...plain_json import json_text
 from ...plan.units import Classify
 from ...protocol import Explaining, Prompt, Tick, Watch
+from ...scoring.classifier import Answers, alike, picked, rows
 from ...scoring.classifier import classify as classified
-from ...scoring.classifier import confusion, picked
 from ...suite.concepts import subject_of, unseen_pictures
 from ...suite.spec import Suite
 from .method import Loaded
 
 
 def classify(unit: Classify, suite: Suite, loaded: Loaded, folder: Path, watch: Watch) -> dict[str, Any]:
-    """Write ``confusion.json``; an empty table for a method that does not give its noise error."""
+    """Write the rows to ``classified.json``; none for a method that does not give its noise error."""
     if unit.state is None or unit.method is None:
-        table = _confusion(unit, suite, loaded.backbone, watch)
+        found = list(_rows(unit, suite, loaded.backbone, watch))
     else:
         with loaded.method(unit.method.make, unit.state) as method:
-            table = _confusion(unit, suite, method, watch)
-    (folder / "confusion.json").write_text(json_text(table))
+            found = list(_rows(unit, suite, method, watch))
+    (folder / "classified.json").write_text(json_text(found))
     return {}
 
 
-def _confusion(unit: Classify, suite: Suite, model: Any, watch: Watch) -> list[list[int]]:
-    table: list[list[int]] = []
-    if isinstance(model, Explaining):
-        there = [unseen_pictures(suite, c) for c in unit.concepts]
-        held = [own[some] for own, some in zip(there, picked(list(map(len, there))), strict=True)]
-        truth = [k for k, pictures in enumerate(held) for _ in pictures]
-        prompts = [Prompt(suite.prompts.train, (subject_of(c),)) for c in unit.concepts]
-        watch(Tick("classify", 0, len(truth)))
-        found = classified(model.explain, np.concatenate(held), prompts) if truth else np.array([], np.int64)
-        table = confusion(truth, found, len(held)).tolist()
-        watch(Tick("classify", len(truth), len(truth)))
-    return table
+def _rows(unit: Classify, suite: Suite, model: Any, watch: Watch) -> Iterator[dict[str, Any]]:
+    if not isinstance(model, Explaining):
+        return
+    there = [unseen_pictures(suite, c) for c in unit.concepts]
+    known: tuple[list[Prompt], list[int], Answers] | None = None
+    for bare, phase in zip(unit.bare, ("classify", "classify by token"), strict=False):
+        held = [own[some] for own, some in zip(there, picked(list(map(len, there)), bare=bare), strict=True)]
+        truth, pictures = [k for k, own in enumerate(held) for _ in own], np.concatenate(held)
+        if not truth:
+            return
+        prompts = [Prompt(suite.prompts.train, (subject_of(c),), bare=bare) for c in unit.concepts]
+        watch(Tick(phase, 0, len(truth)))
+        if known is None or not alike(model.explain, pictures, known[0], prompts):
+            known = prompts, truth, classified(model.explain, pictures, prompts)
+        yield from rows([c.name for c in unit.concepts], *known[1:], bare=bare)
+        watch(Tick(phase, len(truth), len(truth)))

@@ -1,0 +1,36 @@
+"""Weights of the models: put in the place of a module's own for one call, and hashed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+Params = Mapping[str, Tensor]
+
+
+def call_with(module: nn.Module, prefix: str, params: Params | None, *args: Tensor) -> Any:
+    """Call a module; entries of ``params`` that start with ``prefix`` replace its parameters."""
+    if params is None:
+        return module(*args)
+    if torch.is_grad_enabled():
+        raise RuntimeError(
+            "params replace weights only under torch.no_grad(): with activation checkpointing, gradients through them "
+            "would be wrong without an error; wrap the call in torch.no_grad()."
+        )
+    own = {k.removeprefix(prefix): v for k, v in params.items() if k.startswith(prefix)}
+    return functional_call(module, own, args)
+
+
+def hash_weights(modules: Mapping[str, nn.Module]) -> str:
+    """A short SHA-256 (16 hexadecimal digits) of all parameters and buffers: names, shapes, dtypes and bytes."""
+    h = hashlib.sha256()
+    for part in sorted(modules):
+        for name, tensor in sorted(modules[part].state_dict().items()):
+            h.update(f"{part}.{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+            h.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return h.hexdigest()[:16]
