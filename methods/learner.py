@@ -148,9 +148,9 @@ class Learner:
         return f"{_token(subject)} {subject.noun}" if self.options.use_noun else _token(subject)
 
     def denoising(self, step: Step) -> dict[str, Tensor]:
-        """L_denoise = ‖ε − ε_θ(x_t, prompt)‖² (mean over entries), and the penalties."""
-        prediction = self.backbone.eps(step.noisy, step.t, step.prompts)
-        return {"denoise": (prediction - step.noise).square().mean(), **self.penalties(step)}
+        """L_denoise = ‖ε − ε_θ(x_t, prompt)‖² (mean over entries; of a v model, of v), and the penalties."""
+        prediction = self.backbone.predict(step.noisy, step.t, step.prompts)
+        return {"denoise": (prediction - step.target).square().mean(), **self.penalties(step)}
 
     def _new_token(self, task: Task) -> nn.Parameter:
         """Add the token of a task: it starts as the embedding of the noun, or as noise of the table's own scale."""

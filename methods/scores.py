@@ -17,9 +17,12 @@ from .adapters.base import Adapter
 from .training import Step, Trainer
 
 
-def errors(noise: Tensor, predictions: Tensor) -> Tensor:
-    """e_i = mean ‖ε − ε_θ(x_t, c_i)‖² over the latent; (n, k) from noise (n, c, h, w), predictions (n, k, c, h, w)."""
-    return (predictions - noise[:, None]).square().mean((2, 3, 4))
+def errors(target: Tensor, predictions: Tensor) -> Tensor:
+    """e_i = mean ‖ε − ε_θ(x_t, c_i)‖² over the latent; (n, k) from ε (n, c, h, w), predictions (n, k, c, h, w).
+
+    In the place of ε is what the model predicts: for a v model, v.
+    """
+    return (predictions - target[:, None]).square().mean((2, 3, 4))
 
 
 def logits(errors_: Tensor, temperature: float) -> Tensor:
@@ -74,7 +77,7 @@ def candidate_errors(
 ) -> Tensor:
     """e_i of each picture of a step under the training prompt of each of its k subjects, (n, k); ONE batched call."""
     text = trainer.backbone.embed([task.prompt.format(trainer.phrase(s)) for own in subjects for s in own])
-    return errors(step.noise, predict(trainer, step, text.view(len(subjects), -1, *text.shape[1:]), None))
+    return errors(step.target, predict(trainer, step, text.view(len(subjects), -1, *text.shape[1:]), None))
 
 
 def predict(trainer: Trainer[Adapter], step: Step, text: Tensor, params: Params | None) -> Tensor:
@@ -84,5 +87,5 @@ def predict(trainer: Trainer[Adapter], step: Step, text: Tensor, params: Params 
     """
     n, k = len(step.noisy), text.shape[-3]
     states = text.expand(n, *text.shape[-3:]).flatten(0, 1)
-    out = trainer.backbone.eps(step.noisy.repeat_interleave(k, 0), step.t.repeat_interleave(k), states, params)
+    out = trainer.backbone.predict(step.noisy.repeat_interleave(k, 0), step.t.repeat_interleave(k), states, params)
     return out.view(n, k, *step.noisy.shape[1:])

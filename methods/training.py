@@ -29,10 +29,10 @@ THIRDS: Mapping[str, tuple[int, int]] = {"all": (0, 3), "low": (0, 1), "middle":
 
 @dataclass(frozen=True)
 class Step:
-    """One training step: latents z and noise ε (n, c, h, w), t (n,), x_t, and the prompts (n)."""
+    """One training step: latents z and the target (ε or v), both (n, c, h, w), t (n,), x_t, and the prompts (n)."""
 
     latents: Tensor
-    noise: Tensor
+    target: Tensor
     t: Tensor
     noisy: Tensor
     prompts: Sequence[str]
@@ -107,7 +107,7 @@ def draw_step(
     low, high = (third * backbone.scheduler.config.num_train_timesteps // 3 for third in THIRDS[timesteps])
     t = torch.randint(low, high, (batch,), generator=draw).to(backbone.device)
     noise = torch.randn(z.shape, generator=draw).to(backbone.device)
-    return Step(z, noise, t, backbone.add_noise(z, noise, t), [sources[w][1] for w in which])
+    return Step(z, backbone.target(z, noise, t), t, backbone.add_noise(z, noise, t), [sources[w][1] for w in which])
 
 
 def single_examples(trainer: Trainer[Adapter], task: Task, passes: int) -> Iterator[Step]:
@@ -121,9 +121,9 @@ def single_examples(trainer: Trainer[Adapter], task: Task, passes: int) -> Itera
 
 def gathered(steps: Sequence[Step]) -> Step:
     """The pictures of several steps as one."""
-    parts = zip(*((step.latents, step.noise, step.t, step.noisy) for step in steps), strict=True)
-    latents, noise, t, noisy = map(torch.cat, parts)
-    return Step(latents, noise, t, noisy, [prompt for step in steps for prompt in step.prompts])
+    parts = zip(*((step.latents, step.target, step.t, step.noisy) for step in steps), strict=True)
+    latents, target, t, noisy = map(torch.cat, parts)
+    return Step(latents, target, t, noisy, [prompt for step in steps for prompt in step.prompts])
 
 
 def rate_share(step: int, steps: int, cooldown: float) -> float:

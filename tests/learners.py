@@ -52,12 +52,12 @@ def drawn(made, what, n=2, seed=0):
 
 def noise_told(made, step, k, prompt):
     """ε_θ of picture ``k`` of a step under one prompt, (c, h, w): one pass of the network."""
-    return made.backbone.eps(step.noisy[k : k + 1], step.t[k : k + 1], [prompt])[0]
+    return made.backbone.predict(step.noisy[k : k + 1], step.t[k : k + 1], [prompt])[0]
 
 
 def scores_one_by_one(made, step, k, prompts, temperature):
     """Algorithm 1 of arXiv 2410.00700 for picture ``k``: errors e_i, and the logits -e_i / (mean(e) τ) of P."""
-    e = torch.stack([(step.noise[k] - noise_told(made, step, k, prompt)).square().mean() for prompt in prompts])
+    e = torch.stack([(step.target[k] - noise_told(made, step, k, prompt)).square().mean() for prompt in prompts])
     return e, -e / (e.mean().detach() * temperature)
 
 

@@ -33,7 +33,7 @@ def test_the_same_token_twice_is_refused(backbone):
 def test_gradients_reach_the_new_token_and_nothing_else(backbone):
     row = backbone.add_token("<mallow>", torch.ones(32))
     z, t = torch.randn(1, 4, 8, 8), torch.tensor([500])
-    backbone.eps(z, t, ["photo of a <mallow>"]).square().mean().backward()
+    backbone.predict(z, t, ["photo of a <mallow>"]).square().mean().backward()
     assert row.grad is not None
     assert row.grad.abs().sum() > 0
     others = [p for m in (backbone.unet, backbone.text) for p in m.parameters() if p is not row]
@@ -52,16 +52,16 @@ def test_a_copy_can_be_changed_and_the_original_stays(pristine):
 def test_an_override_replaces_weights_for_one_call_only(backbone):
     z, t, text = torch.randn(1, 4, 8, 8), torch.tensor([500]), ["a cat"]
     with torch.no_grad():
-        plain = backbone.eps(z, t, text)
+        plain = backbone.predict(z, t, text)
         zero = {"unet.conv_out.weight": torch.zeros_like(backbone.unet.conv_out.weight)}
-        other = backbone.eps(z, t, text, zero)
+        other = backbone.predict(z, t, text, zero)
         assert not torch.allclose(plain, other)
-        assert torch.equal(backbone.eps(z, t, text), plain)
+        assert torch.equal(backbone.predict(z, t, text), plain)
 
 
 def test_an_override_under_gradients_is_refused_with_a_sentence(backbone):
     with pytest.raises(RuntimeError, match=r"torch\.no_grad\(\)"):
-        backbone.eps(torch.randn(1, 4, 8, 8), torch.tensor([500]), ["a cat"], {})
+        backbone.predict(torch.randn(1, 4, 8, 8), torch.tensor([500]), ["a cat"], {})
 
 
 def test_a_picture_depends_on_its_prompt_and_seed_and_not_on_its_batch(backbone):
@@ -78,16 +78,20 @@ def test_a_prompt_too_long_for_the_text_encoder_is_refused_not_cut(backbone):
         backbone.embed(["a cat " * 40])
 
 
-def test_velocity_prediction_is_turned_into_noise(backbone):
-    z, t = torch.randn(2, 4, 8, 8), torch.tensor([100, 900])
+def test_a_model_that_predicts_velocity_learns_velocity(backbone):
+    """The error of v is that of ε divided by ᾱ_t: at one prediction, both losses agree up to this factor."""
+    z, noise, t = torch.randn(2, 4, 8, 8), torch.randn(2, 4, 8, 8), torch.tensor([100, 900])
+    assert torch.equal(backbone.target(z, noise, t), noise)
     with torch.no_grad():
-        v = backbone.eps(z, t, ["a cat"] * 2)
-        backbone.scheduler = type(backbone.scheduler).from_config(
-            backbone.scheduler.config, prediction_type="v_prediction"
-        )
-        a = backbone.scheduler.alphas_cumprod[t].view(-1, 1, 1, 1)
-        expected = a.sqrt() * v + (1 - a).sqrt() * z
-        torch.testing.assert_close(backbone.eps(z, t, ["a cat"] * 2), expected)
+        told = backbone.predict(z, t, ["a cat"] * 2)
+    backbone.scheduler = type(backbone.scheduler).from_config(backbone.scheduler.config, prediction_type="v_prediction")
+    a = backbone.scheduler.alphas_cumprod[t].view(-1, 1, 1, 1)
+    v, noisy = backbone.target(z, noise, t), backbone.add_noise(z, noise, t)
+    torch.testing.assert_close(v, a.sqrt() * noise - (1 - a).sqrt() * z)
+    with torch.no_grad():
+        assert torch.equal(backbone.predict(z, t, ["a cat"] * 2), told), "nothing is converted"
+    eps = a.sqrt() * told + (1 - a).sqrt() * noisy
+    torch.testing.assert_close((told - v).square() * a, (eps - noise).square(), rtol=1e-3, atol=1e-5)
 
 
 def test_pictures_survive_the_codec_interface(backbone):

@@ -210,5 +210,5 @@ def test_the_error_is_that_of_the_noise_by_hand(pristine):
     t = torch.tensor([300])
     with torch.no_grad():
         noisy = pristine.add_noise(pristine.encode(pictures_[1:2]), noise, t)
-        error = (pristine.eps(noisy, t, ["photo of a cat"]) - noise).square().mean().item()
+        error = (pristine.predict(noisy, t, ["photo of a cat"]) - noise).square().mean().item()
     assert found == pytest.approx(error, rel=1e-5)

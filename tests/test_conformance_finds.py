@@ -93,7 +93,7 @@ class OwnModules:
         z, t = self.backbone.encode(task.pictures), torch.tensor([500] * len(task.pictures))
         noise = torch.randn(z.shape, generator=torch.Generator().manual_seed(task.seed))
         noisy = self.backbone.add_noise(z, noise, t)
-        told = self.backbone.eps(noisy, t, [f"photo of a {task.subject.noun}"] * len(z))
+        told = self.backbone.predict(noisy, t, [f"photo of a {task.subject.noun}"] * len(z))
         loss = (told - noise).square().mean()
         for p, g in zip(self.own.values(), torch.autograd.grad(loss, list(self.own.values())), strict=True):
             p.data.sub_(g)

@@ -78,16 +78,16 @@ def test_a_change_added_by_hooks_is_that_of_changed_weights_and_its_gradient_rea
     z, t = noisy()
     randomise(lora.adapter)
     with torch.no_grad():
-        expected = lora.backbone.eps(z, t, ["a cat"] * 2)
+        expected = lora.backbone.predict(z, t, ["a cat"] * 2)
     change = {k: w.detach().requires_grad_() for k, w in lora.adapter.delta().items()}
     lora.adapter.place({})
     with changed_by(lora, change):
-        out = lora.backbone.eps(z, t, ["a cat"] * 2)
+        out = lora.backbone.predict(z, t, ["a cat"] * 2)
     torch.testing.assert_close(out, expected, atol=1e-5, rtol=1e-4)
     out.square().mean().backward()
     assert all(w.grad.abs().sum() > 0 for w in change.values())
     with torch.no_grad():
-        assert not torch.allclose(lora.backbone.eps(z, t, ["a cat"] * 2), expected, atol=1e-3), "hooks are gone"
+        assert not torch.allclose(lora.backbone.predict(z, t, ["a cat"] * 2), expected, atol=1e-3), "hooks are gone"
 
 
 def test_ziplora_lowers_the_distance_to_what_each_adapter_predicts(pristine):
@@ -145,9 +145,9 @@ def test_an_exact_lora_of_a_vera_predicts_the_same_noise(pristine):
             lora.layers[name].lora_A["default"].weight.copy_(a)
             lora.layers[name].lora_B["default"].weight.copy_(b)
         z, t = noisy()
-        first, second = (m.eps(z, t, ["a cat"] * 2) for m in (mine, other))
+        first, second = (m.predict(z, t, ["a cat"] * 2) for m in (mine, other))
     torch.testing.assert_close(first, second, atol=1e-5, rtol=1e-5)
-    assert not torch.allclose(first, pristine.eps(z, t, ["a cat"] * 2), atol=1e-3)
+    assert not torch.allclose(first, pristine.predict(z, t, ["a cat"] * 2), atol=1e-3)
 
 
 @pytest.mark.parametrize("kind", [lambda b: KeysValues(b, 0), lambda b: Vera(b, 0, VeraOptions(rank=8))])
@@ -157,17 +157,17 @@ def test_folding_keeps_the_function_and_placing_nothing_gives_the_base_model(pri
     randomise(adapter)
     z, t = noisy()
     with torch.no_grad():
-        before = mine.eps(z, t, ["a cat"] * 2)
+        before = mine.predict(z, t, ["a cat"] * 2)
         change = {k: w.clone() for k, w in adapter.delta().items()}
         adapter.fold()
-        torch.testing.assert_close(mine.eps(z, t, ["a cat"] * 2), before, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(mine.predict(z, t, ["a cat"] * 2), before, atol=1e-5, rtol=1e-4)
         assert all(w.abs().max() == 0 for w in adapter.delta().values())
         for name, w in adapter.folded().items():
             torch.testing.assert_close(w, change[name], atol=1e-6, rtol=1e-5)
         adapter.place({})
-        assert torch.equal(mine.eps(z, t, ["a cat"] * 2), pristine.eps(z, t, ["a cat"] * 2))
+        assert torch.equal(mine.predict(z, t, ["a cat"] * 2), pristine.predict(z, t, ["a cat"] * 2))
         adapter.place(change)
-        torch.testing.assert_close(mine.eps(z, t, ["a cat"] * 2), before, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(mine.predict(z, t, ["a cat"] * 2), before, atol=1e-5, rtol=1e-4)
 
 
 ABLE = {

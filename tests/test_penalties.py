@@ -92,11 +92,11 @@ def test_the_sum_of_no_states_is_the_pretrained_model_and_that_of_two_has_both_c
     z, t = torch.randn(2, 4, 8, 8), torch.tensor([200, 700])
     now = part.state()
     with torch.no_grad():
-        assert torch.equal(mine.eps(z, t, ["a cat"] * 2, part.total([])), pristine.eps(z, t, ["a cat"] * 2))
-        both = mine.eps(z, t, ["a cat"] * 2, part.total(states))
+        assert torch.equal(mine.predict(z, t, ["a cat"] * 2, part.total([])), pristine.predict(z, t, ["a cat"] * 2))
+        both = mine.predict(z, t, ["a cat"] * 2, part.total(states))
         assert same_bits(part.state(), now), "the adapter is as it was"
         part.place({name: changes[0][name] + changes[1][name] for name in before})
-        torch.testing.assert_close(both, mine.eps(z, t, ["a cat"] * 2), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(both, mine.predict(z, t, ["a cat"] * 2), atol=1e-5, rtol=1e-5)
 
 
 def test_dop_holds_the_noun_at_what_the_base_model_predicts_even_where_changes_were_folded(pristine):
@@ -104,7 +104,7 @@ def test_dop_holds_the_noun_at_what_the_base_model_predicts_even_where_changes_w
     for _ in range(2):
         step = drawn(made, DOG)
         with torch.no_grad():
-            base = pristine.eps(step.noisy, step.t, ["photo of a dog"] * 2)
+            base = pristine.predict(step.noisy, step.t, ["photo of a dog"] * 2)
         by_hand = 3 * (base - told(made, step, "photo of a dog")).square().mean().item()
         assert made.penalties(step)["dop"].item() == pytest.approx(by_hand, rel=1e-4)
         made.adapter.fold()

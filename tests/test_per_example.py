@@ -58,8 +58,8 @@ def one_by_one(made, task, examples, losses):
 
 def batches(made, monkeypatch):
     """The sizes of all batches that go through the network from now on."""
-    sizes, eps = [], made.backbone.eps
-    monkeypatch.setattr(made.backbone, "eps", lambda z, *more: sizes.append(len(z)) or eps(z, *more))
+    sizes, predict = [], made.backbone.predict
+    monkeypatch.setattr(made.backbone, "predict", lambda z, *more: sizes.append(len(z)) or predict(z, *more))
     return sizes
 
 

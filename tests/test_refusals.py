@@ -69,7 +69,7 @@ def test_a_pool_of_folded_adapters_would_teach_the_wrong_function(pristine):
     found = []
     for task in (CAR, None):
         with torch.no_grad():
-            found.append(made.backbone.eps(step.noisy, step.t, ["photo of a cat"] * 2, state))
+            found.append(made.backbone.predict(step.noisy, step.t, ["photo of a cat"] * 2, state))
         if task:
             made.learn(task, unwatched)
     assert not torch.allclose(*found, atol=1e-3)

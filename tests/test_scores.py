@@ -23,8 +23,8 @@ def test_the_batched_errors_are_those_of_a_plain_loop_over_candidates(pristine):
         with torch.no_grad():
             one_by_one = []
             for prompt in ("photo of a <rumble> car", "photo of a car", "photo of a <mallow> cat"):
-                eps = learner.backbone.eps(step.noisy, step.t, [prompt])
-                one_by_one.append(((step.noise - eps) ** 2).mean())
+                eps = learner.backbone.predict(step.noisy, step.t, [prompt])
+                one_by_one.append(((step.target - eps) ** 2).mean())
         torch.testing.assert_close(batched[0].detach(), torch.stack(one_by_one), atol=1e-5, rtol=1e-5)
 
 

@@ -45,8 +45,8 @@ def test_a_step_of_dsc_makes_its_forward_and_backward_passes_and_no_others(show)
             with torch.no_grad():
                 text = learner.backbone.embed(["photo of a cat", "photo of a <mallow> cat", "photo of a <rumble> car"])
                 for teacher in teachers:
-                    learner.backbone.eps(z, t, text.repeat(n, 1, 1), teacher)
-            loss = learner.backbone.eps(z, t, text.repeat(n, 1, 1)).square().mean()
+                    learner.backbone.predict(z, t, text.repeat(n, 1, 1), teacher)
+            loss = learner.backbone.predict(z, t, text.repeat(n, 1, 1)).square().mean()
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()

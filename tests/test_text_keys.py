@@ -205,7 +205,7 @@ def test_other_inputs_than_the_prompts_are_computed_each_time_and_gradients_are_
     z, t = torch.randn(2, 4, 8, 8, generator=draw), torch.tensor([100, 900])
 
     def gradients():
-        return torch.autograd.grad(made.backbone.eps(z, t, PROMPTS[:2]).square().mean(), params)
+        return torch.autograd.grad(made.backbone.predict(z, t, PROMPTS[:2]).square().mean(), params)
 
     before = gradients()
     made.generate([Prompt("photo of a {}", (CAT.subject,))], [1])

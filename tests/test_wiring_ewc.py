@@ -72,7 +72,7 @@ def all_at_once(made, task, scored):
         return loss_of(e, -e / (e.mean().detach() * 0.3), scored)
 
     steps = list(made.examples(task, PASSES))
-    noisy, noise, t = (torch.cat([getattr(s, what) for s in steps]) for what in ("noisy", "noise", "t"))
+    noisy, noise, t = (torch.cat([getattr(s, what) for s in steps]) for what in ("noisy", "target", "t"))
     each = vmap(grad(loss), in_dims=(None, 0, 0, 0))(own, noisy, noise.double(), t)
     return {f"unet.{name}": g.square().sum(0) for name, g in each.items()}
 
@@ -128,8 +128,8 @@ def test_no_two_examples_of_the_fisher_and_no_two_pictures_of_a_batch_share_t_or
     examples = list(made.examples(CAT, 8))
     batch = drawn(made, CAT, n=16, seed=5)
     for t, noise in (
-        (torch.cat([s.t for s in examples]), torch.cat([s.noise for s in examples])),
-        (batch.t, batch.noise),
+        (torch.cat([s.t for s in examples]), torch.cat([s.target for s in examples])),
+        (batch.t, batch.target),
     ):
         assert len(t) == 16 and len(set(t.tolist())) >= 14, "16 of 1000: one pair may coincide"
         assert torch.pdist(noise.flatten(1)).min() > 10, "two draws of 256 normals are about 22 apart"

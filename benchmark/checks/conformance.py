@@ -100,7 +100,7 @@ class ContractChecks:
         """Whether the network predicts the same ε as the base model, to the last bit, for the same text."""
         z, t = self.pristine.encode(small_task(1, SUBJECTS[0]).pictures), torch.tensor([500, 500])
         text = self.pristine.embed(["photo of a cat"] * len(z))
-        first, second = (model.eps(z, t, text) for model in (self.pristine, self.taught.backbone))
+        first, second = (model.predict(z, t, text) for model in (self.pristine, self.taught.backbone))
         return torch.equal(first, second)
 
     def reloaded(self) -> str | None:

@@ -48,11 +48,12 @@ def _parts(model: Backbone, book: Book) -> None:
     book.vector("noisy", noisy)
     book.vector("embedded", model.embed(_PROMPTS))
     book.vector("word", model.word_row("cat"))
-    book.vector("predicted", model.eps(noisy, t, _PROMPTS))
+    book.vector("predicted", model.predict(noisy, t, _PROMPTS))
+    book.vector("target", model.target(latents, noise, t))
     model.add_token("<own>", 1.5 * model.word_row("dog"))
     book.vector("embedded with a token", model.embed(["photo of a <own> dog"]))
     name, weight = next((n, p) for n, p in model.unet.named_parameters() if n.endswith("attn2.to_k.weight"))
-    book.vector("predicted by other weights", model.eps(noisy, t, _PROMPTS, {f"unet.{name}": 2 * weight}))
+    book.vector("predicted by other weights", model.predict(noisy, t, _PROMPTS, {f"unet.{name}": 2 * weight}))
 
 
 def _classified(model: Backbone, book: Book) -> None:

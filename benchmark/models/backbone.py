@@ -158,17 +158,24 @@ class Backbone:
         chosen: Tensor = states[[where[p] for p in prompts]]
         return chosen
 
-    def eps(self, z: Tensor, t: Tensor, text: Sequence[str] | Tensor, params: Params | None = None) -> Tensor:
-        """Predicted noise ε_θ(z, t, text), with the shape (n, c, h, w) and dtype of ``z``; ``t`` is (n,) in [0, 1000).
+    def predict(self, z: Tensor, t: Tensor, text: Sequence[str] | Tensor, params: Params | None = None) -> Tensor:
+        """What the model predicts for noisy latents ``z`` (n, c, h, w) at ``t`` (n,) in [0, 1000), in their shape.
 
-        ``text`` is prompts, or states (n, length, width) from :meth:`embed`. A model that predicts v is converted.
+        It is learned to be :meth:`target`. ``text`` is prompts, or states (n, length, width) from :meth:`embed`.
         """
         states = text if isinstance(text, Tensor) else self.embed(text, params)
-        out = self._raw(z, t, states, params).to(z.dtype)
-        if self.scheduler.config.prediction_type == "v_prediction":
-            a = self.scheduler.alphas_cumprod.to(z.device)[t].view(-1, 1, 1, 1)
-            out = a.sqrt() * out + (1 - a).sqrt() * z
-        return out
+        return self._raw(z, t, states, params).to(z.dtype)
+
+    def target(self, z: Tensor, noise: Tensor, t: Tensor) -> Tensor:
+        """What :meth:`predict` is to give for x_t of ``z`` and ε, all (n, c, h, w), with ``t`` (n,).
+
+        The noise ε, or, of a model that predicts it, the velocity v = √ᾱ_t ε − √(1 - ᾱ_t) z (Salimans & Ho, arXiv
+        2202.00512). The error of v is that of ε divided by ᾱ_t.
+        """
+        if self.scheduler.config.prediction_type != "v_prediction":
+            return noise
+        velocity: Tensor = self.scheduler.get_velocity(z, noise, t)
+        return velocity
 
     def add_noise(self, z: Tensor, noise: Tensor, t: Tensor) -> Tensor:
         """Noisy latents x_t = √ᾱ_t z + √(1 - ᾱ_t) ε of the shape of ``z`` (n, c, h, w); ``t`` is (n,)."""
@@ -183,7 +190,7 @@ class Backbone:
         phrase: Callable[[Subject], str] = lambda subject: subject.noun,
         params: Params | None = None,
     ) -> NDArray[np.float64]:
-        """Mean squared noise-prediction error per question, (len(questions),); ``phrase`` writes out subjects."""
+        """Mean squared error of the prediction per question, (len(questions),); ``phrase`` writes out subjects."""
         z, n = self.encode(pictures), self.sampling.batch
         texts = [tuple(q.prompt.render(phrase) for q in questions[k : k + n]) for k in range(0, len(questions), n)]
         known = {text: self.embed(text, params) for text in repeated(texts, self.text)}
@@ -193,8 +200,9 @@ class Backbone:
                 some = questions[n * k : n * (k + 1)]
                 noise = torch.stack([self.initial_noise(q.seed) for q in some]).to(self.device)
                 t = torch.tensor([q.t for q in some], device=self.device)
-                noisy = self.add_noise(z[[q.picture for q in some]], noise, t)
-                error = self.eps(noisy, t, known.get(text, text), params) - noise
+                shown = z[[q.picture for q in some]]
+                noisy, target = self.add_noise(shown, noise, t), self.target(shown, noise, t)
+                error = self.predict(noisy, t, known.get(text, text), params) - target
                 parts.append(error.square().mean((1, 2, 3)).cpu().double().numpy())
         return np.concatenate(parts)
 

@@ -180,7 +180,7 @@ def prompt_errors(backbone: Backbone, z: Tensor, prompts: Sequence[str], ts: Seq
         noise, t = torch.randn(z.shape, generator=generator), torch.full((len(z),), step)
         noisy = backbone.add_noise(z, noise, t)
         for p, state in enumerate(states):
-            eps = backbone.eps(noisy, t, state.expand(len(z), -1, -1))
+            eps = backbone.predict(noisy, t, state.expand(len(z), -1, -1))
             total[:, p] += (eps - noise).square().mean((1, 2, 3))
     return total / len(ts)
 

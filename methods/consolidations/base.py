@@ -83,8 +83,8 @@ def distance_from(trainer: Trainer[A], step: Step, prompt: str, teacher: Params)
     """:func:`noise_distance` under one prompt on the noisy pictures of a step; ``teacher``: the weights of ε_T."""
     with torch.no_grad():
         text = trainer.backbone.embed([prompt] * len(step.noisy))
-        told = trainer.backbone.eps(step.noisy, step.t, text, teacher)
-    return noise_distance(told, trainer.backbone.eps(step.noisy, step.t, text))
+        told = trainer.backbone.predict(step.noisy, step.t, text, teacher)
+    return noise_distance(told, trainer.backbone.predict(step.noisy, step.t, text))
 
 
 def flatten(pool: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:

@@ -31,10 +31,10 @@ def noise_distance(first: Tensor, second: Tensor, student: Tensor) -> Tensor:
     return torch.stack([(teacher - own).square().mean() for teacher, own in pairs]).sum()
 
 
-def score_distance(noise: Tensor, first: Tensor, second: Tensor, student: Tensor, options: DscOptions) -> Tensor:
+def score_distance(target: Tensor, first: Tensor, second: Tensor, student: Tensor, options: DscOptions) -> Tensor:
     """H(P_T1, P_S) + H(P_T2, P_S), mean over images, in the units of the options.
 
-    ``noise`` is (n, c, h, w); the predictions of both teachers and the student are (n, k, c, h, w). The second
+    ``target`` is (n, c, h, w); the predictions of both teachers and the student are (n, k, c, h, w). The second
     candidate is cⁿ: where the option ``teachers`` is "gated", H(P_T2, P_S) is zero for images of which T2 thinks that
     cⁿ is the least likely candidate.
 
@@ -42,7 +42,7 @@ def score_distance(noise: Tensor, first: Tensor, second: Tensor, student: Tensor
     more, as both distributions are soft. They become uniform as τ grows, and their difference falls as 1 / τ: hence
     the factor τ² of distillation (Hinton et al., arXiv 1503.02531).
     """
-    e1, e2, es = (errors(noise, p) for p in (first, second, student))
+    e1, e2, es = (errors(target, p) for p in (first, second, student))
     p1, p2, ps = (logits(e, options.temperature) for e in (e1, e2, es))
     distance = cross_entropy(p1, ps)
     if options.teachers != "first":
@@ -97,7 +97,7 @@ class Dsc(Consolidation[Weighted]):
             student = predict(trainer, step, text, None)
             terms = {"noise": o.noise_weight * noise_distance(first, second, student)}
             if o.score_weight:
-                terms["scores"] = o.score_weight * score_distance(step.noise, first, second, student, o)
+                terms["scores"] = o.score_weight * score_distance(step.target, first, second, student, o)
             return terms | trainer.penalties(step)
 
         groups = [{"params": list(trainer.adapter.params.values()), "lr": o.rate}]
