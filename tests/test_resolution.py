@@ -21,6 +21,7 @@ from cpbench.benchmark.suite.spec import load_suite
 from cpbench.benchmark.verbs.foresight import foreseen
 from cpbench.benchmark.verbs.report import report
 from cpbench.benchmark.verbs.sweep import sweep
+from cpbench.benchmark.wording import counted
 from cpbench.methods.catalogue import UPPER_BOUNDS
 from cpbench.reports.analysis.board import boards, row_of
 from cpbench.reports.analysis.entry import entries_of
@@ -253,17 +254,19 @@ def grid(orders, seeds, length=6):
 
 def test_a_plan_has_the_resolution_that_the_records_of_its_suite_suggest(shipped, tmp_path):
     of, weights = shipped.resolution, shipped.results[0].run.weights
-    said = list(foreseen(session(weights), grid(3, 2), tmp_path / "runs", 5.0))
-    assert (of.design, of.everywhere) == (Design.planned(3, 2), True)
+    orders, each = of.design.orders, of.design.seeds
+    design = f"{orders} orders × {counted(each, 'seed')}"
+    said = list(foreseen(session(weights), grid(orders, each), tmp_path / "runs", 5.0))
+    assert orders > 1 and (of.design, of.everywhere) == (Design.planned(orders, each), True)
     assert said[0].startswith(
-        f"Resolution: 3 orders × 2 seeds separate methods whose averages differ by more than {100 * of.value:.1f} "
+        f"Resolution: {design} separate methods whose averages differ by more than {100 * of.value:.1f} "
     )
     spread = of.value / separated(1.0, of.design)
-    seeds = next(n for n in range(1, 1000) if separated(spread, Design.planned(3, n)) <= 0.05)
-    assert said[1] == f"To separate 5.0 %-points, each method needs {3 * seeds} runs: 3 orders × {seeds} seeds."
-    assert said[2] == (
-        f"This is an estimate from the records of {of.methods} methods on toybox-6, 6 runs each (3 orders × 2 seeds)."
-    )
+    seeds = next(n for n in range(1, 1000) if separated(spread, Design.planned(orders, n)) <= 0.05)
+    needs = f"{orders * seeds} runs: {orders} orders × {seeds} seeds"
+    assert said[1] == f"To separate 5.0 %-points, each method needs {needs}."
+    of_each = f"{of.methods} methods on toybox-6, {orders * each} runs each ({design})"
+    assert said[2] == f"This is an estimate from the records of {of_each}."
 
 
 def test_a_plan_of_too_few_runs_is_said_to_separate_nothing(shipped, tmp_path):

@@ -77,7 +77,8 @@ def excerpt(committed):
     (board,) = boards(entries_of(r for _, r in committed if r.run.suite == "toybox-6"), UPPER_BOUNDS)
     shown = [c for c in columns(board.headline) if c.key in EXCERPT]
     best = [line for line in board.lines if line.competes][:5]
-    others = [x for x in board.lines if x.method in ("lora", "independent") or x.bound in ("floor", "ceiling")]
+    named = [x for x in board.lines if x.method in ("lora", "independent") or x.bound in ("floor", "ceiling")]
+    others = [x for x in named if x not in best]
     rows = ["method", "rank", *(c.title for c in shown)], ["---", *["---:"] * 4], *(_row(board, x, shown) for x in best)
     return "\n".join(f"| {' | '.join(row)} |" for row in [*rows, *(_row(board, x, shown) for x in others)])
 
