@@ -365,8 +365,8 @@ SAMPLING = (
     Regression(
         "v-as-eps",
         "benchmark/models/backbone.py",
-        'self.scheduler.config.prediction_type == "v_prediction"',
-        'self.scheduler.config.prediction_type == "v-prediction"',
+        'self.scheduler.config.prediction_type != "v_prediction"',
+        'self.scheduler.config.prediction_type != "v-prediction"',
         "a model that predicts v is trained as if it predicted ε",
         "sampling",
     ),
