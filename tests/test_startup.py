@@ -33,12 +33,12 @@ def test_help_imports_none_of_the_heavy_libraries(arguments):
 
 LISTS = ("methods", "options", "suites", "backbones", "profiles", "metrics", "runs")
 MODELS = ("torch", "torchvision", "diffusers", "transformers", "peft", "timm", "torchmetrics", "open_clip", "sklearn")
-RUNS = [file.stem for file in sorted((SHIPPED / "toybox-2" / "lora").glob("*.json"))[:2]]
+RUNS = [file.stem for file in sorted((SHIPPED / "toybox-6" / "lora").glob("*.json"))[:2]]
 LIGHT = [
     *(("list", name) for name in LISTS),
     ("show", RUNS[0]),
     ("diff", *RUNS),
-    ("compare", "lora", "cd"),
+    ("compare", "lora", "dsc"),
     ("validate", str(SHIPPED / "toybox-2" / "lora")),
     ("report", "--only", "tables", "--quiet"),
     ("doctor", "--quick"),
