@@ -88,7 +88,7 @@ def chosen_by_tuning(name: str, folder: Path | None = None, *, learned: bool = F
     """The settings that ``cpbench tune`` chose: of the file in ``folder``, if there is one, else of the package's.
 
     ``learned``: those of a plain row with which concepts are learned best, rather than those with the best average in
-    the end. None where the method was not tuned, or all of its trials failed.
+    the end. Empty where the method was not tuned, or all of its trials failed.
     """
     own = None if folder is None else folder / f"{name}.json"
     content = json.loads(own.read_text(encoding="utf-8")) if own is not None and own.is_file() else _shipped(name)
