@@ -12,11 +12,10 @@ from ..analysis.board import Board, Line
 from ..analysis.entry import Entry, floor, matrix, mean_of
 from ..analysis.stats import Estimate, estimate
 from ..analysis.units import titled, unit_of
-from .columns import Column
+from .columns import FLOOR, Column
 
 SATURATED = 0.95
 """Where all methods and the base model classify more than this share correctly, accuracy separates nothing."""
-FLOOR = "floor: base model"
 
 
 @dataclass(frozen=True)

@@ -32,13 +32,17 @@ def to_markdown(boards: Sequence[Board]) -> str:
     return "\n".join(([escape(reason), ""] if reason else []) + parts)
 
 
+def _head(titles: Sequence[str]) -> tuple[str, str]:
+    """The titles of a table, whose first column has names and the others numbers, and the rule below them."""
+    return row(titles), "|---|" + "---:|" * (len(titles) - 1)
+
+
 def _board(board: Board) -> str:
     used = columns_of(board)
     best = {c.key: winners(c, board).best for c in used}
     titles = ["method", *(["rank"] if board.ranks else []), *(c.title for c in used)]
     suite = escape(board.conditions["suite"].split(" (")[0])
-    rows = [f"### {suite}, {counted(board.tasks, 'task')}", "", row(titles)]
-    rows.append("|---|" + "---:|" * (len(titles) - 1))
+    rows = [f"### {suite}, {counted(board.tasks, 'task')}", "", *_head(titles)]
     for line in board.lines:
         title = escape(line.title)
         cells = [f"*{title}*" if line.bound else title, *([place(board, line)] if board.ranks else [])]
@@ -55,8 +59,7 @@ def _classified(board: Board) -> list[str]:
     table = classified(board)
     if table is None:
         return []
-    titles = row(["method", *(c.title for c in table.columns)])
-    rows = [f"#### Real pictures that the models classify\n\n{titles}", "|---|" + "---:|" * len(table.columns)]
+    rows = ["#### Real pictures that the models classify", "", *_head(["method", *(c.title for c in table.columns)])]
     for line in table.lines:
         title = escape(line.title)
         cells = [cell(c, line.values.get(c.key)) for c in table.columns]
@@ -69,8 +72,7 @@ def _pairs(board: Board) -> Iterator[str]:
     lines = pair_lines(board)
     if not lines:
         return
-    yield f"#### Pictures of two concepts\n\n{row(['method', *(c.title for c in COLUMNS), 'pictures'])}"
-    yield "|---|" + "---:|" * (len(COLUMNS) + 1)
+    yield from ("#### Pictures of two concepts", "", *_head(["method", *(c.title for c in COLUMNS), "pictures"]))
     for line in lines:
         title, drawn = escape(line.title), "" if line.bound else f"{line.pictures}"
         yield row([f"*{title}*" if line.bound else title, *(cell(c, line.values[c.key]) for c in COLUMNS), drawn])

@@ -11,7 +11,7 @@ from ..analysis.entry import Entry
 from ..analysis.pairs import SHARES
 from ..analysis.stats import Estimate, estimate
 from ..analysis.units import unit_of
-from .columns import Column
+from .columns import CEILING, FLOOR, Column
 
 
 def _column(key: str, title: str, best: Callable[[Sequence[float]], float]) -> Column:
@@ -28,7 +28,6 @@ COLUMNS = (
     _column("multi_nouns", "both nouns", max),
 )
 """One column per share, in the order of :data:`..analysis.pairs.SHARES`."""
-FLOOR, CEILING = "floor: base model", "ceiling: real pictures"
 MEANING = (
     "Each picture of two concepts is put into one of five classes, so the first five columns add up to 100 %. Both "
     "concepts: as real pictures of the two. One twice: one of the two, twice. Swapped: the right shapes with exchanged "
