@@ -27,7 +27,7 @@ def flops(work):
 
 
 @pytest.mark.slow
-def test_a_step_of_dsc_makes_its_forward_and_backward_passes_and_no_others(show):
+def test_a_step_of_dsc_makes_its_forward_and_backward_passes_and_no_others(show, monkeypatch):
     suite, n, steps = load_suite("toybox-6"), 4, 5
     backbone = load_backbone("toybox", suite.sampling)
     learner = choose("dsc", {"dsc.iterations": str(steps), "dsc.batch": str(n)})[0].make(backbone.copy(), 0)
@@ -55,7 +55,12 @@ def test_a_step_of_dsc_makes_its_forward_and_backward_passes_and_no_others(show)
         dsc.distil(learner, later, unwatched)
 
     bare(), whole()
+    with_balance = flops(whole) / flops(bare)
+    monkeypatch.setattr("cpbench.methods.training.balance", lambda *_: {})
     pairs = [(seconds(whole), seconds(bare)) for _ in range(9)]
     ratio, counted = statistics.median(a / b for a, b in pairs), flops(whole) / flops(bare)
     show(f"DSC step / its bare passes: {counted:.4f} in FLOPs, {ratio:.3f} in seconds ({len(pairs)} interleaved pairs)")
     assert counted == pytest.approx(1, abs=0.01)
+    each = (with_balance - counted) * steps / 2  # of the first update and the last
+    show(f"the balance of one update takes {each:.2f} of an update in FLOPs")
+    assert 0 < each < 0.5, "a backward pass per term, at every 20th update and the last"
