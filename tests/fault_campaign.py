@@ -64,7 +64,7 @@ class Campaign:
         audit = self.folder / "audit"
         audit.mkdir(exist_ok=True)
         arguments = ["run", "--methods", "lora,dsc-ewc", "--suite", self.suite, "--seeds", seeds, "--jobs", jobs]
-        arguments += ["--lengths", "1,2", "--out", self.folder / out]
+        arguments += ["--lengths", "1,2", "--set", "dsc.iterations=20", "--out", self.folder / out]
         return subprocess.Popen(
             [sys.executable, HERE / "fault_child.py", audit, *map(str, arguments)],
             stdout=subprocess.PIPE,
