@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -48,6 +49,11 @@ TINY = {
 
 CODE = dict.fromkeys(("train", "draw", "real", "measure", "classify"), "c")
 """Digests of the code for planners, since none matters to these tests."""
+
+
+def share_of_campaigns(usual: float) -> float:
+    """The share of a campaign that is tried: that in CPBENCH_FUZZ, else the usual one; 1 is all of it."""
+    return float(os.environ.get("CPBENCH_FUZZ", usual))
 
 
 def write_suite(folder: Path, **changes: object) -> Path:

@@ -1,20 +1,19 @@
 """The fault campaign; and a task that is killed in its middle."""
 
-import os
 import random
 import time
 
 import pytest
 from fault_campaign import PATIENCE, Campaign, campaign, timeless_records
 
-from conftest import write_suite
+from conftest import share_of_campaigns, write_suite
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(2400)
 def test_kills_stops_and_every_kind_of_harm_lose_nothing_and_change_nothing(tmp_path, show):
-    """A share of fifty kills and ten stops, at least 10 and 3; CPBENCH_FUZZ=1 makes all, as it does for inputs."""
-    share = float(os.environ.get("CPBENCH_FUZZ", "0.25"))
+    """Fifty kills and ten stops, or with CPBENCH_FUZZ a share of them, but at least 10 and 3."""
+    share = share_of_campaigns(1)
     assert campaign(tmp_path, 0, max(10, round(50 * share)), max(3, round(10 * share)), show) == []
 
 

@@ -1,16 +1,17 @@
 """Campaigns of mutated inputs. A quarter of each runs; CPBENCH_FUZZ=1 runs all 25,000 examples (8 CPU minutes)."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from conftest import share_of_campaigns
+
 CAMPAIGN = Path(__file__).parent / "campaign.py"
 WHOLE = {"specs": 8000, "records": 6000, "commands": 6000, "pictures": 5000}
-SHARE = float(os.environ.get("CPBENCH_FUZZ", "0.25"))
+SHARE = share_of_campaigns(0.25)
 
 
 def summary(kind, count, start=0):
