@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -164,3 +164,20 @@ class Explaining(Protocol):
 
 Features = NDArray[np.float64]
 """Features of an extractor, float64, (n, d): one row per picture."""
+
+
+Factory = TypeVar("Factory", bound=Callable[..., Any])
+
+
+def shares_weights(factory: Factory) -> Factory:
+    """Mark a factory of methods that change no tensor of the model in place; they may replace tensors.
+
+    Such a method gets a copy of the model with the same tensors, which takes no memory. Others get a copy of their own.
+    """
+    factory.shares_weights = True  # type: ignore[attr-defined]
+    return factory
+
+
+def sharing(factory: Callable[..., Any]) -> bool:
+    """Whether a factory, or the one whose arguments it binds, is marked by :func:`shares_weights`."""
+    return bool(getattr(getattr(factory, "func", factory), "shares_weights", False))

@@ -61,7 +61,7 @@ class _Passes:
 
     def over(self, each: Sequence[Example]) -> Iterator[Found]:
         """What is found of each example in turn."""
-        with graph_bytes(self.trainer.backbone.unet) as kept:
+        with graph_bytes(self.trainer.backbone.network) as kept:
             first = self.alone(each[0])
         size = max(1, self.task.batch // len(first.errors), _BYTES // max(1, sum(kept.values())))
         begun = self._begun(first, each[:size]) if first.gradients and size > 1 and len(each) > 1 else None
@@ -118,7 +118,7 @@ class _Passes:
 
     @cached_property
     def _users(self) -> list[nn.Module]:
-        return users(self.trainer.backbone.unet, self._params)
+        return users(self.trainer.backbone.network, self._params)
 
 
 def diagonal(gradients: Iterable[Tensor]) -> Tensor:

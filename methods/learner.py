@@ -59,8 +59,8 @@ class Learner:
         """Learn the token and the adapter on L_denoise plus every penalty, then consolidate."""
         for consolidation in self.consolidations:
             consolidation.begin(self, task)
-        row = self._new_token(task)
-        groups = [{"params": [row], "lr": self.options.token_rate}]
+        rows = self._new_token(task)
+        groups = [{"params": rows, "lr": self.options.token_rate}]
         if self.adapter.params:
             groups.append({"params": list(self.adapter.params.values()), "lr": self.options.rate})
         rehearsed = [pair for c in self.consolidations for pair in c.rehearsed(self)]
@@ -68,7 +68,8 @@ class Learner:
         phase = Phase("learn", self.denoising, groups, updates, task.batch, rehearsed)
         figures = self.optimise(task, phase, watch)
         figures |= changes(self.adapter.delta() if isinstance(self.adapter, Weighted) else {})
-        row.requires_grad_(False)
+        for row in rows:
+            row.requires_grad_(False)
         for consolidation in self.consolidations:
             figures |= consolidation.end(self, task, watch)
         return figures
@@ -95,7 +96,8 @@ class Learner:
     def save(self, folder: Path) -> None:
         """Write adapter, tokens and consolidations as safetensors, and the list of what was learned as JSON."""
         write_part(folder, "adapter", self.adapter.state())
-        write_part(folder, "tokens", {k: v.detach() for k, v in self.backbone.tokens.items()})
+        tokens = self.backbone.tokens.items()
+        write_part(folder, "tokens", {_row(token, k): v.detach() for token, own in tokens for k, v in enumerate(own)})
         for c in self.consolidations:
             if c.grows:
                 write_pieces(folder, c.name, c.state(), self.loaded)
@@ -107,9 +109,10 @@ class Learner:
         """Load what was saved in ``folder``; to be called once, on a new learner."""
         self.known = {s["name"]: Subject(**s) for s in json.loads((folder / "learned.json").read_text())}
         self.loaded = folder
-        tokens = read_part(folder, "tokens", self.backbone.device)
-        for subject in self.known.values():
-            self.backbone.add_token(_token(subject), tokens[_token(subject)]).requires_grad_(False)
+        tokens, readers = read_part(folder, "tokens", self.backbone.device), len(self.backbone.readers)
+        for token in map(_token, self.known.values()):
+            for row in self.backbone.add_token(token, [tokens[_row(token, k)] for k in range(readers)]):
+                row.requires_grad_(False)
         self.adapter.restore(read_part(folder, "adapter", self.backbone.device))
         for consolidation in self.consolidations:
             consolidation.restore(read_part(folder, consolidation.name, self.backbone.device))
@@ -121,7 +124,8 @@ class Learner:
 
     def trainable(self) -> int:
         """The number of entries of the adapter and of one token."""
-        return sum(p.numel() for p in self.adapter.params.values()) + self.backbone.word_row("a").numel()
+        trained = (*self.adapter.params.values(), *self.backbone.word_rows("a"))
+        return sum(p.numel() for p in trained)
 
     # --- what consolidations use ------------------------------------------------------------------------------------
 
@@ -152,14 +156,15 @@ class Learner:
         prediction = self.backbone.predict(step.noisy, step.t, step.prompts)
         return {"denoise": (prediction - step.target).square().mean(), **self.penalties(step)}
 
-    def _new_token(self, task: Task) -> nn.Parameter:
+    def _new_token(self, task: Task) -> list[nn.Parameter]:
         """Add the token of a task: it starts as the embedding of the noun, or as noise of the table's own scale."""
-        row = self.backbone.word_row(task.subject.noun)
+        rows = self.backbone.word_rows(task.subject.noun)
         if not self.options.use_noun:
-            scale = self.backbone.text.get_input_embeddings().weight.std().item()
-            row = scale * torch.randn(row.shape, generator=torch.Generator().manual_seed(task.seed))
+            draw = torch.Generator().manual_seed(task.seed)
+            scales = [reader.table.weight.std().item() for reader in self.backbone.readers]
+            rows = [scale * torch.randn(row.shape, generator=draw) for scale, row in zip(scales, rows, strict=True)]
         self.known[task.subject.name] = task.subject
-        return self.backbone.add_token(_token(task.subject), row)
+        return self.backbone.add_token(_token(task.subject), rows)
 
     def _by_weights(self, asked: Sequence[tuple[Subject, ...]]) -> list[tuple[list[int], Sequence[Params | None]]]:
         """Groups of prompts (by index), given by their subjects, that are drawn with the same weights, and these."""
@@ -213,6 +218,11 @@ def _ability(capability: type) -> str:
 
 def _token(subject: Subject) -> str:
     return f"<{subject.name}>"
+
+
+def _row(token: str, reader: int) -> str:
+    """The name of the embedding of a token for a reader, by its number, in the file of tokens."""
+    return f"{token}/{reader + 1}" if reader else token
 
 
 def changes(delta: Mapping[str, Tensor]) -> dict[str, float]:

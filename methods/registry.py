@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ..benchmark.errors import BadInput, CpbenchError
 from ..benchmark.names import folder_fault
 from ..benchmark.owners import summary
-from ..benchmark.protocol import Method
+from ..benchmark.protocol import Method, shares_weights
 from ..benchmark.sources import code_digest, files_of
 from ..benchmark.wording import shown
 from .catalogue import CATALOGUE
@@ -105,8 +105,9 @@ def with_settings(name: str, settings: Mapping[str, str], folder: Path | None = 
     return _of_catalogue(name, applied(options_of(name, tuned=False, folder=folder), settings))
 
 
+@shares_weights
 def built(name: str, options: Mapping[str, Any], backbone: Backbone, seed: int) -> Method:
-    """A method of the catalogue in ``backbone``, which must be its own copy."""
+    """A method of the catalogue in ``backbone``, its own copy, whose tensors it replaces and never changes."""
     from .build import build
 
     return build(name, options, backbone, seed)

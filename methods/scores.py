@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..benchmark.models.backbone import Params
+from ..benchmark.models.text import Text
 from ..benchmark.protocol import Subject, Task
 from .adapters.base import Adapter
 from .training import Step, Trainer
@@ -77,15 +78,16 @@ def candidate_errors(
 ) -> Tensor:
     """e_i of each picture of a step under the training prompt of each of its k subjects, (n, k); ONE batched call."""
     text = trainer.backbone.embed([task.prompt.format(trainer.phrase(s)) for own in subjects for s in own])
-    return errors(step.target, predict(trainer, step, text.view(len(subjects), -1, *text.shape[1:]), None))
+    return errors(step.target, predict(trainer, step, text, None, each=True))
 
 
-def predict(trainer: Trainer[Adapter], step: Step, text: Tensor, params: Params | None) -> Tensor:
-    """ε for every candidate in ONE batched call, (n, k, c, h, w).
+def predict(trainer: Trainer[Adapter], step: Step, text: Text, params: Params | None, *, each: bool = False) -> Tensor:
+    """What is predicted for every candidate in ONE batched call, (n, k, c, h, w).
 
-    ``text`` is (k, length, width) for candidates that all pictures share, or (n, k, length, width).
+    ``text`` is that of k candidates that all pictures share, unless ``each`` picture of the step has k of its own.
     """
-    n, k = len(step.noisy), text.shape[-3]
-    states = text.expand(n, *text.shape[-3:]).flatten(0, 1)
-    out = trainer.backbone.predict(step.noisy.repeat_interleave(k, 0), step.t.repeat_interleave(k), states, params)
+    n = len(step.noisy)
+    k = len(text) // n if each else len(text)
+    read = text if each else text[torch.arange(k).repeat(n)]
+    out = trainer.backbone.predict(step.noisy.repeat_interleave(k, 0), step.t.repeat_interleave(k), read, params)
     return out.view(n, k, *step.noisy.shape[1:])

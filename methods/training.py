@@ -104,7 +104,7 @@ def draw_step(
     which = torch.randint(len(sources), (batch,), generator=draw).tolist()
     rows = [int(torch.randint(len(sources[w][0]), (), generator=draw)) for w in which]
     z = torch.stack([sources[w][0][k] for w, k in zip(which, rows, strict=True)])
-    low, high = (third * backbone.scheduler.config.num_train_timesteps // 3 for third in THIRDS[timesteps])
+    low, high = (third * backbone.steps // 3 for third in THIRDS[timesteps])
     t = torch.randint(low, high, (batch,), generator=draw).to(backbone.device)
     noise = torch.randn(z.shape, generator=draw).to(backbone.device)
     return Step(z, backbone.target(z, noise, t), t, backbone.add_noise(z, noise, t), [sources[w][1] for w in which])

@@ -24,7 +24,7 @@ def learner(name, pristine, *tasks, **settings):
 
 def doubled(made):
     """The same learner in float64: its weights, what its consolidations keep, and latents."""
-    made.backbone.unet.double(), made.backbone.text.double()
+    made.backbone.network.double(), made.backbone.readers[0].encoder.double()
     for part in made.consolidations:
         part.restore({name: value.double() for name, value in part.state().items()})
     made.backbone.vae = copy.deepcopy(made.backbone.vae).double()  # other learners share it

@@ -9,51 +9,51 @@ from cpbench.benchmark.models.weights import hash_weights
 
 
 def test_a_new_token_changes_no_old_embedding(backbone):
-    ids = backbone.tokenizer("photo of a cat", return_tensors="pt").input_ids
-    before = backbone.text.get_input_embeddings()(ids)
-    backbone.add_token("<mallow>", torch.ones(32))
-    assert torch.equal(backbone.text.get_input_embeddings()(ids), before)
+    ids = backbone.readers[0].tokenizer("photo of a cat", return_tensors="pt").input_ids
+    before = backbone.readers[0].encoder.get_input_embeddings()(ids)
+    backbone.add_token("<mallow>", [torch.ones(32)])
+    assert torch.equal(backbone.readers[0].encoder.get_input_embeddings()(ids), before)
 
 
 def test_a_token_is_read_wherever_it_stands_in_a_prompt(backbone):
-    backbone.add_token("<mallow>", torch.ones(32))
-    backbone.add_token("<rumble>", torch.zeros(32))
-    ids = backbone.tokenizer("a <rumble> cat and <mallow>", return_tensors="pt").input_ids
-    rows = backbone.text.get_input_embeddings()(ids)[0]
+    backbone.add_token("<mallow>", [torch.ones(32)])
+    backbone.add_token("<rumble>", [torch.zeros(32)])
+    ids = backbone.readers[0].tokenizer("a <rumble> cat and <mallow>", return_tensors="pt").input_ids
+    rows = backbone.readers[0].encoder.get_input_embeddings()(ids)[0]
     assert torch.equal(rows[2], torch.zeros(32))
     assert torch.equal(rows[5], torch.ones(32))
 
 
 def test_the_same_token_twice_is_refused(backbone):
-    backbone.add_token("<mallow>", torch.ones(32))
+    backbone.add_token("<mallow>", [torch.ones(32)])
     with pytest.raises(BadInput, match="'<mallow>' is already"):
-        backbone.add_token("<mallow>", torch.ones(32))
+        backbone.add_token("<mallow>", [torch.ones(32)])
 
 
 def test_gradients_reach_the_new_token_and_nothing_else(backbone):
-    row = backbone.add_token("<mallow>", torch.ones(32))
+    [row] = backbone.add_token("<mallow>", [torch.ones(32)])
     z, t = torch.randn(1, 4, 8, 8), torch.tensor([500])
     backbone.predict(z, t, ["photo of a <mallow>"]).square().mean().backward()
     assert row.grad is not None
     assert row.grad.abs().sum() > 0
-    others = [p for m in (backbone.unet, backbone.text) for p in m.parameters() if p is not row]
+    others = [p for m in (backbone.network, backbone.readers[0].encoder) for p in m.parameters() if p is not row]
     assert all(p.grad is None for p in others)
 
 
 def test_a_copy_can_be_changed_and_the_original_stays(pristine):
-    before = hash_weights({"unet": pristine.unet, "text": pristine.text})
+    before = hash_weights({"unet": pristine.network, "text": pristine.readers[0].encoder})
     mine = pristine.copy()
     with torch.no_grad():
-        next(mine.unet.parameters()).add_(1)
-    mine.add_token("<mallow>", torch.ones(32))
-    assert hash_weights({"unet": pristine.unet, "text": pristine.text}) == before
+        next(mine.network.parameters()).add_(1)
+    mine.add_token("<mallow>", [torch.ones(32)])
+    assert hash_weights({"unet": pristine.network, "text": pristine.readers[0].encoder}) == before
 
 
 def test_an_override_replaces_weights_for_one_call_only(backbone):
     z, t, text = torch.randn(1, 4, 8, 8), torch.tensor([500]), ["a cat"]
     with torch.no_grad():
         plain = backbone.predict(z, t, text)
-        zero = {"unet.conv_out.weight": torch.zeros_like(backbone.unet.conv_out.weight)}
+        zero = {"unet.conv_out.weight": torch.zeros_like(backbone.network.conv_out.weight)}
         other = backbone.predict(z, t, text, zero)
         assert not torch.allclose(plain, other)
         assert torch.equal(backbone.predict(z, t, text), plain)

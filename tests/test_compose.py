@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from cpbench.benchmark.models import backbone as drawing
+from cpbench.benchmark.models import latent as drawing
 from cpbench.benchmark.models.sampling import denoised
 from cpbench.benchmark.protocol import Prompt
 from cpbench.methods.catalogue import CATALOGUE
@@ -72,14 +72,14 @@ def test_average_means_the_noise_of_both_adapters_at_every_step_before_guidance(
         """The guided noise of each adapter, averaged, as two equal halves: then guidance changes nothing."""
         guided = []
         for weights in own.values():
-            plain, full = model._raw(zz, t, model.embed(["", TEXT], weights), weights).chunk(2)
+            plain, full = model._predicted(zz, t, model.embed(["", TEXT], weights), weights).chunk(2)
             guided.append(plain + sampling.guidance * (full - plain))
         mean = (guided[0] + guided[1]) / 2
         return torch.cat([mean, mean])
 
     with torch.no_grad():
         noise = model.initial_noise(1)[None]
-        expected = denoised(sampling, model.scheduler.config, noise, predicted)
+        expected = denoised(sampling, model.schedule, noise, predicted)
     drawn = latents_of(model, lambda: made.generate([BOTH], [1]))
     torch.testing.assert_close(drawn, expected, atol=1e-4, rtol=1e-4)
     alone = latents_of(model, lambda: model.sample([TEXT], [1], own["mallow"]))

@@ -29,7 +29,7 @@ def learn_nothing(method):
         method.adapter.restore(before[0])
         with torch.no_grad():
             token = method.backbone.tokens[f"<{task.subject.name}>"]
-            token.copy_(method.backbone.word_row(task.subject.noun))
+            token.copy_(method.backbone.word_rows(task.subject.noun)[0])
         method.known.clear()
         return figures
 
@@ -58,7 +58,7 @@ def move_a_frozen_weight(method):
 
     def careless(task, watch):
         figures = learn(task, watch)
-        method.backbone.unet.conv_in.weight.data.add_(1e-3)
+        method.backbone.network.conv_in.weight.data.add_(1e-3)
         return figures
 
     method.learn = careless
@@ -194,7 +194,7 @@ def test_a_method_that_drawing_or_explaining_changes_is_found(call, said, tmp_pa
 
         def wearing(*given):
             found = own(*given)
-            for row in method.backbone.tokens.values():
+            for (row,) in method.backbone.tokens.values():
                 row.data.neg_()
             return found
 

@@ -26,7 +26,7 @@ def test_a_base_weight_must_be_the_pretrained_one_plus_what_was_folded(name, tmp
 
         def careless(task, watch):
             figures = learn(task, watch)
-            layer = next(m for n, m in backbone.unet.named_modules() if n.endswith("to_k.base_layer"))
+            layer = next(m for n, m in backbone.network.named_modules() if n.endswith("to_k.base_layer"))
             layer.weight.data.add_(0.01)
             return figures
 
@@ -86,8 +86,8 @@ class OwnModules:
         config = peft.LoraConfig(r=2, target_modules=r".*attn2\.to_q", init_lora_weights=False)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            peft.get_peft_model(backbone.unet, config)
-        self.own = {n: p for n, p in backbone.unet.named_parameters() if p.requires_grad}
+            peft.get_peft_model(backbone.network, config)
+        self.own = {n: p for n, p in backbone.network.named_parameters() if p.requires_grad}
 
     def learn(self, task, watch):
         z, t = self.backbone.encode(task.pictures), torch.tensor([500] * len(task.pictures))
@@ -116,8 +116,8 @@ class OwnModules:
 class Careless(OwnModules):
     def learn(self, task, watch):
         """Moves a weight, and leaves a copy of what it was elsewhere."""
-        layer = next(m for n, m in self.backbone.unet.named_modules() if n.endswith("to_q.base_layer"))
-        self.backbone.unet.register_buffer("spare", layer.weight.detach().clone())
+        layer = next(m for n, m in self.backbone.network.named_modules() if n.endswith("to_q.base_layer"))
+        self.backbone.network.register_buffer("spare", layer.weight.detach().clone())
         layer.weight.data.add_(0.01)
         return super().learn(task, watch)
 

@@ -209,7 +209,7 @@ def test_a_file_with_another_suffix_is_told_its_name(where):
 
 
 def test_a_token_that_the_model_has_already_is_refused_before_anything_is_trained(suite, backbone):
-    backbone.add_token("<mallow>", backbone.word_row("cat"))
+    backbone.add_token("<mallow>", backbone.word_rows("cat"))
     with pytest.raises(BadInput, match="'mallow': the token <mallow> is already in the vocabulary of tiny; rename"):
         check_words(suite, backbone, lambda text: None)
 

@@ -66,7 +66,7 @@ def learned(pristine, tmp_path_factory) -> Callable[[str], Learned]:
             method = chosen(name).make(pristine.copy(), 7)
             if n > 1:
                 method.load(folder / str(n - 1))
-            method.backbone.unet.register_forward_pre_hook(lambda _, given: asked.append(len(given[0])))
+            method.backbone.network.register_forward_pre_hook(lambda _, given: asked.append(len(given[0])))
             asked[:] = []
             own = replace(task(1, "cat", "mallow", steps=1), number=n, seed=n, subject=Subject(f"c{n}", "cat"))
             method.learn(own, unwatched)

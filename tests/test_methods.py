@@ -94,8 +94,10 @@ def test_dsc_calls_the_unet_once_for_each_of_the_three_parameter_sets(pristine, 
     method = make("dsc", pristine.copy(), **{"dsc.iterations": "1", "dsc.batch": "2"})
     method.learn(CAT, unwatched)
     calls = []
-    forward = method.backbone.unet.forward
-    monkeypatch.setattr(method.backbone.unet, "forward", lambda z, *a, **k: calls.append(len(z)) or forward(z, *a, **k))
+    forward = method.backbone.network.forward
+    monkeypatch.setattr(
+        method.backbone.network, "forward", lambda z, *a, **k: calls.append(len(z)) or forward(z, *a, **k)
+    )
     method.learn(CAR, unwatched)
     assert calls[CAR.steps :] == [6, 6, 6], "two pictures times three candidates, for each set of weights"
 

@@ -25,7 +25,7 @@ def same_bits(first, second):
 
 def learned(name, pristine, *tasks, **settings):
     made = learner(name, pristine, *tasks, **RATES, **settings)
-    return present(made.adapter) | {name: row.detach() for name, row in made.backbone.tokens.items()}
+    return present(made.adapter) | {name: row.detach() for name, (row,) in made.backbone.tokens.items()}
 
 
 def begun(name, pristine, strength=3.0):

@@ -149,9 +149,9 @@ class Odd:
     """An adapter that a plug-in could have: modules of its own around the queries of cross-attention."""
 
     def __init__(self, backbone, kind, tied):
-        found = [m for name, m in backbone.unet.named_modules() if name.endswith("attn2")]
+        found = [m for name, m in backbone.network.named_modules() if name.endswith("attn2")]
         attentions = [m for m in found if m.to_q.out_features == found[0].to_q.out_features][:2]
-        backbone.unet.register_forward_pre_hook(lambda unet, args: setattr(Refusing, "rows", len(args[0])))
+        backbone.network.register_forward_pre_hook(lambda unet, args: setattr(Refusing, "rows", len(args[0])))
         for attention in attentions:
             attention.to_q = kind(attention.to_q)
             for p in attention.to_q.parameters():
@@ -159,7 +159,7 @@ class Odd:
             attention.to_q.layer.requires_grad_(False)
         if tied:
             attentions[1].to_q = attentions[0].to_q
-        named = backbone.unet.named_parameters()
+        named = backbone.network.named_parameters()
         self.params = {f"unet.{name}": p for name, p in named if p.requires_grad}
 
 
@@ -247,10 +247,10 @@ def test_as_many_pictures_go_together_as_in_a_training_step_or_as_fit_the_budget
 
 def test_the_budget_holds_the_graph_of_a_batch_and_no_weights(pristine, monkeypatch):
     made = learner("lora", pristine)
-    with fisher.graph_bytes(made.backbone.unet) as one:
+    with fisher.graph_bytes(made.backbone.network) as one:
         next(one_by_one(made, CAT, examples_of(made), noise))
     spent = sum(one.values())
-    assert 0 < spent < sum(w.nbytes for w in made.backbone.unet.parameters())
+    assert 0 < spent < sum(w.nbytes for w in made.backbone.network.parameters())
     monkeypatch.setattr(fisher, "_BYTES", 5 * spent + spent // 2)
     sizes = batches(made, monkeypatch)
     same(made, noise, 1, 1e-5, 1)

@@ -9,7 +9,7 @@ import torch
 from diffusers.models.attention_processor import AttnProcessor2_0
 from torch import nn
 
-from cpbench.benchmark.models import backbone as drawing
+from cpbench.benchmark.models import latent as drawing
 from cpbench.benchmark.models.text_keys import text_keys_once
 from cpbench.benchmark.protocol import Prompt, Question, Subject
 from learners import CAR, CAT, learner, randomised
@@ -40,7 +40,7 @@ def assert_unchanged(model, draw=draw_all):
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(model, "decoded", lambda latents: found.append(latents) or decoded(latents))
         draw(model)
-        assert not any("forward" in vars(m) for m in keys_of(model.unet))
+        assert not any("forward" in vars(m) for m in keys_of(model.network))
         patched.setattr(drawing, "text_keys_once", lambda unet, states: nullcontext())
         draw(model)
     now, before = found[: len(found) // 2], found[len(found) // 2 :]
@@ -64,9 +64,9 @@ def test_with_every_adapter_each_layer_computes_once_per_batch_and_latents_are_t
     randomised(made.adapter, 3)
     model = with_sampling(made.backbone, sampler=sampler, steps=4, batch=2, guidance=1.0 if name == "ti" else 2.5)
     assert_unchanged(model, lambda m: m.sample(["a <mallow> cat", *PROMPTS[:2]], SEEDS))
-    weights = [base_of(m).weight for m in keys_of(model.unet)]
+    weights = [base_of(m).weight for m in keys_of(model.network)]
     if name == "lora":
-        weights += [m.lora_B["default"].weight for m in keys_of(model.unet)]
+        weights += [m.lora_B["default"].weight for m in keys_of(model.network)]
     assert passes(model, weights) == {2}, "3 pictures are 2 batches"
 
 
@@ -165,7 +165,7 @@ def test_a_network_that_another_package_changes_from_step_to_step_is_computed_as
     found = []
     for patched in (False, True):
         model = with_sampling(made.backbone.copy(), steps=4)
-        change(model.unet)
+        change(model.network)
         CALLS.clear()
         torch.manual_seed(0)
         if patched:
@@ -178,7 +178,7 @@ def test_a_network_that_another_package_changes_from_step_to_step_is_computed_as
 
 
 def test_nothing_is_left_after_an_exception_in_the_middle_of_a_draw(backbone, monkeypatch):
-    first, raw, calls = backbone.sample(PROMPTS, SEEDS), backbone._raw, []
+    first, raw, calls = backbone.sample(PROMPTS, SEEDS), backbone._predicted, []
 
     def failing(*args):
         calls.append(args)
@@ -186,12 +186,12 @@ def test_nothing_is_left_after_an_exception_in_the_middle_of_a_draw(backbone, mo
             raise KeyboardInterrupt
         return raw(*args)
 
-    monkeypatch.setattr(backbone, "_raw", failing)
+    monkeypatch.setattr(backbone, "_predicted", failing)
     with pytest.raises(KeyboardInterrupt):
         backbone.sample(PROMPTS, SEEDS)
-    assert not any("forward" in vars(m) for m in backbone.unet.modules())
+    assert not any("forward" in vars(m) for m in backbone.network.modules())
     with torch.no_grad():
-        for layer in keys_of(backbone.unet):
+        for layer in keys_of(backbone.network):
             layer.weight.mul_(2)
     monkeypatch.undo()
     assert_unchanged(backbone)
@@ -210,7 +210,7 @@ def test_other_inputs_than_the_prompts_are_computed_each_time_and_gradients_are_
     before = gradients()
     made.generate([Prompt("photo of a {}", (CAT.subject,))], [1])
     states = made.backbone.embed(PROMPTS[:2])
-    with text_keys_once(made.backbone.unet, states):
+    with text_keys_once(made.backbone.network, states.states):
         within = gradients()
     assert all(torch.equal(a, b) and torch.equal(a, c) for a, b, c in zip(before, within, gradients(), strict=True))
 
@@ -221,7 +221,7 @@ def errors_and_passes(made, k):
     subjects = [CAT.subject, CAR.subject, *(Subject("", noun) for noun in ("dog", "cup", "bird"))][:k]
     prompts = [Prompt("photo of a {}", (one,)) for one in subjects]
     asked = [Question(i, p, t, 1000 * i + t) for i in range(2) for t in (125, 500, 625, 875) for p in prompts]
-    weights, found = [base_of(m).weight for m in keys_of(made.backbone.unet)], []
+    weights, found = [base_of(m).weight for m in keys_of(made.backbone.network)], []
     return passes(made.backbone, weights, lambda _: found.append(made.explain(CAT.pictures, asked))), found[0]
 
 
@@ -233,7 +233,7 @@ def test_a_classifier_computes_repeated_batches_of_prompts_once_and_errors_are_t
     made = learner("lora", pristine, CAT, CAR)
     randomised(made.adapter, 3)
     now = errors_and_passes(made, k)
-    made.backbone.text.register_forward_hook(lambda module, inputs, output: None)
+    made.backbone.readers[0].encoder.register_forward_hook(lambda module, inputs, output: None)
     before = errors_and_passes(made, k)
     assert (now[0], before[0]) == (once, each), "with a hook, prompts are encoded each time"
     assert (now[1] == before[1]).all()

@@ -62,7 +62,7 @@ def one_at_a_time(made, task, scored):
 
 def all_at_once(made, task, scored):
     """The same by torch.func: vmap over examples of the gradient of the UNet as a function of the adapter."""
-    unet, states = made.backbone.unet, made.backbone.embed(prompts_of(made, task)).detach()
+    unet, states = made.backbone.network, made.backbone.embed(prompts_of(made, task)).states.detach()
     own = {name.removeprefix("unet."): p.detach() for name, p in made.adapter.params.items()}
 
     def loss(params, noisy, noise, t):

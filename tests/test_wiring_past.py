@@ -104,7 +104,7 @@ def test_the_model_merged_in_closed_form_keeps_what_every_concept_made_of_its_ow
     pool, base = made.consolidations[0].pool, made.adapter.base()
     for name, prompt in zip(("mallow", "rumble", "rex"), PROMPTS, strict=True):
         with torch.no_grad():
-            states = made.backbone.embed([prompt])[0, 4:6].T.double()
+            states = made.backbone.embed([prompt]).states[0, 4:6].T.double()
         for key, w in made.adapter.params.items():
             right = pool[name][key].double() @ states
             assert ((w.double() @ states) - right).abs().max() < 1e-5
@@ -116,8 +116,8 @@ def test_the_token_of_clora_starts_at_random_with_the_scale_of_the_table(pristin
     made = learner("clora", pristine, learner__token_rate=0)
     for task in TASKS:
         made.learn(task, unwatched)
-    rows = torch.stack(list(made.backbone.tokens.values())).detach()
-    scale = made.backbone.text.get_input_embeddings().weight.std()
+    rows = torch.stack([row for (row,) in made.backbone.tokens.values()]).detach()
+    scale = made.backbone.readers[0].encoder.get_input_embeddings().weight.std()
     assert (rows.std() / scale).item() == pytest.approx(1, abs=0.25)
     cosines = torch.corrcoef(rows)[~torch.eye(3, dtype=torch.bool)]
     assert cosines.abs().max() < 0.8, "each its own"
@@ -125,4 +125,4 @@ def test_the_token_of_clora_starts_at_random_with_the_scale_of_the_table(pristin
 
 def test_the_token_of_the_others_starts_as_the_noun(pristine):
     made = learner("lora", pristine, CAT, learner__token_rate=0)
-    assert torch.equal(made.backbone.tokens["<mallow>"].to(F64), made.backbone.word_row("cat").to(F64))
+    assert torch.equal(made.backbone.tokens["<mallow>"][0].to(F64), made.backbone.word_rows("cat")[0].to(F64))

@@ -50,7 +50,7 @@ class ContractChecks:
         self.before = self._hash()
 
     def _hash(self) -> str:
-        return hash_weights({"unet": self.pristine.unet, "text": self.pristine.text, "codec": self.pristine.vae})
+        return hash_weights({**self.pristine.modules, "codec": self.pristine.vae})
 
     @cached_property
     def taught(self) -> Taught:
@@ -139,7 +139,7 @@ class ContractChecks:
         early = self.make(mine := self.pristine.copy(), 7)
         early.load(self.taught.folders[0])
         now = self.taught.backbone.tokens
-        lost = [name for name, row in mine.tokens.items() if name not in now or not torch.equal(row, now[name])]
+        lost = [name for name, rows in mine.tokens.items() if not all(map(torch.equal, rows, now.get(name, ())))]
         return f"changed tokens: {', '.join(lost)}" if lost else None
 
     def frugal(self) -> str | None:

@@ -97,9 +97,9 @@ def _changed(pristine: Backbone, backbone: Backbone, method: Method) -> set[str]
     trained: Mapping[str, Tensor] = getattr(adapter, "params", {})
     folded: Mapping[str, Tensor] = getattr(adapter, "folded", dict)()
     changed = set()
-    for part in ("unet", "text"):
-        now = {name.replace(".base_layer.", "."): w for name, w in getattr(backbone, part).state_dict().items()}
-        for name, w in getattr(pristine, part).state_dict().items():
+    for part, module in pristine.modules.items():
+        now = {name.replace(".base_layer.", "."): w for name, w in backbone.modules[part].state_dict().items()}
+        for name, w in module.state_dict().items():
             change = folded.get(name.removesuffix(".weight"))
             right = w if change is None else (w.float() + change).to(w)
             held = (now[name],) if name in now else now.values()

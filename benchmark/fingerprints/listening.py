@@ -17,7 +17,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ..hashing import digest
-from ..models.backbone import Backbone, Params
+from ..models.backbone import Params
+from ..models.latent import LatentModel
+from ..models.text import Text
 from ..plan.choices import Choice, Refitted
 from ..protocol import Method, Pictures, Prompt, Question, Task, Tick, Watch
 from .quantities import Book
@@ -35,7 +37,7 @@ class _Hearing:
     make: Callable[[Any, int], Method]
     book: Book
 
-    def __call__(self, backbone: Backbone, seed: int) -> Method:
+    def __call__(self, backbone: LatentModel, seed: int) -> Method:
         hear_model(backbone, self.book)
         method: Any = self.make(backbone, seed)
         for name, wrap in (
@@ -51,7 +53,7 @@ class _Hearing:
         return method  # type: ignore[no-any-return]
 
 
-def hear_model(backbone: Backbone, book: Book) -> None:
+def hear_model(backbone: LatentModel, book: Book) -> None:
     """Write down each new prompt as it is encoded, latents, pixels before they are rounded, and how far they then move.
 
     A pixel halfway between two grey levels may go either way, but equally far; beside 1, its way is judged in levels.
@@ -59,7 +61,7 @@ def hear_model(backbone: Backbone, book: Book) -> None:
     embed, decoded, decode, seen = backbone.embed, backbone.decoded, backbone.decode, set[str]()
     last: list[NDArray[np.float64]] = []
 
-    def heard_embed(prompts: Sequence[str], params: Params | None = None) -> Tensor:
+    def heard_embed(prompts: Sequence[str], params: Params | None = None) -> Text:
         if fresh := [p for p in dict.fromkeys(prompts) if p not in seen]:
             book.text("prompts", " | ".join(fresh))
         seen.update(fresh)

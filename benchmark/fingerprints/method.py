@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..models.latent import LatentModel
 from ..plan.choices import Choice
 from ..plan.units import RunPlan, Unit
 from ..protocol import unwatched
@@ -44,7 +45,7 @@ def write_run(choice: Choice, kind: str, book: Book) -> None:
 def _run(choice: Choice, kind: str, folder: Path, book: Book) -> None:
     suite, method = suite_of(kind), listened_to(choice, book)
     runner = _runner(suite, kind, folder)
-    if choice.make is None:
+    if choice.make is None and isinstance(runner.backbone, LatentModel):
         hear_model(runner.backbone, book)
     plan = planner_of(suite).run(method, tuple(range(len(suite.concepts))), seed=0)
     for place, unit in _units(plan, kind):

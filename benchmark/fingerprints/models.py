@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from ..hashing import digest
-from ..models.backbone import Backbone
+from ..models.latent import LatentModel
 from ..models.loading import load_backbone
 from ..plan.planner import Planner
 from ..scoring.profiles import PROFILES, Profile
@@ -53,15 +53,17 @@ def suite_of(kind: str, **changes: dict[str, Any]) -> Suite:
     return Suite.model_validate(content)
 
 
-def model_of(kind: str, sampling: Sampling) -> Backbone:
+def model_of(kind: str, sampling: Sampling) -> LatentModel:
     """A fresh copy of the model of a kind, in float64, on the CPU."""
-    return replace(_double(kind), sampling=sampling).copy()
+    return _double(kind).resampled(sampling).copy()
 
 
 @cache
-def _double(kind: str) -> Backbone:
+def _double(kind: str) -> LatentModel:
     loaded = load_backbone(kind.split()[0], suite_of(kind).sampling)
-    unet, text, vae = (copy.deepcopy(module).double() for module in (loaded.unet, loaded.text, loaded.vae))
+    assert isinstance(loaded, LatentModel)
+    (reader,) = loaded.readers
+    unet, text, vae = (copy.deepcopy(module).double() for module in (loaded.network, reader.encoder, loaded.vae))
     unet.time_proj = Times(unet.time_proj)
     if kind != "toybox":
         _fill({"unet": unet, "text": text, "vae": vae})
@@ -69,7 +71,8 @@ def _double(kind: str) -> Backbone:
     if kind.endswith(" v"):
         scheduler = type(scheduler).from_config(scheduler.config, prediction_type="v_prediction")
     exact_schedule(scheduler)
-    return replace(loaded, unet=unet, text=text, vae=vae, scheduler=scheduler)
+    own = replace(reader, encoder=text)
+    return replace(loaded, network=unet, readers=[own], vae=vae, scheduler=scheduler, schedule=scheduler.config)
 
 
 @torch.no_grad()

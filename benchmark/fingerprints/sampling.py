@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
 
-from ..models.backbone import Backbone
+from ..models.latent import LatentModel
 from ..models.sampling import SAMPLERS
 from ..protocol import Prompt, Question, Subject
 from ..suite.spec import Sampling
@@ -31,7 +30,7 @@ def write_sampling(book: Book) -> None:
             _drawn(model, _GUIDANCES if kind == KINDS[0] else _GUIDANCES[-1:], book)
 
 
-def _parts(model: Backbone, book: Book) -> None:
+def _parts(model: LatentModel, book: Book) -> None:
     """What training uses of a model."""
     config = model.scheduler.config
     book.text("scheduler", [config.prediction_type, config.num_train_timesteps, config.timestep_spacing])
@@ -46,17 +45,17 @@ def _parts(model: Backbone, book: Book) -> None:
     noise = torch.from_numpy(normal(latents.shape, 6))
     noisy = model.add_noise(latents, noise, t)
     book.vector("noisy", noisy)
-    book.vector("embedded", model.embed(_PROMPTS))
-    book.vector("word", model.word_row("cat"))
+    book.vector("embedded", model.embed(_PROMPTS).states)
+    book.vector("word", model.word_rows("cat")[0])
     book.vector("predicted", model.predict(noisy, t, _PROMPTS))
     book.vector("target", model.target(latents, noise, t))
-    model.add_token("<own>", 1.5 * model.word_row("dog"))
-    book.vector("embedded with a token", model.embed(["photo of a <own> dog"]))
-    name, weight = next((n, p) for n, p in model.unet.named_parameters() if n.endswith("attn2.to_k.weight"))
+    model.add_token("<own>", [1.5 * row for row in model.word_rows("dog")])
+    book.vector("embedded with a token", model.embed(["photo of a <own> dog"]).states)
+    name, weight = next((n, p) for n, p in model.network.named_parameters() if n.endswith("attn2.to_k.weight"))
     book.vector("predicted by other weights", model.predict(noisy, t, _PROMPTS, {f"unet.{name}": 2 * weight}))
 
 
-def _classified(model: Backbone, book: Book) -> None:
+def _classified(model: LatentModel, book: Book) -> None:
     pictures = np.round((uniform((2, 64, 64, 3), 7) + 2) * 60).astype(np.uint8)
     asked = [
         Question(k, Prompt("photo of a {}", (Subject("", noun),)), t, seed)
@@ -65,13 +64,13 @@ def _classified(model: Backbone, book: Book) -> None:
     book.numbers("errors", *model.explain(pictures, asked))
 
 
-def _drawn(model: Backbone, guidances: Sequence[float], book: Book) -> None:
+def _drawn(model: LatentModel, guidances: Sequence[float], book: Book) -> None:
     """Every sampler with each guidance; alone, a picture is what it is in a batch."""
     for sampler, guidance in itertools.product(SAMPLERS, guidances):
         for steps, batch in ((3, 2), (2, 1)) if guidance == guidances[-1] else ((2, 2),):
             # Not validated: suites do not admit a guidance below 1.
             sampling = Sampling.model_construct(sampler=sampler, steps=steps, guidance=guidance, batch=batch, size=64)
-            other = replace(model, sampling=sampling)
+            other = model.resampled(sampling)
             hear_model(other, book)
             with book.at(f"{sampler}, guidance {guidance}, {steps} steps, batch {batch}"):
                 other.sample(_PROMPTS, [3, 4])

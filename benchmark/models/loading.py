@@ -1,9 +1,10 @@
-"""Loads backbones: ``toybox`` (embedded), ``tiny`` (random weights, for tests), a diffusers folder, or a hub id."""
+"""Loads backbones: ``toybox`` (embedded), ``tiny`` (random weights, for tests), or a pipeline of diffusers."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,12 +14,23 @@ from ..hashing import digest
 from ..suite.spec import Sampling
 from ..wording import shown
 from .backbone import Backbone
+from .flow import LONGEST, StableDiffusion3
+from .folders import PipelineFolder, find_pipeline
+from .latent import LatentModel
+from .reader import Reader
+from .unet import StableDiffusion, StableDiffusionXL
 from .weights import hash_weights
 
 EMBEDDED = ("tiny", "toybox")
+KINDS: Mapping[str, type[LatentModel]] = {
+    "StableDiffusionPipeline": StableDiffusion,
+    "StableDiffusionXLPipeline": StableDiffusionXL,
+    "StableDiffusion3Pipeline": StableDiffusion3,
+}
+"""The pipelines of diffusers that can be loaded, and the models that they become."""
 _READING = ("hidden_act", "num_attention_heads", "layer_norm_eps")
 """Settings that decide what a text encoder computes. Transformers does not record which ones a file left out."""
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def pick_device(name: str) -> torch.device:
@@ -38,90 +50,139 @@ def pick_device(name: str) -> torch.device:
 
 
 def pick_dtype(name: str) -> torch.dtype:
-    """The compute type by name: ``float32`` or ``bfloat16``; raises BadInput for any other."""
-    if name == "float16":
-        raise BadInput("--dtype float16: small gradients underflow; choose bfloat16, which needs as little memory.")
+    """The compute type by name: ``float32``, ``bfloat16`` or ``float16``; raises BadInput for any other."""
     if name not in _DTYPES:
         raise BadInput(f"--dtype {name}: unknown; choose one of {', '.join(_DTYPES)}.")
     return _DTYPES[name]
 
 
-def load_backbone(name: str, sampling: Sampling, device: str = "cpu", dtype: str = "float32") -> Backbone:
-    """Load a backbone; ``name`` is ``toybox``, ``tiny``, a folder in diffusers' layout, or a hub id.
+def load_backbone(
+    name: str, sampling: Sampling, device: str = "cpu", dtype: str = "float32", *, download: bool = False
+) -> Backbone:
+    """Load a backbone: ``toybox``, ``tiny``, a short name (``sd15``), a folder in diffusers' layout, or a hub id.
 
     Raises BadInput if the model, the device or the dtype cannot be used, and Damaged for damaged toybox weights.
     """
     kind, where = pick_dtype(dtype), pick_device(device)
-    parts, settings = _embedded(name) if name in EMBEDDED else _pipeline(name)
-    modules = {"unet": parts["unet"], "text": parts["text"], "codec": parts["vae"]}  # these names are in keys
-    weights = hash_weights(modules)
-    if settings is not None:
-        weights = digest([weights, settings])
-    return Backbone(name=name, weights=weights, sampling=sampling, device=where, dtype=kind, **parts)
+    if name in EMBEDDED:
+        return embedded_model(name, _embedded(name), sampling, where, kind)
+    folder = find_pipeline(name, download=download)
+    pipe = _pipeline(name, folder)
+    model, readers = KINDS[folder.kind], _readers(pipe)
+    network = pipe.unet if issubclass(model, StableDiffusion) else pipe.transformer
+    hashed = {"unet": network, "text": readers[0].encoder, "codec": pipe.vae}  # these names are in keys
+    hashed |= {reader.name: reader.encoder for reader in readers[1:]}
+    weights = digest([hash_weights(hashed), _settings(pipe, network, readers)])
+    more = {"empty": not pipe.config.force_zeros_for_empty_prompt} if model is StableDiffusionXL else {}
+    return model(
+        name, weights, network, readers, pipe.vae, _noise(pipe.scheduler), pipe.scheduler.config, sampling, where, kind,
+        **more,
+    )  # fmt: skip
 
 
-def _settings(pipe: Any) -> list[Any]:
-    """What decides the pictures besides the weights: scheduler, UNet, autoencoder, text encoder and tokenizer.
+def embedded_model(name: str, parts: Any, sampling: Sampling, device: torch.device, dtype: torch.dtype) -> Backbone:
+    """The model of parts that are built in the code, so that their settings need not be hashed."""
+    weights = hash_weights(parts.trained())
+    reader = Reader("text", parts.tokenizer, parts.text, parts.tokenizer.model_max_length)
+    schedule = parts.scheduler.config
+    return StableDiffusion(
+        name, weights, parts.unet, [reader], parts.vae, parts.scheduler, schedule, sampling, device, dtype
+    )
+
+
+def _embedded(name: str) -> Any:
+    from ..toybox.parts import TINY, build_parts
+    from ..toybox.weights import read_parts
+
+    return build_parts(TINY, seed=0) if name == "tiny" else read_parts()
+
+
+def _pipeline(name: str, folder: PipelineFolder) -> Any:
+    """The pipeline in a folder, in float32, read from safetensors only; raises BadInput where it cannot be used."""
+    import diffusers
+
+    if folder.kind not in KINDS:
+        raise BadInput(
+            f"backbone '{shown(name)}' is a {shown(folder.kind)}; cpbench runs {', '.join(KINDS)} (Stable Diffusion "
+            "1.x and 2.x, SDXL, and Stable Diffusion 3)."
+        )
+    own = {"safety_checker": None, "requires_safety_checker": False} if folder.kind == next(iter(KINDS)) else {}
+    options: dict[str, Any] = {"variant": folder.variant, **own, **dict.fromkeys(folder.left_out)}
+    load = partial(getattr(diffusers, folder.kind).from_pretrained, use_safetensors=True, local_files_only=True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of old files, such as that they do not say clip_sample=False
+            pipe = load(str(folder.path), **options)
+    except Exception as error:  # whatever the libraries raise for files that do not fit together
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise BadInput(f"backbone '{shown(name)}' cannot be loaded ({reason}); fetch the model again.") from None
+    if (misfit := _misfit(pipe)) is not None:
+        raise BadInput(f"backbone '{shown(name)}' is not a text-to-image model that cpbench can teach ({misfit}).")
+    for part in pipe.components.values():
+        if isinstance(part, torch.nn.Module):
+            part.float()  # files of half precision too: what is stored in fewer bits is for `dtype` to say
+    return pipe
+
+
+def _readers(pipe: Any) -> list[Reader]:
+    """The text encoders of a pipeline; those of SD3 all read as many tokens as the first, but for T5."""
+    found = []
+    for number in ("", "_2", "_3"):
+        encoder, tokenizer = getattr(pipe, f"text_encoder{number}", None), getattr(pipe, f"tokenizer{number}", None)
+        if encoder is not None and tokenizer is not None:
+            length = LONGEST if number == "_3" else tokenizer.model_max_length
+            found.append(Reader(f"text{number}", tokenizer, encoder, length))
+    return found
+
+
+def _noise(scheduler: Any) -> Any:
+    """What knows the noise of training: some schedulers scale noise differently (x + σε) from what a UNet learned."""
+    from diffusers import DDPMScheduler
+
+    return DDPMScheduler.from_config(scheduler.config) if "prediction_type" in scheduler.config else scheduler
+
+
+def _settings(pipe: Any, network: Any, readers: Sequence[Reader]) -> list[Any]:
+    """What decides the pictures besides the weights: scheduler, network, autoencoder, text encoders and tokenizers.
 
     Settings that the files leave out are left out here too: diffusers fills them with the defaults of its version.
     """
-    configs = [pipe.scheduler.config, pipe.unet.config, pipe.vae.config]
+    configs = [pipe.scheduler.config, network.config, pipe.vae.config]
     given = [{k: v for k, v in c.items() if not k.startswith("_") and k not in _defaults(c)} for c in configs]
-    text, tokenizer = pipe.text_encoder.config, pipe.tokenizer
-    words = [sorted(tokenizer.get_vocab().items()), tokenizer.model_max_length]
-    return [given, [getattr(text, name, None) for name in _READING], words]
+    texts = []
+    for reader in readers:
+        config = reader.encoder.config
+        words = [sorted(reader.tokenizer.get_vocab().items()), reader.length]
+        texts += [[getattr(config, name, None) for name in _READING], words]
+    zeros = getattr(pipe.config, "force_zeros_for_empty_prompt", None)
+    return [given, *texts, *([] if zeros is None else [zeros])]
 
 
 def _defaults(config: Mapping[str, Any]) -> Sequence[str]:
     return config.get("_use_default_values") or ()
 
 
-def _embedded(name: str) -> tuple[dict[str, Any], None]:
-    """The parts of an embedded model; its settings are in the code, so there are none to hash."""
-    from ..toybox.parts import TINY, build_parts
-    from ..toybox.weights import read_parts
-
-    return vars(build_parts(TINY, seed=0) if name == "tiny" else read_parts()), None
-
-
-def _pipeline(name: str) -> tuple[dict[str, Any], list[Any]]:
-    """The parts of a Stable Diffusion pipeline, read from safetensors only, and its settings."""
-    from diffusers import DDPMScheduler, StableDiffusionPipeline
-
-    if name.count("/") != 1 and not Path(name).is_dir():
-        raise BadInput(f"backbone '{name}': no such folder; give toybox, a folder in diffusers' layout, or a hub id.")
-    try:
-        pipe = StableDiffusionPipeline.from_pretrained(name, use_safetensors=True, safety_checker=None)
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise BadInput(
-            f"backbone '{name}' cannot be loaded ({reason}); give toybox, a folder in diffusers' layout, or fetch the "
-            f"model first with 'hf download {name}'."
-        ) from None
-    if (misfit := _misfit(pipe)) is not None:
-        raise BadInput(
-            f"backbone '{name}' is not a text-to-image model like Stable Diffusion 1.x or 2.x ({misfit}); "
-            "choose one that is."
-        )
-    parts = {
-        "unet": pipe.unet,
-        "text": pipe.text_encoder,
-        "vae": pipe.vae,
-        "tokenizer": pipe.tokenizer,
-        # Some schedulers scale noise differently (x + σε) from what the UNet was trained on.
-        "scheduler": DDPMScheduler.from_config(pipe.scheduler.config),
-    }
-    return parts, _settings(pipe)
-
-
 def _misfit(pipe: Any) -> str | None:
-    """Why a pipeline is not built like Stable Diffusion 1.x and 2.x; None if it is."""
-    unet, width = pipe.unet.config, pipe.text_encoder.config.hidden_size
-    read = unet.cross_attention_dim
-    if unet.addition_embed_type is not None:
+    """Why a pipeline is not built like those that can be taught; None if it is."""
+    predicts = pipe.scheduler.config.get("prediction_type", "flow_prediction")
+    if predicts not in ("epsilon", "v_prediction", "flow_prediction") or "sigma_data" in pipe.scheduler.config:
+        return f"its network predicts neither noise nor velocity, but {predicts} with {type(pipe.scheduler).__name__}"
+    if pipe.vae.config.get("latents_mean") is not None:
+        return "its autoencoder shifts each channel by a value of its own"
+    network = pipe.unet if hasattr(pipe, "unet") else pipe.transformer
+    channels = network.config.in_channels
+    if channels != pipe.vae.config.latent_channels:
+        return f"its network expects {channels} channels, its autoencoder has {pipe.vae.config.latent_channels}"
+    return _unread(pipe) if hasattr(pipe, "unet") else None
+
+
+def _unread(pipe: Any) -> str | None:
+    """Why a UNet does not read what the text encoders of its pipeline give; None if it does."""
+    unet, xl = pipe.unet.config, hasattr(pipe, "text_encoder_2")
+    if (unet.addition_embed_type == "text_time") != xl or unet.addition_embed_type not in (None, "text_time"):
         return f"its UNet needs more input than text: {unet.addition_embed_type}"
+    encoders = [e for e in (pipe.text_encoder, getattr(pipe, "text_encoder_2", None)) if e is not None]
+    width, read = sum(e.config.hidden_size for e in encoders), unet.cross_attention_dim
     if any(w != width for w in (read if isinstance(read, list | tuple) else [read])):
         return f"its UNet expects text states of width {read}, its text encoder has {width}"
-    if unet.in_channels != pipe.vae.config.latent_channels:
-        return f"its UNet expects {unet.in_channels} channels, its autoencoder has {pipe.vae.config.latent_channels}"
     return None

@@ -20,14 +20,14 @@ _PURE = {
 
 
 @contextmanager
-def text_keys_once(unet: nn.Module, *states: Tensor) -> Iterator[None]:
+def text_keys_once(network: nn.Module, *states: Tensor) -> Iterator[None]:
     """Within, ``attn2.to_k`` and ``attn2.to_v`` compute once what they make of any of ``states`` (n, length, width).
 
     The weights must not change within. A hook, or a module of another package, could change what a layer computes from
     step to step: where there is one in the network, nothing is reused.
     """
-    steady = not any(_foreign(m, (*_OWN, "peft")) for m in unet.modules())
-    layers = [m for n, m in unet.named_modules() if _reusable(n, m)] if steady else []
+    steady = not any(_foreign(m, (*_OWN, "peft")) for m in network.modules())
+    layers = [m for n, m in network.named_modules() if _reusable(n, m)] if steady else []
     try:
         for layer in layers:
             layer.forward = _once(layer.forward, {id(x): x for x in states})
@@ -37,12 +37,12 @@ def text_keys_once(unet: nn.Module, *states: Tensor) -> Iterator[None]:
             vars(layer).pop("forward", None)  # that of the class holds again
 
 
-def repeated(batches: Sequence[tuple[str, ...]], text: nn.Module) -> list[tuple[str, ...]]:
-    """Batches of prompts that occur more than once, if a text encoder has no hooks, adapters or modules of others.
+def repeated(batches: Sequence[tuple[str, ...]], *encoders: nn.Module) -> list[tuple[str, ...]]:
+    """Batches of prompts that occur more than once, if text encoders have no hooks, adapters or modules of others.
 
     The first :data:`MOST`, since the keys and values of each take memory.
     """
-    steady = not any(_foreign(m, _OWN) for m in text.modules())
+    steady = not any(_foreign(m, _OWN) for text in encoders for m in text.modules())
     return [batch for batch, n in Counter(batches).items() if n > 1 and steady][:MOST]
 
 

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ..models.backbone import Backbone
 from ..models.extractors import load_extractor
-from ..models.weights import hash_weights
+from ..models.loading import embedded_model
 from ..protocol import Features, Pictures, Tick, Watch, unwatched
 from ..scoring.functional import Whiten, whitening
 from ..suite.spec import Sampling
@@ -127,8 +127,7 @@ def accuracy(name: str, right: NDArray[np.bool_]) -> dict[str, float]:
 
 def backbone_of(parts: Parts, sampling: Sampling = SAMPLING) -> Backbone:
     """A backbone with a copy of the parts, since a backbone freezes its modules and wraps the token table."""
-    weights = hash_weights(parts.trained())
-    return Backbone(name="toybox", weights=weights, sampling=sampling, **vars(copy.deepcopy(parts)))
+    return embedded_model("toybox", copy.deepcopy(parts), sampling, torch.device("cpu"), torch.float32)
 
 
 def autoencoder_psnr(backbone: Backbone, n: int) -> dict[str, float]:
@@ -175,13 +174,13 @@ def prompt_errors(backbone: Backbone, z: Tensor, prompts: Sequence[str], ts: Seq
     Diffusion Classifier (Li et al., 2023, algorithm 1): all prompts get the same noise at the same timesteps.
     """
     generator = torch.Generator().manual_seed(seed)
-    states, total = backbone.embed(prompts), torch.zeros(len(z), len(prompts))
+    text, total = backbone.embed(prompts), torch.zeros(len(z), len(prompts))
     for step in ts:
         noise, t = torch.randn(z.shape, generator=generator), torch.full((len(z),), step)
         noisy = backbone.add_noise(z, noise, t)
-        for p, state in enumerate(states):
-            eps = backbone.predict(noisy, t, state.expand(len(z), -1, -1))
-            total[:, p] += (eps - noise).square().mean((1, 2, 3))
+        for p in range(len(prompts)):
+            told = backbone.predict(noisy, t, text[[p] * len(z)])
+            total[:, p] += (told - noise).square().mean((1, 2, 3))
     return total / len(ts)
 
 

@@ -28,6 +28,7 @@ from ..scoring.scorer import StoredImages
 from ..suite.concepts import subject_of, training_pictures
 from .events import OnEvent, Preparing
 from .opening import Opened
+from .work.method import own_copy
 
 PATIENCE = 20.0
 """Seconds that a measurement may take. What would take longer is estimated from a single prediction of the noise, and
@@ -137,7 +138,7 @@ def _prediction(session: Opened) -> float:
     """Seconds to predict the noise of one picture; the better of two measurements, if the first was quick."""
     concept, seconds = session.suite.concepts[0], list[float]()
     pictures, backbone = training_pictures(session.suite, concept)[:1], session.runner.backbone
-    middle = backbone.scheduler.config.num_train_timesteps // 2
+    middle = backbone.steps // 2
     question = Question(0, Prompt(session.suite.prompts.train, (subject_of(concept),)), middle, 0)
     while len(seconds) < 2 and sum(seconds) < 1:
         begin = time.perf_counter()
@@ -156,7 +157,7 @@ def _training(session: Opened, method: Choice, single: float, patience: float) -
     assert method.make is not None
     if 2 * _UPDATES * _update(session, single) > patience:
         return _update(session, single) * session.suite.training.steps
-    seconds, learner = list[float](), method.make(session.runner.backbone.copy(), 0)
+    seconds, learner = list[float](), method.make(own_copy(method.make, session.runner.backbone), 0)
     for number, concept in enumerate(session.suite.concepts[:2], 1):
         clock = _Clock(session.suite.training.steps)
         pictures, prompt = training_pictures(session.suite, concept), session.suite.prompts.train

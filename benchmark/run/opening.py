@@ -85,7 +85,7 @@ def _gpus(recipe: Recipe, device: torch.device) -> int:
 
 def _check_prompts(suite: Suite, model: Backbone) -> None:
     """Raise BadInput for a prompt that, with tokens and the longest noun, is too long for the text encoder."""
-    noun = max((c.noun for c in suite.concepts), key=lambda noun: len(model.tokenizer(noun).input_ids))
+    longest = [max({c.noun for c in suite.concepts}, key=r.count) for r in model.readers]
     prompts = suite.prompts
     for n, texts in enumerate((prompts.prior, (prompts.train, *prompts.evaluation), prompts.pairs)):
-        model.check_prompts([text.format(*[noun] * n) for text in texts], spare=n)
+        model.check_prompts([text.format(*[noun] * n) for text in texts for noun in longest], spare=n)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import torch
 
-from ..models.backbone import Backbone
+from ..errors import BadInput
 from ..models.loading import load_backbone
+from ..models.unet import StableDiffusion
 from ..plan.choices import Choice
 from ..protocol import Method, Pictures, Subject, Task
 from ..suite.spec import Suite, load_suite
@@ -44,12 +45,15 @@ class Bench:
         return load_suite(_SUITE)
 
     @cached_property
-    def backbone(self) -> Backbone:
-        """The model, which draws pictures of the size that it was trained on."""
+    def backbone(self) -> StableDiffusion:
+        """The model, drawing pictures of the size that it was trained on; raises BadInput for one of another kind."""
         model = load_backbone(self.name, self.suite.sampling, self.device)
-        side = getattr(model.unet.config, "sample_size", None)
-        size = side * model.factor if isinstance(side, int) else self.suite.sampling.size
-        return replace(model, sampling=model.sampling.model_copy(update={"size": size}))
+        if type(model) is not StableDiffusion:
+            raise BadInput(
+                f"--backbone {self.name}: 'cpbench speed' measures toybox and Stable Diffusion 1.x and 2.x, whose "
+                "passes are written by hand to compare with."
+            )
+        return model.resampled(model.sampling.model_copy(update={"size": model.native or self.suite.sampling.size}))
 
     @cached_property
     def pictures(self) -> Pictures:
@@ -57,7 +61,7 @@ class Bench:
         size, count = self.backbone.sampling.size, self.suite.training.pictures
         return np.random.default_rng(0).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
 
-    def method(self, name: str, settings: Mapping[str, str] | None = None) -> tuple[Method, Backbone]:
+    def method(self, name: str, settings: Mapping[str, str] | None = None) -> tuple[Method, StableDiffusion]:
         """A new method, and the copy of the model that it is built into."""
         make, model = self.choose(name, settings or {}).make, self.backbone.copy()
         assert make is not None

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from diffusers import StableDiffusionPipeline
 
-from ..models.backbone import Backbone
-from ..models.sampling import SAMPLERS
+from ..models.sampling import sampler_of
+from ..models.unet import StableDiffusion
 from .bench import NOUN, Bench
 from .paired import paired
 from .row import Measurement, Row, ratio_row
@@ -41,14 +41,15 @@ def _drawn(bench: Bench, *, together: bool) -> Row:
     return ratio_row("drawing", f"drawing {n} pictures at once", f"diffusers, {how}", pairs)
 
 
-def pipeline_of(model: Backbone) -> Any:
+def pipeline_of(model: StableDiffusion) -> Any:
     """The pipeline of diffusers with the parts of a model, and the sampler of the suite."""
+    (reader,) = model.readers
     pipe = StableDiffusionPipeline(
         vae=model.vae,
-        text_encoder=model.text,
-        tokenizer=model.tokenizer,
-        unet=model.unet,
-        scheduler=SAMPLERS[model.sampling.sampler].from_config(model.scheduler.config),
+        text_encoder=reader.encoder,
+        tokenizer=reader.tokenizer,
+        unet=model.network,
+        scheduler=sampler_of(model.sampling.sampler, model.schedule),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
@@ -57,7 +58,7 @@ def pipeline_of(model: Backbone) -> Any:
     return pipe
 
 
-def draw(pipe: Any, model: Backbone, prompts: list[str]) -> Any:
+def draw(pipe: Any, model: StableDiffusion, prompts: list[str]) -> Any:
     """Pictures (n, size, size, 3) in [0, 1] of some prompts from a pipeline, with the sampling of a model."""
     s = model.sampling
     return pipe(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from ..models.backbone import Backbone
+from ..models.unet import StableDiffusion
 from ..protocol import unwatched
 from .bench import NOUN, Bench
 from .paired import Ends, Interleaved, Pair, ratios_of, seconds, ticks_for
@@ -26,15 +26,16 @@ class Bare:
     The rate is zero: the weights stay those of the learner, and an update takes as long as any other.
     """
 
-    def __init__(self, bench: Bench, model: Backbone, batch: int) -> None:
+    def __init__(self, bench: Bench, model: StableDiffusion, batch: int) -> None:
         self.model, self.batch, self.template = model, batch, bench.suite.prompts.train
+        (self.reader,) = model.readers
         self.latents = model.encode(bench.pictures)
         self.draw = torch.Generator().manual_seed(0)
 
     @cached_property
     def params(self) -> list[Tensor]:
         """All weights that are trained now."""
-        return [p for part in (self.model.unet, self.model.text) for p in part.parameters() if p.requires_grad]
+        return [p for part in self.model.modules.values() for p in part.parameters() if p.requires_grad]
 
     @cached_property
     def optimiser(self) -> torch.optim.AdamW:
@@ -48,14 +49,14 @@ class Bare:
 
     def _tokens(self, names: Sequence[str]) -> Tensor:
         prompts = [self.template.format(name) for name in names]
-        listed = self.model.tokenizer(prompts, padding="max_length").input_ids
+        listed = self.reader.tokenizer(prompts, padding="max_length").input_ids
         return torch.tensor(listed, device=self.model.device)
 
     def noisy(self, rows: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
         """x_t, ε and t of some pictures."""
         z = self.latents[list(rows)]
         noise = torch.randn(z.shape, generator=self.draw).to(z)
-        t = torch.randint(self.model.scheduler.config.num_train_timesteps, (len(rows),), generator=self.draw)
+        t = torch.randint(self.model.steps, (len(rows),), generator=self.draw)
         t = t.to(z.device)
         return self.model.scheduler.add_noise(z, noise, t), noise, t
 
@@ -67,8 +68,8 @@ class Bare:
     def loss(self, rows: Sequence[int]) -> Tensor:
         """L_denoise of some pictures."""
         x, noise, t = self.noisy(rows)
-        text = self.model.text(self.ids).last_hidden_state.expand(len(rows), -1, -1)
-        loss: Tensor = (self.model.unet(x, t, text).sample - noise).square().mean()
+        text = self.reader.encoder(self.ids).last_hidden_state.expand(len(rows), -1, -1)
+        loss: Tensor = (self.model.network(x, t, text).sample - noise).square().mean()
         return loss
 
     def update(self, loss: Tensor) -> None:
@@ -90,16 +91,16 @@ class Bare:
     @cached_property
     def teacher(self) -> dict[str, Tensor]:
         """A copy of the trainable weights of the UNet, by name."""
-        return {name: p.detach().clone() for name, p in self.model.unet.named_parameters() if p.requires_grad}
+        return {name: p.detach().clone() for name, p in self.model.network.named_parameters() if p.requires_grad}
 
     def distil(self) -> None:
         """One DSC iteration: two teachers and the student under three prompts, and an update."""
         x, _, t = self.noisy(self.any_rows())
         x, t = x.repeat_interleave(3, 0), t.repeat_interleave(3)
         with torch.no_grad():
-            text = self.model.text(self.candidates).last_hidden_state.repeat(self.batch, 1, 1)
-            teachers = [functional_call(self.model.unet, self.teacher, (x, t, text)).sample for _ in range(2)]
-        student = self.model.unet(x, t, text).sample
+            text = self.reader.encoder(self.candidates).last_hidden_state.repeat(self.batch, 1, 1)
+            teachers = [functional_call(self.model.network, self.teacher, (x, t, text)).sample for _ in range(2)]
+        student = self.model.network(x, t, text).sample
         self.update(sum((student - one).square().mean() for one in teachers))
 
     def gradients(self, passes: int) -> Tensor:

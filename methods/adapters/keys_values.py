@@ -9,24 +9,25 @@ import torch
 from torch import Tensor, nn
 
 from ...benchmark.models.backbone import Backbone
-from .low_rank import KEYS_AND_VALUES
 
 
 class KeysValues:
     """The weights W of to_k and to_v themselves; the change is counted from the weights W₀ of the base model."""
 
     def __init__(self, backbone: Backbone, seed: int) -> None:
-        named = {name: m for name, m in backbone.unet.named_modules() if re.fullmatch(KEYS_AND_VALUES, name)}
+        modules, kv = backbone.network.named_modules(), backbone.layers["kv"]
+        self.prefix = f"{backbone.prefix}."
         self.params: dict[str, nn.Parameter] = {}
-        for name, layer in named.items():
-            layer.weight.data = layer.weight.data.to(backbone.precision)
-            self.params[f"unet.{name}.weight"] = layer.weight.requires_grad_(True)
-        self.origin = {name: p.detach().clone() for name, p in self.params.items()}
+        self.origin: dict[str, Tensor] = {}
+        for name, layer in [(name, m) for name, m in modules if re.fullmatch(kv, name)]:
+            w = layer.weight.detach().to(backbone.precision)  # shared with other copies of the model
+            layer.weight = nn.Parameter(w.clone())
+            self.params[f"{self.prefix}{name}.weight"], self.origin[f"{self.prefix}{name}.weight"] = layer.weight, w
         self.start = dict(self.origin)
 
     def delta(self) -> dict[str, Tensor]:
         """W − (what was folded) by layer; differentiable."""
-        return {_layer(name): p - self.start[name] for name, p in self.params.items()}
+        return {self._layer(name): p - self.start[name] for name, p in self.params.items()}
 
     def reads(self) -> dict[str, Tensor]:
         """The rows of the change itself."""
@@ -35,7 +36,7 @@ class KeysValues:
     def folded(self) -> dict[str, Tensor]:
         """What was folded or placed, minus W₀; only layers where it is not W₀ itself."""
         changed = {k: w for k, w in self.start.items() if w is not self.origin[k]}
-        return {_layer(k): w - self.origin[k] for k, w in changed.items()}
+        return {self._layer(k): w - self.origin[k] for k, w in changed.items()}
 
     def fold(self) -> None:
         """Count the change from the present weights on."""
@@ -49,13 +50,13 @@ class KeysValues:
 
     def base(self) -> dict[str, Tensor]:
         """W₀ by layer, (out, in)."""
-        return {_layer(name): w for name, w in self.origin.items()}
+        return {self._layer(name): w for name, w in self.origin.items()}
 
     @torch.no_grad()
     def place(self, change: Mapping[str, Tensor]) -> None:
         """Set the weights to W₀ plus ``change``, which counts as folded."""
         for name, p in self.params.items():
-            w = change.get(_layer(name))
+            w = change.get(self._layer(name))
             self.start[name] = self.origin[name] if w is None else self.origin[name] + w
             p.copy_(self.start[name])
 
@@ -75,6 +76,5 @@ class KeysValues:
             p.copy_(state[name])
             self.start[name] = state[f"past.{name}"].to(p.device) if f"past.{name}" in state else self.origin[name]
 
-
-def _layer(parameter: str) -> str:
-    return parameter.removeprefix("unet.").removesuffix(".weight")
+    def _layer(self, parameter: str) -> str:
+        return parameter.removeprefix(self.prefix).removesuffix(".weight")

@@ -16,13 +16,11 @@ from ...benchmark.models.backbone import Backbone
 from ..options.lora import LoraOptions as LoraOptions  # a plug-in has it from here
 from ..options.vera import VeraOptions as VeraOptions
 
-KEYS_AND_VALUES = r".*attn2\.to_[kv]"
-
 
 def widest_rank(backbone: Backbone) -> int:
     """The greatest rank whose rows can be independent: the fewest dimensions that an adapted layer reads."""
-    named = backbone.unet.named_modules()
-    return min(int(module.in_features) for name, module in named if re.fullmatch(KEYS_AND_VALUES, name))
+    named = backbone.network.named_modules()
+    return min(int(module.in_features) for name, module in named if re.fullmatch(backbone.layers["kv"], name))
 
 
 def check_rank(rank: int, backbone: Backbone) -> None:
@@ -39,13 +37,14 @@ class PeftAdapter:
 
     def __init__(self, backbone: Backbone, config: peft.PeftConfig, kind: type[nn.Module]) -> None:
         with torch.random.fork_rng():  # peft draws first values from the global generator; reset() replaces them
-            peft.get_peft_model(backbone.unet, config)
-        self.layers: dict[str, Any] = {n: m for n, m in backbone.unet.named_modules() if isinstance(m, kind)}
-        self.params = {f"unet.{name}": p for name, p in backbone.unet.named_parameters() if p.requires_grad}
+            peft.get_peft_model(backbone.network, config)
+        self.prefix, network = backbone.prefix, backbone.network
+        self.layers: dict[str, Any] = {n: m for n, m in network.named_modules() if isinstance(m, kind)}
+        self.params = {f"{self.prefix}.{name}": p for name, p in network.named_parameters() if p.requires_grad}
         self.precision = backbone.precision
         for p in self.params.values():
             p.data = p.data.to(self.precision)
-        self.origin = {name: layer.get_base_layer().weight.detach().clone() for name, layer in self.layers.items()}
+        self.origin = {name: layer.get_base_layer().weight.detach() for name, layer in self.layers.items()}
         self.past: dict[str, Tensor] = {}
 
     def draw(self, layer: Any, generator: torch.Generator) -> None:
@@ -108,7 +107,7 @@ class PeftAdapter:
         self.place({name: torch.stack([change[name] for change in changes]).sum(0) for name in self.layers if changes})
         found = {name: p.detach().clone() for name, p in self.params.items()}
         for name, layer in self.layers.items():
-            found[f"unet.{name}.base_layer.weight"] = layer.get_base_layer().weight.detach().clone()
+            found[f"{self.prefix}.{name}.base_layer.weight"] = layer.get_base_layer().weight.detach().clone()
         self.restore(present)
         return found
 
@@ -118,10 +117,14 @@ class PeftAdapter:
         return {name: self.past[name] + w if name in self.past else w for name, w in self.delta().items()}
 
     def _rebase(self) -> None:
-        """Base weight = original + past: always from the original, so that a reload is exact to the last bit."""
+        """Base weight = original + past: always from the original, so that a reload is exact to the last bit.
+
+        The original is shared with other copies of the model: it is replaced, and never changed.
+        """
         for name, layer in self.layers.items():
-            w, base = self.past.get(name), layer.get_base_layer().weight
-            base.copy_(self.origin[name] if w is None else (self.origin[name].to(self.precision) + w).to(base))
+            w, origin, base = self.past.get(name), self.origin[name], layer.get_base_layer()
+            weight = origin if w is None else origin.to(self.precision) + w
+            base.weight = nn.Parameter(weight.to(base.weight), requires_grad=False)
 
     def state(self) -> dict[str, Tensor]:
         """The parameters, and the sum of the folded changes."""
@@ -142,7 +145,7 @@ class Lora(PeftAdapter):
 
     def __init__(self, backbone: Backbone, seed: int, options: LoraOptions) -> None:
         check_rank(options.rank, backbone)
-        config = peft.LoraConfig(r=options.rank, lora_alpha=options.alpha, target_modules=KEYS_AND_VALUES)
+        config = peft.LoraConfig(r=options.rank, lora_alpha=options.alpha, target_modules=backbone.layers["kv"])
         super().__init__(backbone, config, peft.tuners.lora.Linear)
         self.reset(seed)
 
@@ -184,7 +187,7 @@ class Vera(PeftAdapter):
     def __init__(self, backbone: Backbone, seed: int, options: VeraOptions) -> None:
         config = peft.VeraConfig(
             r=options.rank,
-            target_modules=KEYS_AND_VALUES,
+            target_modules=backbone.layers["kv"],
             projection_prng_key=options.projection,
             d_initial=options.first,
         )

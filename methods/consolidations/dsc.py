@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from ...benchmark.models.text import Text
 from ...benchmark.protocol import Subject, Task, Watch
 from ..adapters.base import Weighted
 from ..options.dsc import DscOptions
@@ -114,8 +115,8 @@ class Dsc(Consolidation[Weighted]):
 
     def _texts(
         self, trainer: Trainer[Weighted], task: Task, candidates: Sequence[Subject], learned: Sequence[str]
-    ) -> tuple[Tensor, Tensor]:
-        """The candidates (k, length, width) as all read them, and as an adapter does that has ``learned`` some."""
+    ) -> tuple[Text, Text]:
+        """The k candidates as all read them, and as an adapter does that has ``learned`` some."""
         phrases = [trainer.phrase(c) for c in candidates]
         own = [
             c.noun if self.options.reads == "own" and c.name not in learned else trainer.phrase(c) for c in candidates

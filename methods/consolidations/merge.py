@@ -104,19 +104,17 @@ class Merge(Consolidation[Mergeable]):
     def word_states(self, trainer: Trainer[Mergeable], task: Task, subject: Subject) -> Tensor:
         """Text states (in, s) at the token and the noun of a concept, float64."""
         words = trainer.phrase(subject)
-        ids = trainer.backbone.tokenizer(task.prompt.format(words)).input_ids
-        own = set(trainer.backbone.tokenizer(words, add_special_tokens=False).input_ids)
-        where = [k for k, i in enumerate(ids) if i in own]
-        return trainer.backbone.embed([task.prompt.format(words)])[0, where].T.cpu().double()
+        prompt = task.prompt.format(words)
+        where = trainer.backbone.readers[0].places(prompt, words)  # the same in all readers: all are of CLIP
+        return trainer.backbone.embed([prompt]).states[0, where].T.cpu().double()
 
     def _regular(self, trainer: Trainer[Mergeable], task: Task) -> Tensor:
         """Text states (in, r) of the training prompt with words of the vocabulary, float64."""
-        words = sorted(w.removesuffix("</w>") for w in trainer.backbone.tokenizer.get_vocab() if w.endswith("</w>"))
-        plain = [w for w in words if w.isascii() and w.isalpha()]
+        plain = trainer.backbone.readers[0].words()
         draw = torch.Generator().manual_seed(0)
         chosen = [plain[k] for k in torch.randperm(len(plain), generator=draw)[: self.options.captions].tolist()]
         prompts = [task.prompt.format(w) for w in chosen]
-        parts = [trainer.backbone.embed(prompts[k : k + 32]) for k in range(0, len(prompts), 32)]
+        parts = [trainer.backbone.embed(prompts[k : k + 32]).states for k in range(0, len(prompts), 32)]
         return torch.cat(parts).flatten(0, 1).T.cpu().double()
 
     def state(self) -> dict[str, Tensor]:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ...benchmark.models.text import Text
 from ...benchmark.protocol import Task, Watch
 from ..adapters.base import Mergeable
 from ..options.merge import MergeOptions
@@ -68,7 +69,7 @@ class Zip(Merge):
         def objective(step: Step) -> dict[str, Tensor]:
             with torch.no_grad():
                 text = trainer.backbone.embed([task.prompt.format(trainer.phrase(trainer.known[c])) for c in changes])
-                own = [_added(trainer, c, step, text[k : k + 1]) for k, c in enumerate(changes.values())]
+                own = [_added(trainer, c, step, text[[k]]) for k, c in enumerate(changes.values())]
             with changed_by(trainer, {layer: zipped(w, m[layer]) for layer, w in layers.items()}):
                 merged = predict(trainer, step, text, None)
             distance = (merged - torch.cat(own, 1)).square().mean()
@@ -79,7 +80,7 @@ class Zip(Merge):
         return trainer.optimise(task, phase, watch)
 
 
-def _added(trainer: Trainer[Mergeable], change: Changes, step: Step, text: Tensor) -> Tensor:
+def _added(trainer: Trainer[Mergeable], change: Changes, step: Step, text: Text) -> Tensor:
     with changed_by(trainer, change):
         return predict(trainer, step, text, None)
 
@@ -93,6 +94,6 @@ def changed_by(trainer: Trainer[Mergeable], change: Changes) -> Iterator[None]:
 
     with ExitStack() as stack:
         for layer, w in change.items():
-            handle = trainer.backbone.unet.get_submodule(layer).register_forward_hook(adder(w))
+            handle = trainer.backbone.network.get_submodule(layer).register_forward_hook(adder(w))
             stack.callback(handle.remove)
         yield

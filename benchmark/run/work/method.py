@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...models.backbone import Backbone
-from ...protocol import Method
+from ...protocol import Method, sharing
 from ...storage.store import Store
 
 Make = Callable[[Any, int], Method] | None
@@ -17,10 +17,15 @@ Make = Callable[[Any, int], Method] | None
 def method_of(make: Make, seed: int, state: str | None, backbone: Backbone, store: Store) -> Method:
     """A new method object, loaded from a stored state if one is given."""
     assert make is not None
-    method = make(backbone.copy(), seed)
+    method = make(own_copy(make, backbone), seed)
     if state is not None:
         method.load(store.read(state) / "state")
     return method
+
+
+def own_copy(make: Make, backbone: Backbone) -> Backbone:
+    """The copy of a model that a method is made in: see :func:`...protocol.shares_weights`."""
+    return backbone.shared() if make is not None and sharing(make) else backbone.copy()
 
 
 @dataclass

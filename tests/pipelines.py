@@ -1,0 +1,152 @@
+"""Pipelines of diffusers with small random weights, written as folders in the layout of the hub."""
+
+import json
+import warnings
+
+import torch
+from diffusers import (
+    AutoencoderKL,
+    DDPMScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    SD3Transformer2DModel,
+    StableDiffusion3Pipeline,
+    StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
+    UNet2DConditionModel,
+)
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+
+from cpbench.benchmark.toybox.parts import MAX_TOKENS, build_tokenizer
+
+SCHEDULE = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "steps_offset": 1}
+TEXT, TEXT_2, POOLED = 32, 48, 40
+
+
+def autoencoder(channels=4, **more):
+    return AutoencoderKL(
+        block_out_channels=(8, 8, 8, 8),
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        layers_per_block=1,
+        norm_num_groups=4,
+        latent_channels=channels,
+        **more,
+    )
+
+
+def text_encoder(width, kind=CLIPTextModel, eos=1, **more):
+    config = CLIPTextConfig(
+        vocab_size=len(build_tokenizer()),
+        hidden_size=width,
+        intermediate_size=2 * width,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        max_position_embeddings=MAX_TOKENS,
+        bos_token_id=0,
+        eos_token_id=eos,
+        pad_token_id=1,
+        **more,
+    )
+    return kind(config)
+
+
+def unet(width, **more):
+    return UNet2DConditionModel(
+        sample_size=8,
+        block_out_channels=(16, 32),
+        layers_per_block=1,
+        down_block_types=("CrossAttnDownBlock2D",) * 2,
+        up_block_types=("CrossAttnUpBlock2D",) * 2,
+        cross_attention_dim=width,
+        attention_head_dim=4,
+        norm_num_groups=8,
+        **more,
+    )
+
+
+def sd(scheduler=None, **schedule):
+    """Stable Diffusion 1.x or 2.x."""
+    scheduler = scheduler or DDPMScheduler
+    return StableDiffusionPipeline(
+        vae=autoencoder(),
+        text_encoder=text_encoder(TEXT),
+        tokenizer=build_tokenizer(),
+        unet=unet(TEXT),
+        scheduler=scheduler(**{**SCHEDULE, **schedule}),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+
+
+def sdxl(scheduler=None, eos=1, **schedule):
+    """SDXL: two text encoders of other widths, pooled text, time ids."""
+    scheduler = scheduler or DDPMScheduler
+    return StableDiffusionXLPipeline(
+        vae=autoencoder(scaling_factor=0.13025),
+        text_encoder=text_encoder(TEXT),
+        tokenizer=build_tokenizer(),
+        text_encoder_2=text_encoder(TEXT_2, CLIPTextModelWithProjection, eos, projection_dim=POOLED),
+        tokenizer_2=build_tokenizer(),
+        unet=unet(
+            TEXT + TEXT_2,
+            addition_embed_type="text_time",
+            addition_time_embed_dim=8,
+            projection_class_embeddings_input_dim=6 * 8 + POOLED,
+        ),
+        scheduler=scheduler(**{**SCHEDULE, "clip_sample": False, **schedule}),
+    )
+
+
+def sd3(shift=3.0):
+    """Stable Diffusion 3 without T5."""
+    return StableDiffusion3Pipeline(
+        transformer=SD3Transformer2DModel(
+            sample_size=8,
+            patch_size=2,
+            in_channels=16,
+            out_channels=16,
+            num_layers=2,
+            attention_head_dim=8,
+            num_attention_heads=4,
+            joint_attention_dim=96,
+            caption_projection_dim=32,
+            pooled_projection_dim=2 * POOLED,
+            pos_embed_max_size=16,
+        ),
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=shift),
+        vae=autoencoder(16, scaling_factor=1.5305, shift_factor=0.0609),
+        text_encoder=text_encoder(TEXT, CLIPTextModelWithProjection, projection_dim=POOLED),
+        tokenizer=build_tokenizer(),
+        text_encoder_2=text_encoder(TEXT_2, CLIPTextModelWithProjection, projection_dim=POOLED),
+        tokenizer_2=build_tokenizer(),
+        text_encoder_3=None,
+        tokenizer_3=None,
+    )
+
+
+KINDS = {
+    "noise": sd,
+    "velocity": lambda: sd(prediction_type="v_prediction"),
+    "sdxl": sdxl,
+    "flow": sd3,
+}
+
+
+def written(folder, make, seed=0, *, bare=False, **options):
+    """A pipeline as diffusers reads it from a folder, and the folder as text.
+
+    ``bare``: the file of the scheduler says only what is not its default, as those of old models do.
+    """
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # that a file does not say clip_sample=False
+        torch.manual_seed(seed)
+        pipe = make()
+        pipe.save_pretrained(folder, **options)
+        if bare:
+            kept = {k: pipe.scheduler.config[k] for k in ("_class_name", *SCHEDULE)}
+            (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(kept))
+        absent = {name: None for name, part in pipe.components.items() if part is None}
+        pipe = type(pipe).from_pretrained(folder, **absent, **options)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe, str(folder)
