@@ -20,12 +20,16 @@ from typing import Any
 from ..benchmark.errors import BadInput
 from ..benchmark.ranged import declared
 from .catalogue import CATALOGUE, PLAIN
+from .presets import EMBEDDED, field_values
 
 
-def options_of(name: str, *, tuned: bool = True, folder: Path | None = None) -> dict[str, Any]:
+def options_of(
+    name: str, *, tuned: bool = True, folder: Path | None = None, backbone: str = EMBEDDED[0]
+) -> dict[str, Any]:
     """The options of every part by section: defaults, what is inherited and fixed, and what is ``tuned`` for this row.
 
-    folder: where tuned values are looked up before those of the package.
+    folder: where tuned values are looked up before those of the package. backbone: on any but those that are embedded,
+    learning rates and sizes of adapters are those of the field (:data:`.presets.FIELD`).
     """
     row = CATALOGUE[name]
     if not row.adapter:
@@ -36,7 +40,10 @@ def options_of(name: str, *, tuned: bool = True, folder: Path | None = None) -> 
         options["learner"] = options_of(plain_row, tuned=False)["learner"]
     options |= {section: replace(options[section], **values) for section, values in row.fixed.items()}
     options = applied(options, {key: value for key, (_, value) in inherited(name, folder).items()})
-    return applied(options, chosen_by_tuning(name, folder)) if tuned else options
+    options = applied(options, chosen_by_tuning(name, folder)) if tuned else options
+    if backbone in EMBEDDED:
+        return options
+    return applied(options, {key: value for key, (value, _) in field_values(row.adapter, options).items()})
 
 
 def _sections(name: str) -> tuple[str, ...]:
@@ -103,9 +110,9 @@ def _shipped(name: str) -> dict[str, Any]:
     return content
 
 
-def configure(name: str, settings: Mapping[str, str]) -> dict[str, Any]:
-    """The options of a method with ``section.field`` settings applied; raises BadInput for any that do not fit."""
-    options = options_of(name)
+def configure(name: str, settings: Mapping[str, str], backbone: str = EMBEDDED[0]) -> dict[str, Any]:
+    """The options of a method on a backbone, with ``section.field`` settings; raises BadInput if any do not fit."""
+    options = options_of(name, backbone=backbone)
     valid = valid_options(options)
     if lost := [key for key in settings if key not in valid]:
         raise no_option(lost[0], name, valid)

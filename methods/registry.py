@@ -23,6 +23,7 @@ from .catalogue import CATALOGUE
 from .configure import applied, configure, no_option, options_of, plain, valid_options, with_values
 from .parts import code_of
 from .plugins import Published, allowed_of, defaults_of, keywords_of, load, package_of, point_of, published
+from .presets import EMBEDDED, presets, settings_of
 
 if TYPE_CHECKING:
     from ..benchmark.models.backbone import Backbone
@@ -46,12 +47,20 @@ def method_names() -> list[str]:
     return list(dict.fromkeys([*CATALOGUE, *published()]))
 
 
-def choose(names: str, settings: Mapping[str, str], warn: Callable[[str], None] = lambda _: None) -> list[Chosen]:
+def choose(
+    names: str,
+    settings: Mapping[str, str],
+    warn: Callable[[str], None] = lambda _: None,
+    *,
+    backbone: str = EMBEDDED[0],
+    preset: str | None = None,
+) -> list[Chosen]:
     """The methods of a comma-separated list, with settings applied; each once, ``warn`` names those given twice.
 
-    In the list, ``all`` is the catalogue, and ``all+plugins`` all known methods. Raises BadInput for an unknown name,
-    for a name that two packages publish, and for a setting that fits none of the methods; CpbenchError for a plug-in
-    that cannot be loaded.
+    backbone: the model that is taught, see :func:`.configure.options_of`. preset: settings of :mod:`.presets`, for the
+    methods that have these options; ``settings`` count more. In the list, ``all`` is the catalogue, and ``all+plugins``
+    all known methods. Raises BadInput for an unknown name, for a name that two packages publish, and for a setting that
+    fits none of the methods; CpbenchError for a plug-in that cannot be loaded.
     """
     found = published()
     groups = {"all": list(CATALOGUE), "all+plugins": method_names()}
@@ -59,11 +68,15 @@ def choose(names: str, settings: Mapping[str, str], warn: Callable[[str], None] 
     wanted = [name for word in words for name in groups.get(word, [word])]
     if not wanted:
         raise BadInput(f"--methods '{names}': name at least one of {', '.join(method_names())}.")
-    chosen = [_choose(name, settings, found) for name in dict.fromkeys(wanted)]
+    given = {**(settings_of(preset) if preset else {}), **settings}
+    chosen = [_choose(name, given, found, backbone) for name in dict.fromkeys(wanted)]
     if twice := [name for name, n in Counter(wanted).items() if n > 1]:
         warn(f"--methods {shown(names)}: {shown(', '.join(twice), 200)} given more than once, and run once.")
     sections = {section for one in chosen for section in _sections(one.name)}
-    if lost := sorted(key for key in settings if key.rpartition(".")[0] not in sections):
+    if lost := sorted(key for key in given if key.rpartition(".")[0] not in sections):
+        if preset and lost[0] not in settings:
+            whose = presets()[preset].method
+            raise BadInput(f"--preset {preset}: none of {shown(names)} has the option {lost[0]}; it is for {whose}.")
         if (section := lost[0].rpartition(".")[0]) in found:
             raise BadInput(f"--set {lost[0]}: '{section}' is not among the methods {names}; add it to them.")
         raise no_option(lost[0], chosen[0].name, _valid(chosen[0].name, found))
@@ -89,14 +102,14 @@ def _valid(name: str, found: Published) -> list[str]:
     return [f"{name}.{o}" for o in defaults_of(load(point))] if point else valid_options(options_of(name))
 
 
-def _choose(name: str, settings: Mapping[str, str], found: Published) -> Chosen:
+def _choose(name: str, settings: Mapping[str, str], found: Published, backbone: str) -> Chosen:
     point = point_of(name, found)
     own = {key: text for key, text in settings.items() if key.rpartition(".")[0] in _sections(name)}
     if point is not None:
         if fault := folder_fault(name):
             raise BadInput(f"method '{shown(name)}' of {package_of(point)}: its name {fault}; rename its entry point.")
         return _plugin(point, own)
-    options = configure(name, own)
+    options = configure(name, own, backbone)
     return _of_catalogue(name, options)
 
 

@@ -68,6 +68,13 @@ Settings = Annotated[
     ),
 ]
 
+PresetName = Annotated[
+    str | None,
+    typer.Option(
+        "--preset",
+        help="Published settings of methods (see 'cpbench list presets'), e.g. lora/cifc. What --set says counts more.",
+    ),
+]
 Methods = Annotated[
     str,
     typer.Option(
@@ -111,9 +118,16 @@ Film = Annotated[
 ]
 BackboneName = Annotated[
     str | None,
-    typer.Option(help="The model: toybox, a folder in diffusers' layout, or a hub id. Default: the suite's own."),
+    typer.Option(
+        help="The model: toybox, sd14, sd15, sd21, sd21-base, sdxl, a folder in diffusers' layout, or a hub id. "
+        "Default: the suite's own."
+    ),
 ]
-Dtype = Annotated[str, typer.Option(help="Number format of the model: float32 or bfloat16.")]
+Download = Annotated[
+    bool,
+    typer.Option("--download", help="Fetch the model from the Hugging Face Hub if it is not on this machine."),
+]
+Dtype = Annotated[str, typer.Option(help="Number format of the model: float32, bfloat16 or float16.")]
 ExecutorName = Annotated[
     str, typer.Option(help="Where units are computed: 'local' (this machine) or 'ray' (a Ray cluster).")
 ]

@@ -17,7 +17,8 @@ _WHOLE = ("paper", "run")  # columns that never wrap, so that their text can be 
 
 def list_(
     what: Annotated[
-        str, typer.Argument(help="What to list: methods, options, suites, backbones, profiles, metrics or runs.")
+        str,
+        typer.Argument(help="What to list: methods, options, presets, suites, backbones, profiles, metrics or runs."),
     ] = "methods",
     results: Results = None,
     as_json: Json = False,
@@ -50,9 +51,12 @@ def list_(
 
 
 def _folded(row: dict[str, Any]) -> dict[str, Any]:
-    """A row of options in three columns, so that it fits 80 characters; other rows unchanged, in words."""
+    """A row of options or presets in three columns, so that it fits 80 characters; other rows unchanged, in words."""
     from rich.text import Text
 
+    if "grade" in row:
+        whose = Text(f"{row['method']} on {row['backbone']}, grade {row['grade']}: {row['source']}")
+        return {"preset": row["preset"], "values": Text(row["values"]), "source": whose}
     if "tuned within" not in row:
         return {name: str(value) for name, value in row.items()}
     tuned = f"tuned within {row['tuned within']}; " if row["tuned within"] != "-" else ""

@@ -128,7 +128,7 @@ def _with_weights(parts: list[Path]) -> list[Path]:
 def _variant(name: str, path: Path, parts: list[Path]) -> str | None:
     """The variant that all parts have, the plain one first; raises BadInput where there is none."""
     each = [{m["variant"] or "" for f in part.iterdir() if (m := _WEIGHTS.fullmatch(f.name))} for part in parts]
-    common = set.intersection(*each) if each else set()
+    common = set.intersection(*each) if each else {""}
     if "" in common:
         return None
     if common:

@@ -106,7 +106,8 @@ def _pipeline(name: str, folder: PipelineFolder) -> Any:
             f"backbone '{shown(name)}' is a {shown(folder.kind)}; cpbench runs {', '.join(KINDS)} (Stable Diffusion "
             "1.x and 2.x, SDXL, and Stable Diffusion 3)."
         )
-    own = {"safety_checker": None, "requires_safety_checker": False} if folder.kind == next(iter(KINDS)) else {}
+    unused: dict[str, Any] = dict.fromkeys(("safety_checker", "feature_extractor", "image_encoder"))
+    own = {**unused, "requires_safety_checker": False} if folder.kind == next(iter(KINDS)) else {}
     options: dict[str, Any] = {"variant": folder.variant, **own, **dict.fromkeys(folder.left_out)}
     load = partial(getattr(diffusers, folder.kind).from_pretrained, use_safetensors=True, local_files_only=True)
     try:

@@ -110,9 +110,32 @@ def _suites(*_: object) -> Iterator[Row]:
 
 
 def _backbones(*_: object) -> Iterator[Row]:
+    from ..models.published import PUBLISHED
+
     yield {"backbone": "toybox", "what it is": "the embedded model: runs on the CPU, needs no download"}
     yield {"backbone": "tiny", "what it is": "a network with random weights, for tests"}
-    yield {"backbone": "a folder or hub id", "what it is": "any Stable Diffusion 1.x or 2.x in diffusers' layout"}
+    for name, model in PUBLISHED.items():
+        what = f"{model.title}, {model.size} pixels, predicts {model.predicts}; {model.licence}; {model.repository}"
+        yield {"backbone": name, "what it is": what}
+    kinds = "Stable Diffusion 1.x or 2.x, SDXL or Stable Diffusion 3"
+    yield {"backbone": "a folder or hub id", "what it is": f"{kinds} in diffusers' layout; a hub id may have @revision"}
+
+
+def _presets(*_: object) -> Iterator[Row]:
+    from ...methods.presets import presets
+
+    for p in presets().values():
+        values = " ".join(f"{key}={value:g}" for key, value in p.values.items())
+        suite = f" (suite: {', '.join(f'{k} {v}' for k, v in p.suite.items())})" if p.suite else ""
+        note = f" ({p.note})" if p.note else ""
+        yield {
+            "preset": p.name,
+            "method": p.method,
+            "values": f"{values}{suite}",
+            "backbone": p.backbone,
+            "grade": p.grade,
+            "source": f"{p.source}{note}",
+        }
 
 
 def _profiles(*_: object) -> Iterator[Row]:
@@ -150,6 +173,7 @@ LISTS: dict[str, Callable[[Where, OnFault], Iterator[Row]]] = {
     "options": _options,
     "suites": _suites,
     "backbones": _backbones,
+    "presets": _presets,
     "profiles": _profiles,
     "metrics": _metrics,
     "runs": _runs,

@@ -9,18 +9,21 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...methods.registry import choose, method_names
+from ...methods.presets import EMBEDDED
+from ...methods.registry import method_names
 from ...reports.results import Results
 from ..errors import BadInput, FailedRun, TimeOver, unknown
+from ..models.folders import find_pipeline
 from ..plan.choices import Choice
 from ..plan.grid import Grid, lengths_of, orders_of
+from ..plan.planner import Planner
 from ..ranged import in_range
 from ..records.folders import check_own_folder
 from ..run.events import OnEvent, ignored, warning
 from ..run.executors import Placement, opened
 from ..run.jobs import AUTO
 from ..run.recorder import Work
-from ..run.session import Recipe
+from ..run.session import Recipe, Session
 from ..run.sweep import announce_grid, carry_out
 from ..scoring.profiles import load_profile
 from ..storage.store import home, writable_records
@@ -41,6 +44,7 @@ from .arguments import (
     settings_of,
     suite_of,
 )
+from .choosing import chosen_for
 from .foresight import check_wanted, foresee
 from .results import results_of
 
@@ -58,8 +62,10 @@ def sweep(
     protocol: str = "final",
     film: bool = False,
     backbone: str | None = None,
+    download: bool = False,
     device: str = "auto",
     dtype: str = "float32",
+    preset: str | None = None,
     settings: Settings | None = None,
     threads: Threads | None = None,
     jobs: Jobs = AUTO,
@@ -80,34 +86,32 @@ def sweep(
     orders, or the orders themselves. lengths: how many concepts of each order to learn, all by default. protocol:
     ``final`` measures each concept before any task, after its own task and after the last; ``full`` after every task.
     film: draw two pictures of each learned concept after every task, not only after tasks 1, 2, 4, 8, … backbone:
-    ``toybox``, a folder in diffusers' layout or a hub id; the suite's own by default. jobs: processes on this machine;
-    ``auto`` is as many as cores, memory, GPUs and the work admit. settings: options of methods,
-    e.g. ``{"dsc.temperature": 0.05}``. dry_run: plan only; ``on_event`` receives the plan, and with
-    ``resolution`` how many runs show such a difference of average, in %-points. baseline: the method that the column
-    ``difference`` of the leaderboard starts from.
+    ``toybox``, ``sd15`` and the like, a folder in diffusers' layout or a hub id; the suite's own by default; download:
+    fetch it if it is not on this machine. preset: published settings, such as ``lora/cifc`` (``cpbench list presets``).
+    settings: options of methods, which count more, e.g. ``{"dsc.temperature": 0.05}``. jobs: processes on this machine;
+    ``auto`` is as many as cores, memory, GPUs and the work admit. dry_run: plan only; ``on_event`` receives the plan,
+    and with ``resolution`` how many runs show such a difference of average, in %-points. baseline: the method that the
+    column ``difference`` of the leaderboard starts from.
 
     Raises BadInput before any work if an argument is not valid, FailedRun if runs failed, and TimeOver after
     ``max_hours``; the records of finished runs are written in every case (:func:`cpbench.load_results`).
     """
     begin, warn = time.monotonic(), warning(on_event)
     seeds, threads, jobs = in_range(sweep, seeds=seeds, threads=threads, jobs=jobs)
-    max_hours, resolution = in_range(sweep, max_hours=max_hours, resolution=resolution)
-    _check_words(protocol, baseline, resolution, dry_run=dry_run)
-    placement, chosen = Placement(executor, jobs, address), choose(joined(methods), settings_of(settings), warn)
-    grid = _grid(chosen, spec := suite_of(suite), orders, lengths, seeds, warn)
-    folder, profile = _own_folder(Path(out), spec.name, grid), load_profile(spec.evaluation.profile)
-    recipe = Recipe(spec, home().resolve(), profile, backbone or spec.backbone, device, dtype, threads)
+    max_hours, resolution = _checked(max_hours, resolution, protocol, baseline, dry_run)
+    model = _model(backbone, spec := suite_of(suite), download)
+    chosen = chosen_for(joined(methods), settings_of(settings), model, preset, warn)
+    grid = _grid(chosen, spec, orders, lengths, seeds, warn)
+    folder = _own_folder(Path(out), spec.name, grid)
+    recipe = Recipe(spec, home().resolve(), load_profile(spec.evaluation.profile), model, device, dtype, threads)
     deadline = begin + max_hours * 3600 if max_hours else math.inf
-    with opened(recipe, placement := placement.bounded(recipe, chosen), on_event) as session:
-        session.ask(partial(_check_fit, [m.options for m in chosen], max(grid.lengths)), on_event)
-        planner = session.planner(protocol, film=film)
+    with opened(recipe, placement := Placement(executor, jobs, address).bounded(recipe, chosen), on_event) as session:
+        planner = _planner(session, grid, protocol, film, on_event)
         placement = announce_grid(session, grid, planner, placement, folder, on_event)
         if dry_run:
-            foresee(session, grid, folder, resolution, on_event)
-            return results_of([], baseline=baseline)
+            return _foreseen(session, grid, folder, resolution, on_event)
         work = carry_out(session, grid.waves(planner), placement, session.recorder(folder), on_event, deadline)
-    results = results_of(work.paths, baseline=baseline)
-    return _complete(results, work, len(grid), max_hours if time.monotonic() >= deadline else None)
+    return _complete(results_of(work.paths, baseline=baseline), work, len(grid), max_hours, deadline)
 
 
 def _grid(
@@ -120,6 +124,14 @@ def _grid(
 ) -> Grid:
     which = orders_of(spec, orders_text(orders), warn), lengths_of(spec, lengths_text(lengths), warn)
     return Grid(chosen, *which, range(seeds))
+
+
+def _model(given: str | None, suite: Suite, download: bool) -> str:
+    """The name of the backbone, by default that of the suite; it is fetched if ``download`` asks for it."""
+    name = given or suite.backbone
+    if download and name not in EMBEDDED:
+        find_pipeline(name, download=True)
+    return name
 
 
 def _own_folder(folder: Path, suite: str, grid: Grid) -> Path:
@@ -137,16 +149,34 @@ def _check_fit(options: Sequence[Mapping[str, Any]], tasks: int, opened: Opened,
         check_fit(own, opened.runner.backbone, opened.suite.prompts.train, tasks)
 
 
-def _check_words(protocol: str, baseline: str | None, resolution: float | None, *, dry_run: bool) -> None:
+def _planner(session: Session, grid: Grid, protocol: str, film: bool, on_event: OnEvent) -> Planner:
+    """The planner of a sweep; raises BadInput for methods that do not fit the model, or so many tasks."""
+    session.ask(partial(_check_fit, [m.options for m in grid.methods], max(grid.lengths)), on_event)
+    return session.planner(protocol, film=film)
+
+
+def _foreseen(session: Session, grid: Grid, folder: Path, resolution: float | None, on_event: OnEvent) -> Results:
+    """No results, after ``on_event`` got what they would show."""
+    foresee(session, grid, folder, resolution, on_event)
+    return results_of([])
+
+
+def _checked(
+    max_hours: float | None, resolution: float | None, protocol: str, baseline: str | None, dry_run: bool
+) -> tuple[float | None, float | None]:
+    """The limits in their ranges; raises BadInput for them and for unknown words."""
+    max_hours, resolution = in_range(sweep, max_hours=max_hours, resolution=resolution)
     check_wanted(resolution, dry_run=dry_run)
     if baseline is not None and baseline.partition(" (")[0] not in method_names():
         raise unknown("method", baseline, method_names())
     if protocol not in ("final", "full"):
         raise BadInput(f"--protocol {protocol}: choose final or full.")
+    return max_hours, resolution
 
 
-def _complete(results: Results, work: Work, runs: int, hours: float | None) -> Results:
-    """The results; raises FailedRun or TimeOver if runs are not recorded or failed. ``hours``: the limit if reached."""
+def _complete(results: Results, work: Work, runs: int, limit: float | None, deadline: float) -> Results:
+    """The results; raises FailedRun or TimeOver if runs are not recorded or failed. ``limit``: the most hours."""
+    hours = limit if time.monotonic() >= deadline else None
     if left := runs - len(work.paths):
         if hours is None:
             raise FailedRun(
