@@ -11,22 +11,25 @@ EVERY = 20
 """The balance is taken at every 20th update of a phase, and at the last: it costs one backward pass per term."""
 
 
-def balance(terms: Mapping[str, Tensor], params: Sequence[Tensor]) -> dict[str, Tensor]:
+def balance(terms: Mapping[str, Tensor], params: Sequence[Tensor], scale: float = 1.0) -> dict[str, Tensor]:
     """The norm of the gradient of each term, ``norm.<term>``, and its cosine to that of the first, ``cosine.<term>``.
 
     Over the parameters that all terms depend on, as scalars; a gradient of zero has no cosine. Terms without a gradient
-    are left out, and nothing is found of fewer than two. The graph is kept.
+    are left out, and nothing is found of fewer than two. The graph is kept. ``scale``: what terms are multiplied by
+    before their gradients are taken, and these divided by: in half precision, small ones would become zero.
     """
     pulling = {name: term for name, term in terms.items() if term.requires_grad}
     if len(pulling) < 2:
         return {}
     found = {
-        name: torch.autograd.grad(term, params, retain_graph=True, allow_unused=True) for name, term in pulling.items()
+        name: torch.autograd.grad(term if scale == 1 else scale * term, params, retain_graph=True, allow_unused=True)
+        for name, term in pulling.items()
     }
     shared = [k for k in range(len(params)) if all(own[k] is not None for own in found.values())]
     if not shared:
         return {}
-    return balance_of({name: torch.cat([own[k].flatten() for k in shared]) for name, own in found.items()})
+    flat = {name: torch.cat([own[k].flatten() for k in shared]) for name, own in found.items()}
+    return balance_of(flat if scale == 1 else {name: g / scale for name, g in flat.items()})
 
 
 def balance_of(gradients: Mapping[str, Tensor]) -> dict[str, Tensor]:

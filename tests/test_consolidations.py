@@ -81,7 +81,8 @@ def test_a_change_added_by_hooks_is_that_of_changed_weights_and_its_gradient_rea
         expected = lora.backbone.predict(z, t, ["a cat"] * 2)
     change = {k: w.detach().requires_grad_() for k, w in lora.adapter.delta().items()}
     lora.adapter.place({})
-    with changed_by(lora, change):
+    with changed_by(lora, change) as added:
+        added.update(change)
         out = lora.backbone.predict(z, t, ["a cat"] * 2)
     torch.testing.assert_close(out, expected, atol=1e-5, rtol=1e-4)
     out.square().mean().backward()

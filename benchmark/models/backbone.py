@@ -64,6 +64,10 @@ class Backbone(Protocol):
         """A copy for one method that adds to the model, and replaces tensors, but changes none: it shares them all."""
         ...
 
+    def checkpoint(self) -> bool:
+        """Let the network compute again in backward passes what it would keep; False where it does so, or cannot."""
+        ...
+
     def resampled(self, sampling: Sampling) -> Backbone:
         """The same model, not copied, that draws in another way."""
         ...

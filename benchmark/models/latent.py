@@ -59,6 +59,13 @@ class LatentModel(Autoencoded):
         readers = [reader.shared() for reader in self.readers]
         return replace(self, network=sharing_copy(self.network), readers=readers)
 
+    def checkpoint(self) -> bool:
+        """Let the network compute again in backward passes what it would keep; False where it does so, or cannot."""
+        if getattr(self.network, "is_gradient_checkpointing", True):
+            return False
+        self.network.enable_gradient_checkpointing()
+        return True
+
     def resampled(self, sampling: Sampling) -> Self:
         """The same model, not copied, that draws in another way."""
         return replace(self, sampling=sampling)

@@ -6,7 +6,7 @@ of the present task only, under the prompt of each concept: nothing is replayed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -69,31 +69,41 @@ class Zip(Merge):
         def objective(step: Step) -> dict[str, Tensor]:
             with torch.no_grad():
                 text = trainer.backbone.embed([task.prompt.format(trainer.phrase(trainer.known[c])) for c in changes])
-                own = [_added(trainer, c, step, text[[k]]) for k, c in enumerate(changes.values())]
-            with changed_by(trainer, {layer: zipped(w, m[layer]) for layer, w in layers.items()}):
-                merged = predict(trainer, step, text, None)
+                own = [_with(added, c, trainer, step, text[[k]]) for k, c in enumerate(changes.values())]
+            added.update({layer: zipped(w, m[layer]) for layer, w in layers.items()})
+            merged = predict(trainer, step, text, None)
             distance = (merged - torch.cat(own, 1)).square().mean()
             return {"distance": distance, "overlap": self.zip.overlap * overlap(m)}
 
         o = self.zip
         phase = Phase("zip", objective, [{"params": list(m.values()), "lr": o.rate}], o.iterations, o.batch)
-        return trainer.optimise(task, phase, watch)
+        with changed_by(trainer, layers) as added:
+            return trainer.optimise(task, phase, watch)
 
 
-def _added(trainer: Trainer[Mergeable], change: Changes, step: Step, text: Text) -> Tensor:
-    with changed_by(trainer, change):
-        return predict(trainer, step, text, None)
+def _with(added: dict[str, Tensor], change: Changes, trainer: Trainer[Mergeable], step: Step, text: Text) -> Tensor:
+    added.update(change)
+    return predict(trainer, step, text, None)
 
 
 @contextmanager
-def changed_by(trainer: Trainer[Mergeable], change: Changes) -> Iterator[None]:
-    """Add ΔW x to the output of each layer: gradients reach ΔW, which an override of weights would not ensure."""
+def changed_by(trainer: Trainer[Mergeable], layers: Iterable[str]) -> Iterator[dict[str, Tensor]]:
+    """Within, ΔW x is added to the output of each layer of which there is a ΔW (out, in) in the dict.
 
-    def adder(w: Tensor) -> Any:
-        return lambda module, inputs, output: output + nn.functional.linear(inputs[0], w.to(inputs[0].dtype))
+    Gradients reach ΔW, which an override of weights would not ensure. What is in the dict must stay until after the
+    backward pass: a network may compute its activations again in it.
+    """
+    change: dict[str, Tensor] = {}
+
+    def adder(layer: str) -> Any:
+        def add(module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
+            w = change.get(layer)
+            return output if w is None else output + nn.functional.linear(inputs[0], w.to(inputs[0].dtype))
+
+        return add
 
     with ExitStack() as stack:
-        for layer, w in change.items():
-            handle = trainer.backbone.network.get_submodule(layer).register_forward_hook(adder(w))
+        for layer in layers:
+            handle = trainer.backbone.network.get_submodule(layer).register_forward_hook(adder(layer))
             stack.callback(handle.remove)
-        yield
+        yield change
