@@ -74,7 +74,7 @@ def move_old_tokens(method):
 
     def drifting(task, watch):
         figures = learn(task, watch)
-        for row in method.backbone.tokens.values():
+        for (row,) in method.backbone.tokens.values():
             row.data.add_(1e-3)
         return figures
 

@@ -84,7 +84,7 @@ def test_the_gradients_of_every_adapter_are_the_same(toyboxes, name):
         made = chosen(name).make(model.copy(), 7)
         made.learn(CAT, unwatched)
         step = draw_step(made.backbone, sources_of(made, CAT), 2, torch.Generator().manual_seed(0))
-        params = [*made.adapter.params.values(), *made.backbone.tokens.values()]
+        params = [*made.adapter.params.values(), *(row for rows in made.backbone.tokens.values() for row in rows)]
         for p in params:
             p.requires_grad_(True)
         eps = made.backbone.predict(step.noisy, step.t, ["photo of a <mallow> cat"] * 2)
