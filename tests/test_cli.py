@@ -140,7 +140,7 @@ def refusals(suite_file, tmp_path):
         "unknown dtype": (run_arguments(suite_file, out, "--dtype", "int8"), "choose one of"),
         "unknown option": (run_arguments(suite_file, out, "--set", "lora.rnk=3"), "its options"),
         "setting without value": (run_arguments(suite_file, out, "--set", "lora.rank"), "section.option=value"),
-        "unknown backbone": (run_arguments(suite_file, out, "--backbone", str(tmp_path)), "cannot be loaded"),
+        "unknown backbone": (run_arguments(suite_file, out, "--backbone", str(tmp_path)), "has no model_index.json"),
         "no records": (("report", "--results", out, "--out", tmp_path / "r"), "cpbench run"),
         "unknown run": (("show", "ffff", "--results", out), "start with 'ffff'"),
         "unknown list": (("list", "method"), "did you mean methods"),

@@ -5,8 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from cpbench.benchmark.errors import BadInput
-from cpbench.benchmark.models.loading import pick_dtype
+from cpbench.benchmark.models.text import Text
 from cpbench.benchmark.protocol import Prompt, Question, unwatched
 from cpbench.methods import fisher, inspection
 from cpbench.methods.consolidations import ewc
@@ -69,7 +68,7 @@ def test_the_closed_form_is_solved_for_a_device_without_float64(pristine, monkey
             end = part.end
 
             def ended(*arguments, embed=embed, base=base, delta=delta, end=end, made=made):
-                monkeypatch.setattr(made.backbone, "embed", lambda *a: embed(*a).as_subclass(Elsewhere))
+                monkeypatch.setattr(made.backbone, "embed", lambda *a: Text(embed(*a).states.as_subclass(Elsewhere)))
                 monkeypatch.setattr(made.adapter, "base", lambda: elsewhere(base()))
                 monkeypatch.setattr(made.adapter, "delta", lambda: elsewhere(delta()))
                 return end(*arguments)
@@ -107,8 +106,3 @@ def test_scores_are_counted_for_a_device_without_float64(pristine, monkeypatch):
     expected, errors = made.inspect(CAT, unwatched), fisher.candidate_errors
     monkeypatch.setattr(fisher, "candidate_errors", lambda *a: errors(*a).as_subclass(Elsewhere))
     assert made.inspect(CAT, unwatched) == expected
-
-
-def test_float16_is_refused_with_what_to_take_instead():
-    with pytest.raises(BadInput, match=r"--dtype float16: .*bfloat16"):
-        pick_dtype("float16")

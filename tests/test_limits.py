@@ -47,7 +47,7 @@ def test_olora_without_a_past_learns_as_lora(pristine):
 def test_clora_with_no_strength_learns_as_with_no_penalty_at_all(pristine, monkeypatch):
     def learned(strength):
         made = learner("clora", pristine, CAT, CAR, clora__strength=strength, learner__rate=0.05)
-        return made.adapter.folded() | dict(made.backbone.tokens)
+        return made.adapter.folded() | {token: row for token, (row,) in made.backbone.tokens.items()}
 
     none, much = learned(0), learned(1e6)
     monkeypatch.setattr(Clora, "penalty", lambda *_: None)

@@ -46,7 +46,7 @@ def learning(*names):
 
 
 EDITS = {
-    "a comment": ("benchmark/models/backbone.py", "import copy\n", "import copy  # deep\n", NOTHING),
+    "a comment": ("benchmark/models/latent.py", "import copy\n", "import copy  # deep\n", NOTHING),
     "a docstring": ("methods/learner.py", '"""Run one phase of updates', '"""Do one phase of updates', NOTHING),
     "an annotation": ("methods/training.py", "def rate_share(step: int,", "def rate_share(step: float,", NOTHING),
     "a text of an error": ("methods/training.py", "lower the learning rates", "lower them", NOTHING),

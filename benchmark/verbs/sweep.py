@@ -99,7 +99,7 @@ def sweep(
     begin, warn = time.monotonic(), warning(on_event)
     seeds, threads, jobs = in_range(sweep, seeds=seeds, threads=threads, jobs=jobs)
     max_hours, resolution = _checked(max_hours, resolution, protocol, baseline, dry_run)
-    model = _model(backbone, spec := suite_of(suite), download)
+    model = _model(backbone, spec := suite_of(suite), download, executor)
     chosen = chosen_for(joined(methods), settings_of(settings), model, preset, warn)
     grid = _grid(chosen, spec, orders, lengths, seeds, warn)
     folder = _own_folder(Path(out), spec.name, grid)
@@ -126,11 +126,14 @@ def _grid(
     return Grid(chosen, *which, range(seeds))
 
 
-def _model(given: str | None, suite: Suite, download: bool) -> str:
-    """The name of the backbone, by default that of the suite; it is fetched if ``download`` asks for it."""
+def _model(given: str | None, suite: Suite, download: bool, executor: str) -> str:
+    """The name of the backbone, by default that of the suite; it is fetched if ``download`` asks for it.
+
+    Raises BadInput where it is not there, unless other machines may have it.
+    """
     name = given or suite.backbone
-    if download and name not in EMBEDDED:
-        find_pipeline(name, download=True)
+    if name not in EMBEDDED and (download or executor == "local"):
+        find_pipeline(name, download=download)
     return name
 
 

@@ -248,8 +248,8 @@ TRAINING = (
     Regression(
         "tokens-decay",
         "methods/learner.py",
-        'groups = [{"params": [row], "lr": self.options.token_rate}]',
-        'groups = [{"params": [r.requires_grad_() for r in self.backbone.tokens.values()], '
+        'groups = [{"params": rows, "lr": self.options.token_rate}]',
+        'groups = [{"params": [r.requires_grad_() for own in self.backbone.tokens.values() for r in own], '
         '"lr": self.options.token_rate, "weight_decay": 1e-2}]',
         "the tokens of earlier concepts are among the trained ones, and decay",
         "ti",
@@ -257,8 +257,8 @@ TRAINING = (
     Regression(
         "replay-trains-old-tokens",
         "methods/learner.py",
-        'groups = [{"params": [row], "lr": self.options.token_rate}]',
-        'groups = [{"params": [r.requires_grad_() for r in self.backbone.tokens.values()], '
+        'groups = [{"params": rows, "lr": self.options.token_rate}]',
+        'groups = [{"params": [r.requires_grad_() for own in self.backbone.tokens.values() for r in own], '
         '"lr": self.options.token_rate}]',
         "the tokens of earlier concepts are trained where a prompt has them: under replay alone",
         "replay",
@@ -273,15 +273,15 @@ TRAINING = (
     ),
     Regression(
         "cooldown-ignored",
-        "methods/training.py",
-        "        self.schedule.step()\n",
-        "",
+        "methods/loop.py",
+        "            self.schedule.step()\n",
+        "            pass\n",
         "the rates never fall",
         "ti",
     ),
     Regression(
         "gradients-pile-up",
-        "methods/training.py",
+        "methods/loop.py",
         "        self.optimiser.zero_grad(set_to_none=True)\n",
         "",
         "gradients of earlier updates are added to those of later ones",
@@ -340,15 +340,15 @@ SAMPLING = (
     ),
     Regression(
         "guidance-wrong-branch",
-        "benchmark/models/backbone.py",
-        'self.embed([""] * len(prompts) + list(prompts), own)',
-        'self.embed([*prompts, *[""] * len(prompts)], own)',
+        "benchmark/models/latent.py",
+        'self.embed([""] * len(prompts) + list(prompts), params)',
+        'self.embed([*prompts, *[""] * len(prompts)], params)',
         "guidance leads away from the prompt",
         "sampling",
     ),
     Regression(
         "noise-per-batch",
-        "benchmark/models/backbone.py",
+        "benchmark/models/latent.py",
         "torch.stack([self.initial_noise(seed) for seed in seeds])",
         "torch.stack([self.initial_noise(seeds[0]) for _ in seeds])",
         "all pictures of a batch start from the noise of its first one",
@@ -356,15 +356,15 @@ SAMPLING = (
     ),
     Regression(
         "latents-unscaled",
-        "benchmark/models/backbone.py",
-        "self.vae.decode(latents.to(self.precision) / self.vae.config.scaling_factor)",
-        "self.vae.decode(latents.to(self.precision))",
+        "benchmark/models/autoencoder.py",
+        "z = latents.to(self.precision) / self.vae.config.scaling_factor",
+        "z = latents.to(self.precision)",
         "latents are decoded without undoing their scale",
         "sampling",
     ),
     Regression(
         "v-as-eps",
-        "benchmark/models/backbone.py",
+        "benchmark/models/unet.py",
         'self.scheduler.config.prediction_type != "v_prediction"',
         'self.scheduler.config.prediction_type != "v-prediction"',
         "a model that predicts v is trained as if it predicted ε",
@@ -372,7 +372,7 @@ SAMPLING = (
     ),
     Regression(
         "pixels-truncated",
-        "benchmark/models/backbone.py",
+        "benchmark/models/autoencoder.py",
         "self.decoded(latents).round().to(torch.uint8)",
         "self.decoded(latents).to(torch.uint8)",
         "pixels are cut off instead of rounded: half a grey level darker",
