@@ -6,7 +6,7 @@ This module imports nothing else of cpbench, so a plug-in can depend on it alone
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -60,12 +60,32 @@ class Scratch(Protocol):
 
 
 @dataclass(frozen=True)
+class Extras:
+    """What a suite asks of training beyond the budget; by default nothing.
+
+    ``views``: what updates see in place of the pictures of a task, (m, size, size, 3): mirrored and cropped ones.
+    ``captions``: a prompt template for each picture that updates see. ``prior``: pictures of the class that the base
+    model drew, (k, size, size, 3), whose loss counts ``prior_weight`` times. ``min_snr``: γ, the most that the
+    signal-to-noise ratio of a timestep weighs; 0: it does not. ``noise_offset``: the scale of noise that all pixels of
+    a channel have in common.
+    """
+
+    views: Pictures | None = None
+    captions: Sequence[str] = ()
+    prior: Pictures | None = None
+    prior_weight: float = 1.0
+    min_snr: float = 0.0
+    noise_offset: float = 0.0
+
+
+@dataclass(frozen=True)
 class Task:
     """One concept to learn: its pictures (n, size, size, 3), the training prompt, the budget and the seed.
 
     ``number`` counts from 1. ``steps`` is the number of updates, ``batch`` the pictures per update. ``seed`` depends
     on the run's seed and the concepts learned so far, not on the order of execution. A method that resumes from
-    ``scratch`` must end with the same bits as one that was never interrupted.
+    ``scratch`` must end with the same bits as one that was never interrupted. ``extras``: what the suite asks for
+    beyond that.
     """
 
     number: int
@@ -76,6 +96,7 @@ class Task:
     batch: int
     seed: int
     scratch: Scratch | None = None
+    extras: Extras = field(default_factory=Extras)
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, field, fields
 from functools import cache
-from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 from .numbers import ANYTHING, Allowed, anything
+
+T = TypeVar("T")
 
 
 class Declared(NamedTuple):
@@ -57,6 +60,18 @@ class Ranged:
         for name, (kind, allowed) in declared(type(self)).items():
             value = allowed.check(f"{type(self).__name__}.{name}", getattr(self, name), kind)
             object.__setattr__(self, name, value)
+
+
+def added(default: T) -> T:
+    """The default of an option that came after records were made: where it has it, the option is in no key."""
+    found: T = field(default=default, metadata={"added": True})
+    return found
+
+
+def without_added(options: Any) -> dict[str, Any]:
+    """The fields of a dataclass as a dict, but for those of :func:`added` that have their defaults."""
+    left_out = {f.name for f in fields(options) if f.metadata.get("added") and getattr(options, f.name) == f.default}
+    return {name: value for name, value in asdict(options).items() if name not in left_out}
 
 
 def in_range(function: Callable[..., Any], **given: Any) -> tuple[Any, ...]:

@@ -31,7 +31,7 @@ from .options.dsc import DscOptions
 from .options.ewc import EwcOptions
 from .options.independent import IndependentOptions
 from .options.l2 import L2Options
-from .options.lora import LoraOptions
+from .options.lora import TARGETS, LoraOptions
 from .options.lwf import LwfOptions
 from .options.merge import MergeOptions
 from .options.olora import OloraOptions
@@ -60,10 +60,21 @@ CONSOLIDATIONS: dict[str, tuple[Callable[..., Consolidation[Any]], type | None]]
 }
 
 
+_READING = {"dsc", "lwf", "dop", "ziplora", "merge", "independent"}
+"""Parts that do not work with text encoders that change."""
+
+
 def check_fit(options: Mapping[str, Any], backbone: Backbone, prompt: str, tasks: int) -> None:
     """Raise BadInput for recorded options that do not fit a model, a training prompt or a number of tasks."""
-    rank, width = options.get("lora", {}).get("rank", 1), widest_rank(backbone)
-    check_rank(rank, backbone)
+    own = options.get("lora", {})
+    rank, targets = own.get("rank", 1), own.get("targets", TARGETS[0])
+    check_rank(rank, backbone, targets)
+    width = widest_rank(backbone, targets)
+    if own.get("text") and (reads := sorted(_READING & set(options))):
+        raise BadInput(
+            f"lora.text: {reads[0]} compares models under one reading of a prompt, which would change with the text "
+            "encoders; leave lora.text out."
+        )
     if options.get("merge", {}).get("rule") == "orthogonal" and rank * tasks > width:
         raise BadInput(
             f"lora.rank {rank}: {tasks} orthogonal LoRAs do not fit into the {width} dimensions that layers of "

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from functools import cache
 from importlib import import_module
 from importlib.resources import files
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..benchmark.errors import BadInput
-from ..benchmark.ranged import declared
+from ..benchmark.ranged import declared, without_added
 from .catalogue import CATALOGUE, PLAIN
 from .presets import EMBEDDED, field_values
 
@@ -148,4 +148,4 @@ def with_values(section: str, options: Any, values: Mapping[str, Any]) -> Any:
 
 def plain(options: Mapping[str, Any]) -> dict[str, Any]:
     """Options as nested plain dicts, for records and keys; an empty text has no effect and is left out."""
-    return {section: {k: v for k, v in asdict(o).items() if v != ""} for section, o in options.items()}
+    return {section: {k: v for k, v in without_added(o).items() if v != ""} for section, o in options.items()}

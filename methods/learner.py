@@ -17,12 +17,12 @@ from ..benchmark.errors import BadInput
 from ..benchmark.models.backbone import Backbone, Params
 from ..benchmark.plain_json import json_text
 from ..benchmark.protocol import Pictures, Prompt, Question, Subject, Task, Watch
-from .adapters.base import Adapter, Foldable, Mergeable, Weighted
+from .adapters.base import Adapter, Foldable, Mergeable, Scalable, Weighted
 from .consolidations.base import Consolidation
 from .inspection import inspect
 from .options.learner import LearnerOptions
 from .states import read_part, write_part, write_pieces
-from .training import Phase, Step, run_phase, single_examples, sources_of
+from .training import Phase, Step, prior_of, run_phase, single_examples, sources_of
 
 T = TypeVar("T")
 Part = tuple[Callable[..., T], tuple[Any, ...]]
@@ -65,7 +65,7 @@ class Learner:
             groups.append({"params": list(self.adapter.params.values()), "lr": self.options.rate})
         rehearsed = [pair for c in self.consolidations for pair in c.rehearsed(self)]
         updates = max((c.updates(task) for c in self.consolidations), default=task.steps)
-        phase = Phase("learn", self.denoising, groups, updates, task.batch, rehearsed)
+        phase = Phase("learn", self.denoising, groups, updates, task.batch, rehearsed, keeps_prior=True)
         figures = self.optimise(task, phase, watch)
         figures |= changes(self.adapter.delta() if isinstance(self.adapter, Weighted) else {})
         for row in rows:
@@ -134,7 +134,8 @@ class Learner:
         sources = sources_of(self, task, phase.rehearsed)
         streams = [stream for c in self.consolidations for stream in c.streams()]
         phase = replace(phase, streams=(*phase.streams, *streams))
-        return run_phase(self.backbone, sources, task, phase, self.options.cooldown, watch)
+        prior = prior_of(self, task) if phase.keeps_prior else None
+        return run_phase(self.backbone, sources, prior, task, phase, self.options.cooldown, watch)
 
     def penalties(self, step: Step) -> dict[str, Tensor]:
         """What the consolidations add to the loss of a step, by their names."""
@@ -152,9 +153,14 @@ class Learner:
         return f"{_token(subject)} {subject.noun}" if self.options.use_noun else _token(subject)
 
     def denoising(self, step: Step) -> dict[str, Tensor]:
-        """L_denoise = ‖ε − ε_θ(x_t, prompt)‖² (mean over entries; of a v model, of v), and the penalties."""
-        prediction = self.backbone.predict(step.noisy, step.t, step.prompts)
-        return {"denoise": (prediction - step.target).square().mean(), **self.penalties(step)}
+        """L_denoise = ‖ε − ε_θ(x_t, prompt)‖² (mean over entries; of a v model, of v), and the penalties.
+
+        The same for pictures of the class that are to be kept, as the term ``prior``.
+        """
+        terms = {"denoise": step.error(self.backbone.predict(step.noisy, step.t, step.prompts))}
+        if (kept := step.prior) is not None:
+            terms["prior"] = kept.error(self.backbone.predict(kept.noisy, kept.t, kept.prompts))
+        return terms | self.penalties(step)
 
     def _new_token(self, task: Task) -> list[nn.Parameter]:
         """Add the token of a task: it starts as the embedding of the noun, or as noise of the table's own scale."""
@@ -172,8 +178,16 @@ class Learner:
         groups: dict[tuple[int, ...], tuple[list[int], Sequence[Params | None]]] = {}
         for k, subjects in enumerate(asked):
             own = weights[subjects]
-            groups.setdefault(tuple(map(id, own)), ([], own or [None]))[0].append(k)
+            groups.setdefault(tuple(map(id, own)), ([], self._scaled(own or [None])))[0].append(k)
         return list(groups.values())
+
+    def _scaled(self, weights: Sequence[Params | None]) -> Sequence[Params | None]:
+        """Weights that change the model as much as the suite asks for; all of the change by default."""
+        strength, adapter = self.backbone.sampling.strength, self.adapter
+        if strength == 1 or not isinstance(adapter, Scalable):
+            return weights
+        with torch.no_grad():
+            return [adapter.scaled(strength, own) for own in weights]
 
     def _override(self, subjects: Sequence[Subject]) -> Sequence[Params]:
         return next((own for c in self.consolidations if subjects and (own := c.override(self, subjects))), ())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -15,15 +15,16 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from ..benchmark.errors import FailedRun
 from ..benchmark.models.backbone import Backbone
-from ..benchmark.protocol import Pictures, Prompt, Subject, Task, Tick, Watch
+from ..benchmark.protocol import Extras, Pictures, Prompt, Subject, Task, Tick, Watch
 from .adapters.base import Adapter
 from .balance import EVERY, summary
 from .loop import Loop, Room
 from .steps import Step as Step
 
 A_co = TypeVar("A_co", bound=Adapter, covariant=True)
-Source = tuple[Tensor, str]
-"""Latents (k, c, h, w) of one concept, and their prompt."""
+Source = tuple[Tensor, Sequence[str]]
+"""Latents (k, c, h, w) of one concept, and the prompt of each."""
+_PLAIN = Extras()
 THIRDS: Mapping[str, tuple[int, int]] = {"all": (0, 3), "low": (0, 1), "middle": (1, 2), "high": (2, 3)}
 """The parts of the noise schedule by name, from and to, in thirds."""
 
@@ -34,6 +35,7 @@ class Phase:
 
     ``objective`` returns the terms of the loss by name; their sum is minimised, and each is logged.
     ``rehearsed``: pictures of earlier concepts to draw from beside those of the task, each concept equally often.
+    ``keeps_prior``: pictures of the class are learned beside them, where the task has some.
     ``streams``: the generators that the objective draws from; checkpoints save their states. ``timesteps``: the part of
     the noise schedule that t is drawn from, see :data:`THIRDS`.
     """
@@ -46,6 +48,7 @@ class Phase:
     rehearsed: Sequence[tuple[Pictures, Subject]] = ()
     streams: Sequence[torch.Generator] = ()
     timesteps: str = "all"
+    keeps_prior: bool = False
 
 
 class Trainer(Protocol[A_co]):
@@ -82,31 +85,66 @@ class Trainer(Protocol[A_co]):
 def sources_of(
     trainer: Trainer[Adapter], task: Task, rehearsed: Sequence[tuple[Pictures, Subject]] = ()
 ) -> list[Source]:
-    """The source of the task, then one of each rehearsed concept; all under the training prompt of the task."""
-    pairs = [(task.pictures, task.subject), *rehearsed]
-    return [(trainer.backbone.encode(x), Prompt(task.prompt, (s,)).render(trainer.phrase)) for x, s in pairs]
+    """The source of the task, then one of each rehearsed concept; all under the training prompt of the task.
+
+    Pictures of the task may have captions in its place.
+    """
+    seen = task.pictures if task.extras.views is None else task.extras.views
+    sources = [(seen, task.subject, task.extras.captions)]
+    sources += [(x, subject, ()) for x, subject in rehearsed]
+    found: list[Source] = []
+    for x, subject, captions in sources:
+        texts = [Prompt(text, (subject,)).render(trainer.phrase) for text in captions or [task.prompt] * len(x)]
+        found.append((trainer.backbone.encode(x), texts))
+    return found
+
+
+def prior_of(trainer: Trainer[Adapter], task: Task) -> Source | None:
+    """The pictures of the class that the task has to keep, under the class noun."""
+    if task.extras.prior is None:
+        return None
+    text = Prompt(task.prompt, (task.subject,)).render(lambda subject: subject.noun)
+    return trainer.backbone.encode(task.extras.prior), [text] * len(task.extras.prior)
 
 
 def draw_step(
-    backbone: Backbone, sources: Sequence[Source], batch: int, draw: torch.Generator, timesteps: str = "all"
+    backbone: Backbone,
+    sources: Sequence[Source],
+    batch: int,
+    draw: torch.Generator,
+    timesteps: str = "all",
+    extras: Extras = _PLAIN,
 ) -> Step:
-    """Draw pictures, t uniform over ``timesteps`` and ε ~ N(0, I), on the CPU for the same numbers on every device."""
+    """Draw pictures, t uniform over ``timesteps`` and ε ~ N(0, I), on the CPU for the same numbers on every device.
+
+    ``extras``: the noise may have a part that is the same for all pixels of a channel, and t may weigh differently.
+    """
     which = torch.randint(len(sources), (batch,), generator=draw).tolist()
     rows = [int(torch.randint(len(sources[w][0]), (), generator=draw)) for w in which]
     z = torch.stack([sources[w][0][k] for w, k in zip(which, rows, strict=True)])
     low, high = (third * backbone.steps // 3 for third in THIRDS[timesteps])
     t = torch.randint(low, high, (batch,), generator=draw).to(backbone.device)
     noise = torch.randn(z.shape, generator=draw).to(backbone.device)
-    return Step(z, backbone.target(z, noise, t), t, backbone.add_noise(z, noise, t), [sources[w][1] for w in which])
+    if extras.noise_offset:
+        noise = noise + extras.noise_offset * torch.randn(*z.shape[:2], 1, 1, generator=draw).to(backbone.device)
+    texts = [sources[w][1][k] for w, k in zip(which, rows, strict=True)]
+    weights = backbone.min_snr(t, extras.min_snr) if extras.min_snr else None
+    return Step(z, backbone.target(z, noise, t), t, backbone.add_noise(z, noise, t), texts, weights)
+
+
+def with_prior(step: Step, prior: Step, weight: float) -> Step:
+    """A step beside which as many pictures of the class are learned, with a loss of this weight."""
+    weights = torch.full_like(prior.t, 1.0, dtype=prior.target.dtype) if prior.weights is None else prior.weights
+    return replace(step, prior=replace(prior, weights=weight * weights))
 
 
 def single_examples(trainer: Trainer[Adapter], task: Task, passes: int) -> Iterator[Step]:
     """Each picture of a task alone, ``passes`` times, with a (t, ε) of its own: for per-example gradients."""
-    ((latents, prompt),) = sources_of(trainer, task)
+    ((latents, prompts),) = sources_of(trainer, replace(task, extras=_PLAIN))
     draw = torch.Generator().manual_seed(task.seed + 2)
     for _ in range(passes):
         for k in range(len(latents)):
-            yield draw_step(trainer.backbone, [(latents[k : k + 1], prompt)], 1, draw)
+            yield draw_step(trainer.backbone, [(latents[k : k + 1], prompts[k : k + 1])], 1, draw)
 
 
 def gathered(steps: Sequence[Step]) -> Step:
@@ -122,7 +160,13 @@ def rate_share(step: int, steps: int, cooldown: float) -> float:
 
 
 def run_phase(
-    backbone: Backbone, sources: Sequence[Source], task: Task, phase: Phase, cooldown: float, watch: Watch
+    backbone: Backbone,
+    sources: Sequence[Source],
+    prior: Source | None,
+    task: Task,
+    phase: Phase,
+    cooldown: float,
+    watch: Watch,
 ) -> dict[str, float]:
     """Minimise the objective of a phase with AdamW on random (picture, t, ε), from its last checkpoint if there is one.
 
@@ -137,7 +181,10 @@ def run_phase(
     loop = Loop(optimiser, schedule, (draw, *phase.streams), deque(maxlen=max(1, phase.steps // 10)), room)
     found = task.scratch.load(phase.name) if task.scratch else None
     for k in range(loop.restore(found) if found else 0, phase.steps):
-        step = draw_step(backbone, sources, phase.batch, draw, phase.timesteps)
+        step = draw_step(backbone, sources, phase.batch, draw, phase.timesteps, task.extras)
+        if prior is not None:
+            kept = draw_step(backbone, [prior], phase.batch, draw, phase.timesteps, task.extras)
+            step = with_prior(step, kept, task.extras.prior_weight)
         loss = loop.update(phase.objective, step, weigh=k % EVERY == 0 or k == phase.steps - 1)
         watch(Tick(phase.name, k + 1, phase.steps, loss))
         if not math.isfinite(loss):

@@ -138,6 +138,13 @@ class Backbone(Protocol):
         """What :meth:`predict` is to give for the noisy latents of ``z`` and ε, all (n, c, h, w), with ``t`` (n,)."""
         ...
 
+    def min_snr(self, t: Tensor, most: float) -> Tensor:
+        """The weight of the loss at ``t`` (n,) whose signal-to-noise ratio weighs ``most`` at most (arXiv 2303.09556).
+
+        Raises BadInput for a model that has no such ratio.
+        """
+        ...
+
     def add_noise(self, z: Tensor, noise: Tensor, t: Tensor) -> Tensor:
         """Noisy latents of ``z`` and ε, all (n, c, h, w); ``t`` is (n,)."""
         ...

@@ -141,7 +141,7 @@ class LatentModel(Autoencoded):
 
     def _guided(self, prompts: Sequence[str], params: Params | None) -> Text:
         """What the network reads without and with the prompts, (2n, …), for guidance."""
-        return self.embed([""] * len(prompts) + list(prompts), params)
+        return self.embed([self.sampling.negative or ""] * len(prompts) + list(prompts), params)
 
     # --- the model ------------------------------------------------------------------------------------------------
 
@@ -170,6 +170,10 @@ class LatentModel(Autoencoded):
     def target(self, z: Tensor, noise: Tensor, t: Tensor) -> Tensor:
         """What :meth:`predict` is to give for the noisy latents of ``z`` and ε, all (n, c, h, w), with ``t`` (n,)."""
         raise NotImplementedError
+
+    def min_snr(self, t: Tensor, most: float) -> Tensor:
+        """The weight of the loss at ``t`` (n,) of a model whose noise has a signal-to-noise ratio."""
+        raise BadInput(f"training.min_snr: {self.name} is trained by flow matching, which has no such weights; give 0.")
 
     def add_noise(self, z: Tensor, noise: Tensor, t: Tensor) -> Tensor:
         """Noisy latents of ``z`` and ε, all (n, c, h, w); ``t`` is (n,)."""

@@ -43,6 +43,17 @@ class StableDiffusion(LatentModel):
         velocity: Tensor = self.scheduler.get_velocity(z, noise, t)
         return velocity
 
+    def min_snr(self, t: Tensor, most: float) -> Tensor:
+        """min(1, γ / SNR), or of a model of v min(SNR, γ) / (SNR + 1), (n,) (arXiv 2303.09556, section 3.4).
+
+        SNR = ᾱ_t / (1 − ᾱ_t) is the signal-to-noise ratio at ``t`` (n,), ``most`` is γ.
+        """
+        share = self.scheduler.alphas_cumprod.to(t.device)[t]
+        ratio = share / (1 - share)
+        velocity = self.scheduler.config.prediction_type == "v_prediction"
+        weights: Tensor = ratio.clamp(max=most) / (ratio + 1) if velocity else (most / ratio).clamp(max=1)
+        return weights
+
     def add_noise(self, z: Tensor, noise: Tensor, t: Tensor) -> Tensor:
         """Noisy latents x_t = √ᾱ_t z + √(1 - ᾱ_t) ε of the shape of ``z`` (n, c, h, w); ``t`` is (n,)."""
         noisy: Tensor = self.scheduler.add_noise(z, noise, t)
@@ -64,7 +75,7 @@ class StableDiffusionXL(StableDiffusion):
         return Text(states, self.readers[-1].pooled(ids[-1], found[-1]))
 
     def _guided(self, prompts: Sequence[str], params: Params | None) -> Text:
-        if self.empty:
+        if self.empty or self.sampling.negative:
             return super()._guided(prompts, params)
         read, zero = self.embed(prompts, params), torch.zeros_like
         assert read.pooled is not None

@@ -23,7 +23,7 @@ from ..scoring.profiles import CLASSIFIED, Profile
 from ..suite.concepts import content_hash, reference_hash
 from ..suite.spec import Concept, Suite
 from .choices import Choice
-from .protocols import TUNING, looked_at, measured, pairs_of
+from .protocols import TUNING, drawn_for, looked_at, measured, pairs_of
 from .units import Classify, Draw, Measure, PlannedCell, Real, RunPlan, Train, with_method
 
 _T = TypeVar("_T")
@@ -65,7 +65,7 @@ class Planner:
         trains = self.trains(method, order, seed) if method.make else ()
         states: list[str | None] = [None, *(t.key for t in trains)] if trains else [None] * (len(concepts) + 1)
         cells = (*self._cells(method, concepts, states, seed), *self._others(method, concepts, states, seed))
-        held = [(c,) for c in concepts] + [pair for pair, _ in self._pairs(concepts)]
+        held = [(c,) for c in concepts] + [pair for pair, _ in pairs_of(self.suite, concepts, self.protocol)]
         reals = tuple(self._real(who) for who in held if len(who) == 1 or all(c.toybox is not None for c in who))
         ceilings = tuple(self._measure(r.key, r.subjects, real=True) for r in reals)
         asked = not CLASSIFIED.isdisjoint(self.profile.metrics) and self.protocol not in TUNING
@@ -82,9 +82,9 @@ class Planner:
         key, stream, parent, trains = digest([code, self._budget, model]), digest(seed), None, []
         for number, concept in enumerate((self.suite.concepts[k] for k in order), 1):
             stream = self._link(stream, self._content(concept))
-            own = int(stream, 16) % 2**31
-            key = self._link(key, self._content(concept), own)
-            trains.append(Train(key, method, concept, number, parent, own, code))
+            own, prior = int(stream, 16) % 2**31, self._prior(method, concept, seed)
+            key = self._link(key, self._content(concept), own, *([prior.key] if prior else []))
+            trains.append(Train(key, method, concept, number, parent, own, code, prior))
             parent = key
         return tuple(trains)
 
@@ -120,14 +120,10 @@ class Planner:
             if self.suite.prompts.prior:
                 draw = self._draw(method, (), i, states[i], seed)
                 yield PlannedCell(i, 0, (), draw, self._measure(draw.key, (), before=reference) if i else None)
-            for pair, j in self._pairs(concepts):
+            for pair, j in pairs_of(self.suite, concepts, self.protocol):
                 if i == 0 or i >= j:
                     draw = self._draw(method, pair, i, states[i], seed)
                     yield PlannedCell(i, j, pair, draw, self._measure(draw.key, pair))
-
-    def _pairs(self, concepts: list[Concept]) -> list[tuple[tuple[Concept, Concept], int]]:
-        asked = self.suite.prompts.pairs and self.protocol not in TUNING
-        return pairs_of(self.suite, concepts) if asked else []
 
     def _content(self, concept: Concept) -> str:
         return self._once(("content", concept.name), lambda: content_hash(self.suite, concept))
@@ -140,8 +136,10 @@ class Planner:
         return [self.suite.training.model_dump(), self.suite.prompts.train, self.suite.sampling.size]
 
     @cached_property
-    def _sampling(self) -> dict[str, Any]:
-        return self.suite.sampling.model_dump()
+    def _sampling(self) -> Mapping[bool, dict[str, Any]]:
+        """Of trained states, and of the base model, which has no change that could be weaker or stronger."""
+        own = self.suite.sampling
+        return {True: own.model_dump(), False: own.model_copy(update={"strength": 1.0}).model_dump()}
 
     @cached_property
     def _scoring(self) -> list[Any]:
@@ -168,22 +166,33 @@ class Planner:
         return self._once(("link", before, content), lambda: digest([before, *content]))
 
     def _draw(
-        self, method: Choice, who: tuple[Concept, ...], i: int, state: str | None, seed: int, *, each: bool = False
+        self,
+        method: Choice,
+        who: tuple[Concept, ...],
+        i: int,
+        state: str | None,
+        seed: int,
+        *,
+        each: bool = False,
+        instead: tuple[tuple[str, ...], int] | None = None,
     ) -> Draw:
-        """Pictures of a concept, of a pair, or of none (the prior); with ``each``, glimpses of several concepts."""
-        texts = self.suite.prompts
-        prompts = texts.evaluation[:2] if each else (texts.prior, texts.evaluation, texts.pairs)[len(who)]
-        evaluation = self.suite.evaluation
-        count = 1 if each else evaluation.per_pair if len(who) == 2 else evaluation.per_prompt
+        """Pictures of a concept, of a pair, or of none; ``each``: glimpses of several; ``instead``: prompts, how many."""
+        prompts, count = instead or drawn_for(self.suite, len(who), each=each)
         names, trained = tuple((c.name, c.noun) for c in who), method if state else None
 
         def make() -> Draw:
             code = self._code("draw", trained)
             what = ["glimpses" if each else "draw", self._model(state), names, prompts, count]
-            key = digest([code, *what, self._sampling, seed])
+            key = digest([code, *what, self._sampling[state is not None], seed])
             return Draw(key, trained, who, i if state else 0, state, prompts, count, seed, code, each)
 
-        return self._once(("draw", state, names, seed, each), make)
+        return self._once(("draw", state, names, seed, each, instead), make)
+
+    def _prior(self, method: Choice, concept: Concept, seed: int) -> Draw | None:
+        """Pictures of the class of a concept by the base model, under the training prompt."""
+        if (asked := self.suite.training.prior) is None:
+            return None
+        return self._draw(method, (concept,), 0, None, seed, instead=((self.suite.prompts.train,), asked.pictures))
 
     def _model(self, state: str | None) -> Any:
         """What identifies a model in a key: its trained state, or the base model with its device."""

@@ -44,11 +44,23 @@ def looked_at(protocol: str, last: int, *, film: bool = False) -> frozenset[int]
     return frozenset({2**k for k in range(last.bit_length()) if 2**k < last} | {last})
 
 
-def pairs_of(suite: Suite, concepts: Sequence[Concept]) -> list[tuple[tuple[Concept, Concept], int]]:
-    """Neighbours in the suite's own order, the last with the first, and when both are known in the given order."""
+def pairs_of(suite: Suite, concepts: Sequence[Concept], protocol: str) -> list[tuple[tuple[Concept, Concept], int]]:
+    """Neighbours in the suite's own order, the last with the first, and when both are known in the given order.
+
+    None where the suite has no prompts for pairs, and in tuning.
+    """
     names = [c.name for c in concepts]
     inside = [c for c in suite.concepts if c.name in names]
-    if len(inside) < 2:
+    if len(inside) < 2 or not suite.prompts.pairs or protocol in TUNING:
         return []
     ring = list(zip(inside, [*inside[1:], inside[0]], strict=True))[: len(inside) if len(inside) > 2 else 1]
     return [(pair, 1 + max(names.index(c.name) for c in pair)) for pair in ring]
+
+
+def drawn_for(suite: Suite, subjects: int, *, each: bool = False) -> tuple[tuple[str, ...], int]:
+    """The prompts of a concept, of a pair, or of none, and how many pictures of each; ``each``: for glimpses."""
+    texts, evaluation = suite.prompts, suite.evaluation
+    if each:
+        return texts.evaluation[:2], 1
+    prompts = (texts.prior, texts.evaluation, texts.pairs)[subjects]
+    return prompts, evaluation.per_pair if subjects == 2 else evaluation.per_prompt

@@ -18,7 +18,10 @@ from .choices import Choice
 
 @dataclass(frozen=True)
 class Train:
-    """Training: learn ``concept`` as task ``number``, starting from the state with the key ``parent``."""
+    """Training: learn ``concept`` as task ``number``, starting from the state with the key ``parent``.
+
+    ``prior``: pictures of its class that the base model draws first, if the suite asks for some.
+    """
 
     key: str
     method: Choice
@@ -27,11 +30,12 @@ class Train:
     parent: str | None
     seed: int
     code: str
+    prior: Draw | None = None
 
     @property
     def needs(self) -> tuple[str, ...]:
         """Keys that must be there first."""
-        return (self.parent,) if self.parent else ()
+        return tuple(key for key in (self.parent, self.prior and self.prior.key) if key)
 
     @property
     def title(self) -> str:
@@ -199,7 +203,8 @@ class RunPlan:
         if i == 0:
             yield from self.reals
             yield from self.ceilings
-        yield from (t for t in self.trains if t.number == i)
+        for train in (t for t in self.trains if t.number == i):
+            yield from (train.prior, train) if train.prior else (train,)
         for cell in (x for x in self.cells if x.i == i):
             yield from (u for u in (cell.draw, cell.measure) if u is not None)
         if i in self.classified:

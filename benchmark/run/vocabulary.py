@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from ..errors import BadInput
 from ..models.backbone import Backbone
 from ..models.reader import Reader
+from ..suite.concepts import training_captions
 from ..suite.spec import Suite
 from ..wording import shown
 
@@ -37,7 +38,8 @@ def _check(suite: Suite, model: str, reader: Reader) -> None:
                 "ordinary word."
             )
     prompts = suite.prompts
-    for prompt in (prompts.train, *prompts.evaluation, *prompts.pairs, *prompts.prior):
+    captions = [text for concept in suite.concepts for text in training_captions(suite, concept)]
+    for prompt in (prompts.train, *prompts.evaluation, *prompts.pairs, *prompts.prior, *captions):
         if ends & set(reader.pieces(prompt)):
             raise BadInput(
                 f"the prompt '{shown(prompt)}' has a mark that ends or begins a text for {model}; remove it."

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
 
 from ..errors import BadInput
 from ..hashing import digest, picture_hash
 from ..protocol import Pictures, Subject
 from ..toybox.world import CLASSES
 from ..wording import shown
-from .folders import check_folder, folder_of, folder_pictures
+from .folders import check_folder, folder_captions, folder_crops, folder_of, folder_pictures
 from .picture_sets import Photographs, PictureSet, Rendering
 from .spec import FIRST_LOOKALIKE, Concept, Suite
 from .twins import Print, remark_on_twins
@@ -50,6 +53,28 @@ def training_set(suite: Suite, concept: Concept) -> PictureSet:
 def training_pictures(suite: Suite, concept: Concept) -> Pictures:
     """The pictures of :func:`training_set`."""
     return training_set(suite, concept).pictures()
+
+
+def training_views(suite: Suite, concept: Concept) -> Pictures | None:
+    """What updates see in place of the training pictures: other squares of each, and mirrored ones; None: them.
+
+    The views of one picture are together.
+    """
+    asked = suite.training
+    if not (asked.flip or asked.crops):
+        return None
+    _check_own_task(concept)
+    seen = folder_crops(suite, concept) if asked.crops else training_pictures(suite, concept)
+    return np.stack([seen, seen[:, :, ::-1]], 1).reshape(-1, *seen.shape[1:]) if asked.flip else seen
+
+
+def training_captions(suite: Suite, concept: Concept) -> tuple[str, ...]:
+    """The prompt of each picture that updates see, if the suite asks for captions."""
+    if not suite.training.captions:
+        return ()
+    _check_own_task(concept)
+    views = max(1, suite.training.crops) * (2 if suite.training.flip else 1)
+    return tuple(text for text in folder_captions(suite, concept) for _ in range(views))
 
 
 def reference_set(suite: Suite, concept: Concept) -> PictureSet:
@@ -120,8 +145,10 @@ def unseen_pictures(suite: Suite, concept: Concept) -> Pictures:
 
 def content_hash(suite: Suite, concept: Concept) -> str:
     """A hash of a concept's name, noun and training pictures."""
-    pictures = training_pictures(suite, concept)
-    return digest([concept.name, concept.noun, picture_hash(pictures)])
+    pictures, views = training_pictures(suite, concept), training_views(suite, concept)
+    more: list[Any] = [] if views is None else [picture_hash(views)]
+    more += [list(captions)] if (captions := training_captions(suite, concept)) else []
+    return digest([concept.name, concept.noun, picture_hash(pictures), *more])
 
 
 def reference_hash(suite: Suite, concept: Concept) -> str:
@@ -142,11 +169,18 @@ def check_suite(suite: Suite, remark: Callable[[str], None] = lambda _: None) ->
             raise BadInput(
                 f"concept '{concept.name}': the toybox world has no '{concept.noun}'; choose from {', '.join(CLASSES)}."
             )
+        if concept.folder is None and (lacks := _of_folders_only(suite)):
+            raise BadInput(f"training.{lacks} is for folders of pictures, and '{concept.name}' is drawn; remove it.")
         if concept.folder is not None:
             _check_own_task(concept)
             prints += check_folder(suite, concept, remark)
     _check_folders_differ(suite)
     remark_on_twins(prints, remark)
+
+
+def _of_folders_only(suite: Suite) -> str | None:
+    """A field of the training that toybox concepts have no use for."""
+    return "crops" if suite.training.crops else "captions" if suite.training.captions else None
 
 
 def _check_folders_differ(suite: Suite) -> None:

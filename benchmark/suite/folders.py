@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import BadInput
+from ..hashing import digest
 from ..protocol import Pictures
 from ..wording import counted, shown
 from .formats import by_name, format_of, head_of
 from .images import named, read_picture
-from .spec import Concept, Suite
+from .spec import Concept, Suite, template_fault
 from .twins import Print, listed, prints_of
 
 _FEWEST = 2  # pictures per folder: a distance between distributions needs two
@@ -40,6 +41,37 @@ def folder_pictures(suite: Suite, concept: Concept) -> Pictures:
     Raises BadInput if the folder has none or cannot be listed, or for the first picture that cannot be read.
     """
     return _read(suite, _contents(suite, concept).pictures)
+
+
+def folder_crops(suite: Suite, concept: Concept) -> Pictures:
+    """Squares at random places of the training pictures, uint8 (n · crops, size, size, 3), those of one together.
+
+    The places depend on the name of the concept alone.
+    """
+    asked, files = suite.training, _contents(suite, concept).pictures
+    draw = np.random.default_rng(int(digest(["crops", concept.name]), 16))
+    places = draw.random((asked.pictures, asked.crops, 2))
+    each = [(file, place) for file, own in zip(files, places, strict=False) for place in own.tolist()]
+    return np.stack([read_picture(file, suite.sampling.size, (x, y)) for file, (x, y) in each])
+
+
+def folder_captions(suite: Suite, concept: Concept) -> list[str]:
+    """The captions of the training pictures; raises BadInput for one that is missing or has not one ``{}``."""
+    return [_caption(file) for file in _contents(suite, concept).pictures[: suite.training.pictures]]
+
+
+def _caption(picture: Path) -> str:
+    file = picture.with_suffix(".txt")
+    try:
+        text = " ".join(file.read_text(encoding="utf-8").split())
+    except (OSError, UnicodeDecodeError):
+        raise BadInput(
+            f"{named(picture)}: training.captions asks for a prompt in {shown(file.name)} beside it, such as 'a photo "
+            "of {} on a table'."
+        ) from None
+    if fault := template_fault(text):
+        raise BadInput(f"{named(file)}: the caption {fault}; write one, such as 'a photo of {{}} on a table'.")
+    return text
 
 
 def _usable(suite: Suite, concept: Concept, found: Contents) -> Contents:
@@ -67,7 +99,10 @@ def check_folder(suite: Suite, concept: Concept, remark: Callable[[str], None]) 
     if (n := len(pictures)) < _FEWEST:
         raise BadInput(f"concept '{concept.name}': {concept.folder} has {n} picture; add some, at least {_FEWEST}.")
     inner = _inner_folders(suite, concept, found)
-    if passed := sorted((*inner, *found.others)):
+    captions = {file.with_suffix(".txt") for file in found.pictures} if suite.training.captions else set()
+    if suite.training.captions:
+        folder_captions(suite, concept)
+    if passed := sorted((*inner, *(file for file in found.others if file not in captions))):
         what = counted(len(passed), "entry that is not a picture", "entries that are not pictures")
         remark(f"concept '{concept.name}': passed over {what}: {listed([shown(path.name) for path in passed])}.")
     return prints_of(concept.name, found.pictures, pictures)

@@ -23,15 +23,17 @@ def named(file: Path) -> str:
     return shown(file, 5000)
 
 
-def read_picture(file: Path, size: int) -> Pictures:
-    """Read one picture: turned upright, on white, cropped to its central square, resized; uint8 (size, size, 3).
+def read_picture(file: Path, size: int, place: tuple[float, float] = (0.5, 0.5)) -> Pictures:
+    """Read one picture: turned upright, on white, cropped to a square, resized; uint8 (size, size, 3).
+
+    ``place``: where the square is, from (0, 0), left and top, to (1, 1); in the middle by default.
 
     The content decides the format, not the name. Reads the first frame or page. Raises BadInput if the file is damaged
     or ambiguous, or has a format that needs a package or is not read.
     """
     try:
         with warnings.catch_warnings(action="ignore"):  # they concern metadata; damaged pixels raise
-            return np.asarray(_decoded(file, size))
+            return np.asarray(_decoded(file, size, place))
     except BadInput as error:
         raise BadInput(f"{named(file)}: {error}") from None
     except BaseException as error:  # Pillow raises many types for damaged files, and plug-ins in Rust panic
@@ -51,7 +53,7 @@ def _reason(error: BaseException) -> str:
     return shown(" ".join(text.split()), 200) or type(error).__name__
 
 
-def _decoded(file: Path, size: int) -> Image.Image:
+def _decoded(file: Path, size: int, place: tuple[float, float]) -> Image.Image:
     if not file.is_file():  # opening a pipe would block
         raise ValueError("a folder, a pipe, or a broken link")
     formats = pillow_formats(format_of(head_of(file), file.name))
@@ -67,7 +69,7 @@ def _decoded(file: Path, size: int) -> Image.Image:
         _check_layout(image)
         _check_container(image, file)
         image.load()
-        square = ImageOps.fit(_plain(image), (size, size), Image.Resampling.BICUBIC)
+        square = ImageOps.fit(_plain(image), (size, size), Image.Resampling.BICUBIC, centering=place)
     return _on_white(square if _is_upright(image) else _upright(square))
 
 

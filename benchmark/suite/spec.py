@@ -8,15 +8,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from ..errors import BadInput, explain, unknown
 from ..hashing import digest
-from ..names import ConceptName, FolderName, Noun, line_fault, line_of, text_of
+from ..names import ConceptName, FolderName, Noun, line_fault, line_of, text_fault, text_of
 from ..numbers import Count, Range
 from ..wording import shown
+from .settings import Evaluation, Frozen, Training
+from .settings import Sampling as Sampling
 from .strict_yaml import read_yaml
 
 PLACEHOLDER = "{}"
@@ -24,16 +26,11 @@ FIRST_LOOKALIKE = 900_000
 """Seeds of look-alikes start here; concepts of a suite stay below, so that none is its own look-alike."""
 FIRST_STRANGER = 1_000_000
 """Seeds of individuals that are neither concepts nor look-alikes start here."""
-Batch = Annotated[int, Range(1, 65_536)]
 _Template = Annotated[str, text_of(1_000)]
 _SUFFIXES = (".yaml", ".yml")
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Concept(_Frozen):
+class Concept(Frozen):
     """One concept to learn: its name, its class noun, and the source of its pictures.
 
     The source is either ``toybox``, the seed of an individual of the embedded world, or ``folder``, a folder of
@@ -72,7 +69,7 @@ class Concept(_Frozen):
         return ("toybox", self.noun, str(self.toybox)) if self.folder is None else ("folder", str(Path(self.folder)))
 
 
-class Prompts(_Frozen):
+class Prompts(Frozen):
     """Prompt templates: one ``{}`` per concept.
 
     ``train`` is the prompt of the training pictures, ``evaluation`` those of the measured ones. ``pairs`` have two
@@ -109,6 +106,13 @@ class Prompts(_Frozen):
         return self
 
 
+def template_fault(text: str) -> str | None:
+    """What is wrong with a prompt template for one concept; None: nothing."""
+    if _placeholders_in(text) != 1:
+        return "must contain the placeholder {} exactly once and no other brace"
+    return text_fault(text, 1_000)
+
+
 def _placeholders_in(prompt: str) -> int:
     """The number of ``{}`` in a prompt; -1 if it has other braces."""
     plain = prompt.replace(PLACEHOLDER, "")
@@ -125,40 +129,7 @@ def _first_again(values: Sequence[object]) -> int | None:
     return next((k for k, value in enumerate(values) if value in values[:k]), None)
 
 
-class Training(_Frozen):
-    """The budget of every method: updates per task, pictures per update, and training pictures per concept."""
-
-    steps: Count
-    batch: Batch
-    pictures: Annotated[int, Range(1, 100_000)]
-
-
-class Sampling(_Frozen):
-    """How pictures are sampled, the same for every method; ``size`` is their side in pixels."""
-
-    sampler: Literal["ddim", "dpm++"]
-    steps: Annotated[int, Range(1, 1_000)]
-    guidance: Annotated[float, Range(1, 100)]
-    batch: Batch
-    size: Annotated[int, Range(8, 4_096)]
-
-
-class Evaluation(_Frozen):
-    """What a cell of the matrix is measured on.
-
-    ``per_prompt`` pictures per prompt, and ``per_pair`` per pair of concepts and prompt of pairs (as many by default),
-    are compared with ``references`` real ones. ``distractors`` is the number of look-alikes for the identity metric
-    (toybox concepts only). ``profile`` is the default scoring profile.
-    """
-
-    per_prompt: Annotated[int, Range(1, 100_000)]
-    per_pair: Annotated[int, Range(1, 100_000)] = Field(default_factory=lambda given: given.get("per_prompt", 1))
-    references: Annotated[int, Range(2, 100_000)]
-    distractors: Annotated[int, Range(0, 10_000)]
-    profile: Annotated[str, line_of(64)]
-
-
-class Suite(_Frozen):
+class Suite(Frozen):
     """A benchmark: concepts in their first order, prompts, budget, sampling and evaluation."""
 
     name: FolderName

@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
-from ...benchmark.models.backbone import Backbone
+from ...benchmark.models.backbone import Backbone, Params
 
 
 class Adapter(Protocol):
@@ -94,6 +94,18 @@ class Additive(Weighted, Protocol):
 
     def total(self, states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
         """The pretrained weights plus the changes of ``states`` (none: the pretrained model), to override with."""
+        ...
+
+
+@runtime_checkable
+class Scalable(Weighted, Protocol):
+    """Draws with more or less of its change."""
+
+    def scaled(self, strength: float, weights: Params | None = None) -> Params:
+        """What to override the weights with for ``strength`` times the change from the pretrained ones.
+
+        ``weights``: others than the present ones, as they would override these.
+        """
         ...
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from ...benchmark.models.backbone import Backbone
+from ...benchmark.models.backbone import Backbone, Params
 
 
 class KeysValues:
@@ -63,6 +63,11 @@ class KeysValues:
     def total(self, states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
         """W₀ plus W − W₀ of each state."""
         return {name: sum([state[name] - w for state in states], w) for name, w in self.origin.items()}
+
+    def scaled(self, strength: float, weights: Params | None = None) -> Params:
+        """W₀ plus ``strength`` times the change of the weights, or of others to override them with."""
+        own = self.params if weights is None else weights
+        return {name: w + strength * (own[name] - w) for name, w in self.origin.items()}
 
     def state(self) -> dict[str, Tensor]:
         """The present weights, and what was folded where that differs from the pretrained model."""

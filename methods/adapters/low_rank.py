@@ -4,44 +4,69 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, ClassVar
 
 import peft
 import torch
 from torch import Tensor, nn
 
 from ...benchmark.errors import BadInput
-from ...benchmark.models.backbone import Backbone
+from ...benchmark.models.backbone import Backbone, Params
 from ..options.lora import LoraOptions as LoraOptions  # a plug-in has it from here
 from ..options.vera import VeraOptions as VeraOptions
 
+TEXT_LAYERS = r".*self_attn\.(q|k|v|out)_proj"
+"""The projections of attention in text encoders of CLIP."""
 
-def widest_rank(backbone: Backbone) -> int:
+
+def widest_rank(backbone: Backbone, targets: str = "kv") -> int:
     """The greatest rank whose rows can be independent: the fewest dimensions that an adapted layer reads."""
     named = backbone.network.named_modules()
-    return min(int(module.in_features) for name, module in named if re.fullmatch(backbone.layers["kv"], name))
+    return min(int(module.in_features) for name, module in named if re.fullmatch(backbone.layers[targets], name))
 
 
-def check_rank(rank: int, backbone: Backbone) -> None:
+def _matching(module: nn.Module, pattern: str) -> bool:
+    """Whether a module has layers with such names."""
+    return any(re.fullmatch(pattern, name) for name, _ in module.named_modules())
+
+
+def check_rank(rank: int, backbone: Backbone, targets: str = "kv") -> None:
     """Raise BadInput for a rank of LoRA above :func:`widest_rank`."""
-    if rank > (width := widest_rank(backbone)):
+    if rank > (width := widest_rank(backbone, targets)):
         raise BadInput(f"lora.rank {rank}: the layers of {backbone.name} read {width} dimensions; give 1 to {width}.")
 
 
 class PeftAdapter:
     """What LoRA and VeRA share: one delta per layer, a sum of folded changes, and exact reloading.
 
-    A subclass defines how its parameters start (:meth:`draw`) and how its change becomes zero (:meth:`clear`).
+    A subclass defines how its parameters start (:meth:`draw`), how its change becomes zero (:meth:`clear`), and the
+    name of the factor that it is linear in and that is applied ``last``.
     """
 
-    def __init__(self, backbone: Backbone, config: peft.PeftConfig, kind: type[nn.Module]) -> None:
-        with torch.random.fork_rng():  # peft draws first values from the global generator; reset() replaces them
-            peft.get_peft_model(backbone.network, config)
-        self.prefix, network = backbone.prefix, backbone.network
-        self.layers: dict[str, Any] = {n: m for n, m in network.named_modules() if isinstance(m, kind)}
-        self.params = {f"{self.prefix}.{name}": p for name, p in network.named_parameters() if p.requires_grad}
-        self.precision = backbone.precision
+    last: ClassVar[str]
+
+    def __init__(
+        self, backbone: Backbone, config: peft.PeftConfig, kind: type[nn.Module], *, text: peft.PeftConfig | None = None
+    ) -> None:
+        """``config``: what of the network changes, in layers of the ``kind``; ``text``: what of the text encoders."""
+        configs = {backbone.prefix: config}
+        if text is not None:
+            configs |= {r.name: text for r in backbone.readers if _matching(r.encoder, text.target_modules)}
+        self.prefix, self.precision = backbone.prefix, backbone.precision
+        self.layers: dict[str, Any] = {}
+        self.params: dict[str, nn.Parameter] = {}
+        for part, own in ((part, own) for part, own in configs.items() if own is not None):
+            module, place = backbone.modules[part], "" if part == self.prefix else f"{part}."
+            with torch.random.fork_rng(), warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # peft uses an old name of transformers
+                peft.get_peft_model(module, own)  # its first values are of the global generator; reset() replaces them
+            adapted = {name: m for name, m in module.named_modules() if isinstance(m, kind)}
+            self.layers |= {f"{place}{name}": m for name, m in adapted.items()}
+            trained = {f"{part}.{name}.{n}": p for name, m in adapted.items() for n, p in m.named_parameters()}
+            self.params |= {name: p for name, p in trained.items() if p.requires_grad}
         for p in self.params.values():
             p.data = p.data.to(self.precision)
         self.origin = {name: layer.get_base_layer().weight.detach() for name, layer in self.layers.items()}
@@ -107,9 +132,30 @@ class PeftAdapter:
         self.place({name: torch.stack([change[name] for change in changes]).sum(0) for name in self.layers if changes})
         found = {name: p.detach().clone() for name, p in self.params.items()}
         for name, layer in self.layers.items():
-            found[f"{self.prefix}.{name}.base_layer.weight"] = layer.get_base_layer().weight.detach().clone()
+            found[self._base(name)] = layer.get_base_layer().weight.detach().clone()
         self.restore(present)
         return found
+
+    @torch.no_grad()
+    def scaled(self, strength: float, weights: Params | None = None) -> Params:
+        """The weights, or others to override them with, whose whole change is multiplied by ``strength``."""
+        found: dict[str, Tensor] = dict(self.params if weights is None else weights)
+        for name, layer in self.layers.items():
+            own = self._base(name)
+            if own in found or name in self.past:
+                base = found.get(own, layer.get_base_layer().weight)
+                found[own] = self.origin[name] + strength * (base - self.origin[name])
+            last = next(key for key in self.params if key.startswith(f"{self._place(name)}{self.last}"))
+            found[last] = strength * found[last]
+        return found
+
+    def _place(self, layer: str) -> str:
+        """How the names of the parameters of a layer begin."""
+        return f"{layer}." if layer.startswith("text") else f"{self.prefix}.{layer}."
+
+    def _base(self, layer: str) -> str:
+        """The full name of the base weight of a layer."""
+        return f"{self._place(layer)}base_layer.weight"
 
     def _change(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The whole change of a state, which replaces the present one."""
@@ -143,10 +189,14 @@ class PeftAdapter:
 class Lora(PeftAdapter):
     """ΔW = (α/r) B A with both factors trained (LoRA, arXiv 2106.09685)."""
 
+    last = "lora_B"
+
     def __init__(self, backbone: Backbone, seed: int, options: LoraOptions) -> None:
-        check_rank(options.rank, backbone)
-        config = peft.LoraConfig(r=options.rank, lora_alpha=options.alpha, target_modules=backbone.layers["kv"])
-        super().__init__(backbone, config, peft.tuners.lora.Linear)
+        check_rank(options.rank, backbone, options.targets)
+        config = partial(peft.LoraConfig, r=options.rank, lora_alpha=options.alpha)
+        network = config(target_modules=backbone.layers[options.targets])
+        text = config(target_modules=TEXT_LAYERS) if options.text else None
+        super().__init__(backbone, network, peft.tuners.lora.Linear, text=text)
         self.reset(seed)
 
     def draw(self, layer: Any, generator: torch.Generator) -> None:
@@ -184,10 +234,12 @@ class Vera(PeftAdapter):
     A and B are random, frozen and shared by all layers; the vectors d and b are trained.
     """
 
+    last = "vera_lambda_b"
+
     def __init__(self, backbone: Backbone, seed: int, options: VeraOptions) -> None:
         config = peft.VeraConfig(
             r=options.rank,
-            target_modules=backbone.layers["kv"],
+            target_modules=backbone.layers[options.targets],
             projection_prng_key=options.projection,
             d_initial=options.first,
         )
