@@ -177,7 +177,7 @@ def run_phase(
     draw = torch.Generator().manual_seed(task.seed)
     optimiser = torch.optim.AdamW(phase.groups, weight_decay=0.0)
     schedule = LambdaLR(optimiser, partial(rate_share, steps=phase.steps, cooldown=cooldown))
-    room = Room(backbone, phase.batch)
+    room = Room(backbone, min(phase.batch, backbone.engine.micro_batch or phase.batch))
     loop = Loop(optimiser, schedule, (draw, *phase.streams), deque(maxlen=max(1, phase.steps // 10)), room)
     found = task.scratch.load(phase.name) if task.scratch else None
     for k in range(loop.restore(found) if found else 0, phase.steps):

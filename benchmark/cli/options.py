@@ -128,6 +128,40 @@ Download = Annotated[
     typer.Option("--download", help="Fetch the model from the Hugging Face Hub if it is not on this machine."),
 ]
 Dtype = Annotated[str, typer.Option(help="Number format of the model: float32, bfloat16 or float16.")]
+Compile = Annotated[
+    bool,
+    typer.Option("--compile", help="Compile the network (torch.compile): a slow start, then faster on most GPUs."),
+]
+ChannelsLast = Annotated[
+    bool,
+    typer.Option("--channels-last", help="Keep channels beside each other in memory: faster convolutions on GPUs."),
+]
+Deterministic = Annotated[
+    bool,
+    typer.Option("--deterministic", help="Use only operations that give the same bits each time on a GPU; slower."),
+]
+Checkpointing = Annotated[
+    bool,
+    typer.Option(
+        "--checkpointing",
+        help="Compute activations again instead of keeping them: much less memory in training, a third slower.",
+    ),
+]
+MicroBatch = Annotated[
+    int,
+    typer.Option(
+        "--micro-batch",
+        help="The most pictures at once in training, with the gradients of the whole batch. Default: the batch, and "
+        "fewer where a GPU has too little memory.",
+    ),
+]
+Inspect = Annotated[
+    str,
+    typer.Option(
+        help="What is looked at after each task, beside pictures: full (scores and Fisher information), cheap (scores) "
+        "or off."
+    ),
+]
 ExecutorName = Annotated[
     str, typer.Option(help="Where units are computed: 'local' (this machine) or 'ray' (a Ray cluster).")
 ]

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from . import options as o
 
+ENGINE = ("channels_last", "deterministic", "checkpointing", "micro_batch", "inspect")
+
 
 def run(
     methods: o.Methods,
@@ -19,6 +21,12 @@ def run(
     download: o.Download = False,
     device: o.Device = "auto",
     dtype: o.Dtype = "float32",
+    compile_network: o.Compile = False,
+    channels_last: o.ChannelsLast = False,
+    deterministic: o.Deterministic = False,
+    checkpointing: o.Checkpointing = False,
+    micro_batch: o.MicroBatch = 0,
+    inspect: o.Inspect = "full",
     preset: o.PresetName = None,
     settings: o.Settings = None,
     threads: o.Threads = None,
@@ -36,32 +44,12 @@ def run(
 
     Example: cpbench run --methods dsc,clora --suite toybox-6 --orders 2
     """
+    given = locals()
     from ..verbs.sweep import sweep
     from .console import parse_settings, planning, recording
 
+    engine = {name: given.pop(name) for name in ENGINE}
+    engine["compile"] = given.pop("compile_network")
+    read = {"settings": parse_settings(settings or ()), "jobs": o.number_or_word(jobs), "engine": engine}
     with planning() if dry_run else recording(out, quiet=quiet, baseline=baseline) as view:
-        sweep(
-            methods,
-            suite,
-            orders=orders,
-            lengths=lengths,
-            seeds=seeds,
-            protocol=protocol,
-            film=film,
-            backbone=backbone,
-            download=download,
-            device=device,
-            dtype=dtype,
-            preset=preset,
-            settings=parse_settings(settings or ()),
-            threads=threads,
-            jobs=o.number_or_word(jobs),
-            executor=executor,
-            address=address,
-            max_hours=max_hours,
-            out=out,
-            dry_run=dry_run,
-            resolution=resolution,
-            baseline=baseline,
-            on_event=view,
-        )
+        sweep(**{name: value for name, value in given.items() if name != "quiet"} | read, on_event=view)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..protocol import Pictures, Question, Subject
 from ..suite.spec import Sampling
+from .engine import Engine
 from .reader import Reader
 from .text import Text
 from .weights import Params as Params
@@ -26,7 +27,7 @@ class Backbone(Protocol):
     conformance --backbone NAME`` checks a model against this protocol.
 
     ``name``: as ``--backbone`` has it. ``weights``: a hash of all weights. ``network``: what predicts. ``readers``: the
-    text encoders. ``vae``: the autoencoder.
+    text encoders. ``vae``: the autoencoder. ``engine``: how it computes.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Backbone(Protocol):
     sampling: Sampling
     device: torch.device
     dtype: torch.dtype
+    engine: Engine
 
     @property
     def prefix(self) -> str:

@@ -17,11 +17,12 @@ from ..errors import BadInput
 from ..protocol import Pictures, Question, Subject
 from ..suite.spec import Sampling
 from .autoencoder import Autoencoded
+from .engine import PLAIN, Engine
 from .reader import Reader
 from .sampling import denoised
 from .text import Text
 from .text_keys import repeated, text_keys_once
-from .weights import Params, sharing_copy
+from .weights import Params, sharing_copy, store_matrices
 
 
 @dataclass
@@ -42,6 +43,7 @@ class LatentModel(Autoencoded):
     sampling: Sampling
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     dtype: torch.dtype = torch.float32
+    engine: Engine = PLAIN
 
     prefix: ClassVar[str]
     layers: ClassVar[Mapping[str, str]]
@@ -50,14 +52,31 @@ class LatentModel(Autoencoded):
         for module in (self.network, self.vae, *(reader.encoder for reader in self.readers)):
             module.requires_grad_(False).eval().to(self.device)
 
+    def settled(self) -> Self:
+        """This model, just loaded, in the form in which it computes from now on."""
+        if self.dtype is not torch.float32:
+            for module in self.modules.values():
+                store_matrices(module, self.dtype)
+        if self.engine.channels_last:
+            self.network.to(memory_format=torch.channels_last)
+        if self.engine.checkpointing:
+            self.checkpoint()
+        return self._compiled()
+
+    def _compiled(self) -> Self:
+        if self.engine.compile:
+            self.network.compile()  # at its first call, with the adapters that it has by then
+        return self
+
     def copy(self) -> Self:
         """A copy for one method, which may change everything but the autoencoder."""
-        return replace(self, network=copy.deepcopy(self.network), readers=copy.deepcopy(self.readers))
+        own = replace(self, network=copy.deepcopy(self.network), readers=copy.deepcopy(self.readers))
+        return own._compiled()
 
     def shared(self) -> Self:
         """A copy for one method that adds to the model, and replaces tensors, but changes none: it shares them all."""
         readers = [reader.shared() for reader in self.readers]
-        return replace(self, network=sharing_copy(self.network), readers=readers)
+        return replace(self, network=sharing_copy(self.network), readers=readers)._compiled()
 
     def checkpoint(self) -> bool:
         """Let the network compute again in backward passes what it would keep; False where it does so, or cannot."""

@@ -14,6 +14,7 @@ from ..hashing import digest
 from ..suite.spec import Sampling
 from ..wording import shown
 from .backbone import Backbone
+from .engine import PLAIN, Engine
 from .flow import LONGEST, StableDiffusion3
 from .folders import PipelineFolder, find_pipeline
 from .latent import LatentModel
@@ -57,7 +58,13 @@ def pick_dtype(name: str) -> torch.dtype:
 
 
 def load_backbone(
-    name: str, sampling: Sampling, device: str = "cpu", dtype: str = "float32", *, download: bool = False
+    name: str,
+    sampling: Sampling,
+    device: str = "cpu",
+    dtype: str = "float32",
+    *,
+    download: bool = False,
+    engine: Engine = PLAIN,
 ) -> Backbone:
     """Load a backbone: ``toybox``, ``tiny``, a short name (``sd15``), a folder in diffusers' layout, or a hub id.
 
@@ -65,7 +72,7 @@ def load_backbone(
     """
     kind, where = pick_dtype(dtype), pick_device(device)
     if name in EMBEDDED:
-        return embedded_model(name, _embedded(name), sampling, where, kind)
+        return embedded_model(name, _embedded(name), sampling, where, kind, engine)
     folder = find_pipeline(name, download=download)
     pipe = _pipeline(name, folder)
     model, readers = KINDS[folder.kind], _readers(pipe)
@@ -74,20 +81,29 @@ def load_backbone(
     hashed |= {reader.name: reader.encoder for reader in readers[1:]}
     weights = digest([hash_weights(hashed), _settings(pipe, network, readers)])
     more = {"empty": not pipe.config.force_zeros_for_empty_prompt} if model is StableDiffusionXL else {}
-    return model(
+    made = model(
         name, weights, network, readers, pipe.vae, _noise(pipe.scheduler), pipe.scheduler.config, sampling, where, kind,
-        **more,
+        engine, **more,
     )  # fmt: skip
+    return made.settled()
 
 
-def embedded_model(name: str, parts: Any, sampling: Sampling, device: torch.device, dtype: torch.dtype) -> Backbone:
+def embedded_model(
+    name: str,
+    parts: Any,
+    sampling: Sampling,
+    device: torch.device,
+    dtype: torch.dtype,
+    engine: Engine = PLAIN,
+) -> Backbone:
     """The model of parts that are built in the code, so that their settings need not be hashed."""
     weights = hash_weights(parts.trained())
     reader = Reader("text", parts.tokenizer, parts.text, parts.tokenizer.model_max_length)
     schedule = parts.scheduler.config
-    return StableDiffusion(
-        name, weights, parts.unet, [reader], parts.vae, parts.scheduler, schedule, sampling, device, dtype
+    own = StableDiffusion(
+        name, weights, parts.unet, [reader], parts.vae, parts.scheduler, schedule, sampling, device, dtype, engine
     )
+    return own.settled()
 
 
 def _embedded(name: str) -> Any:

@@ -50,6 +50,7 @@ class Planner:
     code: Mapping[str, str] = field(kw_only=True)
     film: bool = False
     seen_on: tuple[str, int] | None = None
+    engine: Mapping[str, Any] = field(default_factory=dict)
     known: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     def _once(self, key: Hashable, make: Callable[[], _T]) -> _T:
@@ -162,7 +163,6 @@ class Planner:
         return own if method is None else self._once((kind, method.code), lambda: with_method(own, method.code))
 
     def _link(self, before: str, *content: str | int) -> str:
-        """The next link of a chain."""
         return self._once(("link", before, content), lambda: digest([before, *content]))
 
     def _draw(
@@ -176,7 +176,7 @@ class Planner:
         each: bool = False,
         instead: tuple[tuple[str, ...], int] | None = None,
     ) -> Draw:
-        """Pictures of a concept, of a pair, or of none; ``each``: glimpses of several; ``instead``: prompts, how many."""
+        """Pictures of a concept, of a pair, or of none; ``each``: glimpses of several; ``instead``: prompts, number."""
         prompts, count = instead or drawn_for(self.suite, len(who), each=each)
         names, trained = tuple((c.name, c.noun) for c in who), method if state else None
 
@@ -196,7 +196,7 @@ class Planner:
 
     def _model(self, state: str | None) -> Any:
         """What identifies a model in a key: its trained state, or the base model with its device."""
-        return state or [self.weights, self.dtype, self.device, self.threads]
+        return state or [self.weights, self.dtype, self.device, self.threads, *([self.engine] if self.engine else [])]
 
     def _real(self, who: tuple[Concept, ...]) -> Real:
         contents = [self._compared(c) for c in who]

@@ -10,6 +10,7 @@ from typing import TypeVar
 import torch
 
 from ..models.backbone import Backbone
+from ..models.engine import make_deterministic
 from ..models.loading import load_backbone, pick_device
 from ..records.stamp import numerics
 from ..scoring.metrics import load_metric
@@ -58,7 +59,9 @@ def load(recipe: Recipe, warn: Callable[[str], None], remark: Callable[[str], No
         load_metric(metric)
     device = pick_device(recipe.device)
     set_threads(recipe.threads or 1)
-    model = load_backbone(recipe.backbone, recipe.suite.sampling, str(device), recipe.dtype)
+    if recipe.engine.deterministic:
+        make_deterministic()
+    model = load_backbone(recipe.backbone, recipe.suite.sampling, str(device), recipe.dtype, engine=recipe.engine)
     model.check_size()
     _check_prompts(recipe.suite, model)
     check_words(recipe.suite, model, remark)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ..models.engine import PLAIN, Engine
 from ..numbers import THREADS
 from ..plan.choices import Choice
 from ..plan.costs import Costs, costs
@@ -42,6 +43,7 @@ class Recipe:
     device: str = "auto"
     dtype: str = "float32"
     threads: int | None = None
+    engine: Engine = PLAIN
 
     def __post_init__(self) -> None:
         """Raise BadInput for more threads than a machine can start."""
@@ -133,6 +135,7 @@ class Session(ABC):
             code=self.code if code is None else code,
             film=film,
             seen_on=here,
+            engine=self.recipe.engine.named,
         )
 
     def plan(

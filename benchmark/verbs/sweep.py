@@ -13,6 +13,7 @@ from ...methods.presets import EMBEDDED
 from ...methods.registry import method_names
 from ...reports.results import Results
 from ..errors import BadInput, FailedRun, TimeOver, unknown
+from ..models.engine import Engine, engine_of
 from ..models.folders import find_pipeline
 from ..plan.choices import Choice
 from ..plan.grid import Grid, lengths_of, orders_of
@@ -65,6 +66,7 @@ def sweep(
     download: bool = False,
     device: str = "auto",
     dtype: str = "float32",
+    engine: Engine | Mapping[str, Any] | None = None,
     preset: str | None = None,
     settings: Settings | None = None,
     threads: Threads | None = None,
@@ -80,14 +82,14 @@ def sweep(
 ) -> Results:
     """Run methods on a suite, write one record per run below ``out``, and return the results.
 
-    Work that runs share is done once, and finished work is taken from the store: the same call continues a stopped
-    sweep. Call it inside ``if __name__ == "__main__":``, as other processes import the script; else there is only one.
-    methods: names, or ``all``. suite: a name, the path of a YAML file, or a :class:`Suite`. orders: how many task
-    orders, or the orders themselves. lengths: how many concepts of each order to learn, all by default. protocol:
-    ``final`` measures each concept before any task, after its own task and after the last; ``full`` after every task.
-    film: draw two pictures of each learned concept after every task, not only after tasks 1, 2, 4, 8, … backbone:
-    ``toybox``, ``sd15`` and the like, a folder in diffusers' layout or a hub id; the suite's own by default; download:
-    fetch it if it is not on this machine. preset: published settings, such as ``lora/cifc`` (``cpbench list presets``).
+    Shared work is done once, and finished work is taken from the store: the same call continues a stopped sweep. Call
+    it inside ``if __name__ == "__main__":``, as other processes import the script. methods: names, or ``all``. suite: a
+    name, the path of a YAML file, or a :class:`Suite`. orders: how many task orders, or the orders themselves. lengths:
+    concepts of each order to learn, all by default. protocol: ``final`` measures each concept before any task, after
+    its own task and after the last; ``full`` after every task. film: draw two pictures of each learned concept after
+    every task, not only after tasks 1, 2, 4, 8, … backbone: ``toybox``, ``sd15`` and the like, a folder in diffusers'
+    layout or a hub id; the suite's own by default; download: fetch it if it is not on this machine. engine: an
+    :class:`Engine`, or its values. preset: published settings, such as ``lora/cifc`` (``cpbench list presets``).
     settings: options of methods, which count more, e.g. ``{"dsc.temperature": 0.05}``. jobs: processes on this machine;
     ``auto`` is as many as cores, memory, GPUs and the work admit. dry_run: plan only; ``on_event`` receives the plan,
     and with ``resolution`` how many runs show such a difference of average, in %-points. baseline: the method that the
@@ -101,9 +103,8 @@ def sweep(
     max_hours, resolution = _checked(max_hours, resolution, protocol, baseline, dry_run)
     model = _model(backbone, spec := suite_of(suite), download, executor)
     chosen = chosen_for(joined(methods), settings_of(settings), model, preset, warn)
-    grid = _grid(chosen, spec, orders, lengths, seeds, warn)
-    folder = _own_folder(Path(out), spec.name, grid)
-    recipe = Recipe(spec, home().resolve(), load_profile(spec.evaluation.profile), model, device, dtype, threads)
+    grid, folder = _grid(chosen, spec, orders, lengths, seeds, Path(out), warn)
+    recipe = _recipe(spec, model, device, dtype, threads, engine_of(engine))
     deadline = begin + max_hours * 3600 if max_hours else math.inf
     with opened(recipe, placement := Placement(executor, jobs, address).bounded(recipe, chosen), on_event) as session:
         planner = _planner(session, grid, protocol, film, on_event)
@@ -120,10 +121,20 @@ def _grid(
     orders: Orders,
     lengths: int | str | Sequence[int] | None,
     seeds: int,
+    folder: Path,
     warn: Callable[[str], None],
-) -> Grid:
+) -> tuple[Grid, Path]:
+    """The runs, and the folder of records; raises BadInput where those of the suite and its methods cannot be there."""
     which = orders_of(spec, orders_text(orders), warn), lengths_of(spec, lengths_text(lengths), warn)
-    return Grid(chosen, *which, range(seeds))
+    grid = Grid(chosen, *which, range(seeds))
+    check_own_folder(folder, spec.name)
+    writable_records(folder, spec.name, [method.name for method in grid.methods])
+    return grid, folder
+
+
+def _recipe(suite: Suite, model: str, device: str, dtype: str, threads: int | None, engine: Engine) -> Recipe:
+    profile = load_profile(suite.evaluation.profile)
+    return Recipe(suite, home().resolve(), profile, model, device, dtype, threads, engine)
 
 
 def _model(given: str | None, suite: Suite, download: bool, executor: str) -> str:
@@ -135,13 +146,6 @@ def _model(given: str | None, suite: Suite, download: bool, executor: str) -> st
     if name not in EMBEDDED and (download or executor == "local"):
         find_pipeline(name, download=download)
     return name
-
-
-def _own_folder(folder: Path, suite: str, grid: Grid) -> Path:
-    """The folder of records; raises BadInput where those of the suite and its methods cannot be written."""
-    check_own_folder(folder, suite)
-    writable_records(folder, suite, [method.name for method in grid.methods])
-    return folder
 
 
 def _check_fit(options: Sequence[Mapping[str, Any]], tasks: int, opened: Opened, _: OnEvent) -> None:

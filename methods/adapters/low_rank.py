@@ -170,7 +170,9 @@ class PeftAdapter:
         for name, layer in self.layers.items():
             w, origin, base = self.past.get(name), self.origin[name], layer.get_base_layer()
             weight = origin if w is None else origin.to(self.precision) + w
-            base.weight = nn.Parameter(weight.to(base.weight), requires_grad=False)
+            base.weight = nn.Parameter(
+                weight.to(base.weight.device), requires_grad=False
+            )  # changes need all their bits
 
     def state(self) -> dict[str, Tensor]:
         """The parameters, and the sum of the folded changes."""

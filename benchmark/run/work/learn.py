@@ -36,7 +36,7 @@ def learn(unit: Train, suite: Suite, backbone: Backbone, store: Store, folder: P
         figures = method.learn(task, phases)
         phases.close("rest")
         seconds, peak = sum(phases.seconds.values()), max(phases.peak_bytes.values())
-        if isinstance(method, Inspectable):
+        if isinstance(method, Inspectable) and backbone.engine.inspect != "off":
             figures |= method.inspect(task, phases)
     (folder / "state").mkdir()
     method.save(folder / "state")
