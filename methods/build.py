@@ -10,7 +10,8 @@ from ..benchmark.models.backbone import Backbone
 from ..benchmark.protocol import Method
 from .adapters.base import Adapter, Tokens
 from .adapters.keys_values import KeysValues
-from .adapters.low_rank import Lora, Vera, check_rank, widest_rank
+from .adapters.low_rank import Lora, check_rank, widest_rank
+from .adapters.vera import Vera
 from .catalogue import CATALOGUE
 from .consolidations.base import Consolidation
 from .consolidations.clora import Clora
@@ -74,6 +75,11 @@ def check_fit(options: Mapping[str, Any], backbone: Backbone, prompt: str, tasks
         raise BadInput(
             f"lora.text: {reads[0]} compares models under one reading of a prompt, which would change with the text "
             "encoders; leave lora.text out."
+        )
+    if options.get("merge", {}).get("rule") == "constrained" and not backbone.reads_text:
+        raise BadInput(
+            f"merge.rule constrained: it needs layers that read the text itself, and those of {backbone.name} read what "
+            "earlier layers made of it; choose another merge.rule."
         )
     if options.get("merge", {}).get("rule") == "orthogonal" and rank * tasks > width:
         raise BadInput(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..benchmark.protocol import Subject, Task, Tick, Watch
 from .adapters.base import Adapter
+from .loop import Room
 from .per_example import Calls, flat_gradient, graph_bytes, users
 from .scores import candidate_errors
 from .training import Step, Trainer, gathered
@@ -46,18 +47,20 @@ def example_gradients(
     weight in a way that is not seen, they go one by one: the first example is computed in both ways.
     """
     each = list(examples)
-    for k, found in enumerate(_Passes(trainer, task, losses).over(each), 1):
+    room = Room(trainer.backbone, len(each[0][1]) if each else 1)
+    for k, found in enumerate(_Passes(trainer, task, losses, room).over(each), 1):
         watch(Tick(phase, k, len(each), found.loss))
         yield found
 
 
 @dataclass(frozen=True)
 class _Passes:
-    """Passes over examples, alone or together."""
+    """Passes over examples, alone or together; ``room``: how many candidates of one go through the network at once."""
 
     trainer: Trainer[Adapter]
     task: Task
     losses: Losses
+    room: Room
 
     def over(self, each: Sequence[Example]) -> Iterator[Found]:
         """What is found of each example in turn."""
@@ -84,7 +87,32 @@ class _Passes:
         return chain([first], found) if all((a - b).norm() <= near * b.norm() for a, b in pairs) else None
 
     def alone(self, example: Example) -> Found:
-        """One backward pass per loss."""
+        """One backward pass per loss; in parts, after there was not enough memory."""
+        while True:
+            try:
+                whole = self.room.size >= len(example[1])
+                return self._whole(example) if whole else self._in_parts(example)
+            except torch.OutOfMemoryError as error:
+                short = error.with_traceback(None)  # it holds the tensors of the pass
+            if not self.room.make():
+                raise short
+
+    def _in_parts(self, example: Example) -> Found:
+        """Σ_i ∂L/∂e_i · ∂e_i/∂θ over some candidates after others: in the memory of these, for one more forward pass."""
+        (step, subjects), n, params = example, self.room.size, self._params
+        parts = [(step, subjects[k : k + n]) for k in range(0, len(subjects), n)]
+        with torch.no_grad():
+            values = torch.cat([self._errors([part]) for part in parts], 1)
+        each = self.losses(values.requires_grad_())
+        weights = [torch.autograd.grad(x.sum(), values, retain_graph=x is not each[-1])[0][0].split(n) for x in each]
+        rows: list[Tensor] = []
+        for k, part in enumerate(parts if params else []):
+            errors = self._errors([part])[0]
+            own = [flat_gradient([errors @ w[k]], params, None, retain=w is not weights[-1]) for w in weights]
+            rows = [row + g for row, g in zip(rows, own, strict=True)] if rows else own
+        return Found(values[0].detach().cpu(), each[0].item(), rows)
+
+    def _whole(self, example: Example) -> Found:
         errors, params = self._errors([example]), self._params
         each = self.losses(errors)
         rows = [flat_gradient([x.sum()], params, None, retain=x is not each[-1]) for x in each] if params else []

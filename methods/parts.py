@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..benchmark.sources import code_digest
 from .catalogue import CATALOGUE
 
-_ADAPTERS = {"tokens": "base", "kv": "keys_values", "lora": "low_rank", "vera": "low_rank"}
+_ADAPTERS = {"tokens": "base", "kv": "keys_values", "lora": "low_rank", "vera": "vera"}
 """The module of each adapter; that of a consolidation has its name."""
 
 

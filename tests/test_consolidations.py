@@ -9,7 +9,8 @@ from cpbench.benchmark.errors import BadInput
 from cpbench.benchmark.protocol import Prompt, unwatched
 from cpbench.methods.adapters.base import Additive, Directed, Foldable, Mergeable, Steerable, Tokens, Weighted
 from cpbench.methods.adapters.keys_values import KeysValues
-from cpbench.methods.adapters.low_rank import Lora, LoraOptions, Vera, VeraOptions
+from cpbench.methods.adapters.low_rank import Lora, LoraOptions
+from cpbench.methods.adapters.vera import Vera, VeraOptions
 from cpbench.methods.build import ADAPTERS, CONSOLIDATIONS
 from cpbench.methods.consolidations.olora import Olora, OloraOptions, orthogonality
 from cpbench.methods.consolidations.ziplora import changed_by, overlap, zipped

@@ -217,11 +217,13 @@ def test_units_of_the_same_suite_and_weights_tell_the_costs_of_their_kind_alone(
         ("a", {"kind": "train", "method": "lora"} | mine, 40.0),
         ("b", {"kind": "train", "method": "lora"} | other, 1.0),
         ("c", {"kind": "train", "method": "dsc"} | other, 2.0),
-        ("d", {"kind": "draw", "method": ""} | other, 3.0),
+        ("d", {"kind": "draw", "method": ""} | other, 300.0),
+        ("e", {"kind": "measure", "method": ""} | mine | {"suite": "toybox-2"}, 7.0),
     ):
         store.put(key, inputs, write)
         path = store.folder / key / "unit.json"
         path.write_text(json.dumps(json.loads(path.read_text()) | {"seconds": seconds}))
     known = costs(store, store.keys(), mine)
     assert known.second(("Train", "lora")) == known.second(("Train", "dsc")) == 40.0
-    assert known.second(("Draw", "")) == 3.0, "of others, where there are none of its own"
+    assert known.second(("Draw", "")) == 3.0, "a guess: those of other weights may take a thousand times as long"
+    assert known.second(("Measure", "")) == 7.0 and known.foreign == {"Measure"}, "of other suites, for want of its own"

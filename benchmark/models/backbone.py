@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -51,6 +52,11 @@ class Backbone(Protocol):
 
         ``kv``: those that make keys and values of the text. ``attention``: all projections of attention.
         """
+        ...
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether the layers of ``kv`` read what the text encoders give, rather than what earlier layers made of it."""
         ...
 
     @property
@@ -119,6 +125,10 @@ class Backbone(Protocol):
 
     def decode(self, latents: Tensor) -> Pictures:
         """Pictures, uint8 (n, h, w, 3), of scaled latents (n, c, h', w')."""
+        ...
+
+    def keep_latents(self, folder: Path, key: str) -> None:
+        """Keep latents of pictures in a folder; ``key``: what decides their last bits, beside the autoencoder."""
         ...
 
     def reconstruct(self, pictures: Pictures) -> Pictures:

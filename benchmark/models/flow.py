@@ -26,6 +26,7 @@ class StableDiffusion3(LatentModel):
     """
 
     prefix = "transformer"
+    reads_text = False
     layers: ClassVar[Mapping[str, str]] = {
         "kv": r".*attn\.add_[kv]_proj",
         "attention": r".*attn2?\.(to_(q|k|v|out\.0)|add_(q|k|v)_proj|to_add_out)",

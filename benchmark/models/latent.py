@@ -21,6 +21,7 @@ from .engine import PLAIN, Engine
 from .reader import Reader
 from .sampling import denoised
 from .text import Text
+from .text_cache import TextCache
 from .text_keys import repeated, text_keys_once
 from .weights import Params, sharing_copy, store_matrices
 
@@ -44,9 +45,12 @@ class LatentModel(Autoencoded):
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     dtype: torch.dtype = torch.float32
     engine: Engine = PLAIN
+    latents: Callable[[Pictures], NDArray[Any]] | None = None
+    texts: TextCache = field(default_factory=TextCache, init=False)
 
     prefix: ClassVar[str]
     layers: ClassVar[Mapping[str, str]]
+    reads_text: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         for module in (self.network, self.vae, *(reader.encoder for reader in self.readers)):
@@ -148,11 +152,17 @@ class LatentModel(Autoencoded):
     def embed(self, prompts: Sequence[str], params: Params | None = None) -> Text:
         """What the model reads of prompts; equal ones are encoded once. Raises BadInput for a prompt too long."""
         unique = list(dict.fromkeys(prompts))
-        ids = [reader.ids(unique, self.name) for reader in self.readers]
-        with self.autocast():
-            found = self._read(ids, params)
-        where = {prompt: k for k, prompt in enumerate(unique)}
+        where, encoders = {prompt: k for k, prompt in enumerate(unique)}, [reader.encoder for reader in self.readers]
+        if params is None:
+            found = self.texts.of(unique, encoders, lambda: self._embedded(unique, None))
+        else:
+            found = self._embedded(unique, params)
         return found[[where[p] for p in prompts]]
+
+    def _embedded(self, prompts: Sequence[str], params: Params | None) -> Text:
+        ids = [reader.ids(prompts, self.name) for reader in self.readers]
+        with self.autocast():
+            return self._read(ids, params)
 
     def _read(self, ids: Sequence[Tensor], params: Params | None) -> Text:
         """The output of the text encoders, as the network reads it, for tokens (n, length) of each reader."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from .backbone import Backbone
 from .engine import PLAIN, Engine
 from .flow import LONGEST, StableDiffusion3
 from .folders import PipelineFolder, find_pipeline
+from .known_hashes import known_hash
 from .latent import LatentModel
 from .reader import Reader
 from .unet import StableDiffusion, StableDiffusionXL
@@ -65,10 +67,11 @@ def load_backbone(
     *,
     download: bool = False,
     engine: Engine = PLAIN,
+    home: Path | None = None,
 ) -> Backbone:
     """Load a backbone: ``toybox``, ``tiny``, a short name (``sd15``), a folder in diffusers' layout, or a hub id.
 
-    Raises BadInput if the model, the device or the dtype cannot be used, and Damaged for damaged toybox weights.
+    ``home``: where hashes of weights are kept. Raises BadInput if the model, the device or the dtype cannot be used, and Damaged for damaged toybox weights.
     """
     kind, where = pick_dtype(dtype), pick_device(device)
     if name in EMBEDDED:
@@ -79,7 +82,8 @@ def load_backbone(
     network = pipe.unet if issubclass(model, StableDiffusion) else pipe.transformer
     hashed = {"unet": network, "text": readers[0].encoder, "codec": pipe.vae}  # these names are in keys
     hashed |= {reader.name: reader.encoder for reader in readers[1:]}
-    weights = digest([hash_weights(hashed), _settings(pipe, network, readers)])
+    files = known_hash(folder.path, home, lambda: hash_weights(hashed))
+    weights = digest([files, _settings(pipe, network, readers)])
     more = {"empty": not pipe.config.force_zeros_for_empty_prompt} if model is StableDiffusionXL else {}
     made = model(
         name, weights, network, readers, pipe.vae, _noise(pipe.scheduler), pipe.scheduler.config, sampling, where, kind,
@@ -184,6 +188,8 @@ def _misfit(pipe: Any) -> str | None:
     predicts = pipe.scheduler.config.get("prediction_type", "flow_prediction")
     if predicts not in ("epsilon", "v_prediction", "flow_prediction") or "sigma_data" in pipe.scheduler.config:
         return f"its network predicts neither noise nor velocity, but {predicts} with {type(pipe.scheduler).__name__}"
+    if predicts == "epsilon" and pipe.scheduler.config.get("rescale_betas_zero_snr"):
+        return "its schedule ends in noise alone, from which a network that predicts noise cannot begin to draw"
     if pipe.vae.config.get("latents_mean") is not None:
         return "its autoencoder shifts each channel by a value of its own"
     network = pipe.unet if hasattr(pipe, "unet") else pipe.transformer

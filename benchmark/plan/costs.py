@@ -20,7 +20,7 @@ class Costs:
     """Mean seconds and bytes per unit, by kind, and the number of units that they were measured on.
 
     ``calibrated``: kinds that the store has no such units of were timed on this machine. ``foreign``: kinds whose means
-    are those of other suites or weights, since the store has none that are alike. ``peak``: the largest memory in bytes
+    are those of other suites with the same weights, since the store has none that are alike. ``peak``: the largest memory in bytes
     that a unit alike has recorded.
     """
 
@@ -47,7 +47,8 @@ class Costs:
 def costs(store: Store, there: set[str], like: Mapping[str, str] | None = None) -> Costs:
     """Costs measured on about 300 of the finished units ``there``, evenly spread over their keys, which are random.
 
-    ``like``: inputs, such as the suite and the weights. If a kind has units with these inputs, only they count.
+    ``like``: the suite and the weights. If a kind has units with these, only they count; units of other weights never
+    do, since an update of one model may take a thousand times as long as that of another.
     """
     keys = sorted(there)
     seconds: dict[bool, dict[Kind, list[float]]] = {alike: defaultdict(list) for alike in (False, True)}
@@ -59,6 +60,8 @@ def costs(store: Store, there: set[str], like: Mapping[str, str] | None = None) 
             kind, method = meta["inputs"]["kind"].capitalize(), meta["inputs"].get("method", "")
         except (OSError, ValueError, KeyError):
             continue  # damaged: it is set aside when it is read
+        if like and meta["inputs"].get("weights") != like.get("weights"):
+            continue
         alike = all(meta["inputs"].get(name) == value for name, value in (like or {}).items())
         peak = max(peak, meta.get("measured", {}).get("peak_memory_bytes", 0) if alike else 0)
         for name in {(kind, method), (kind, "")}:

@@ -225,6 +225,7 @@ class Planner:
             trained = method if state else None
             code = self._code("classify", trained)
             sampling, forms = self.suite.sampling, ["with noun", "bare"] if state else ["with noun"]
+            forms += [f"strength {sampling.strength}"] if state and sampling.strength != 1 else []
             key = digest([code, "classify", self._model(state), who, *asked, sampling.size, sampling.batch, forms])
             return Classify(key, trained, among, i if state else 0, state, code)
 

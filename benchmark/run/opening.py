@@ -9,14 +9,15 @@ from typing import TypeVar
 
 import torch
 
+from ..hashing import digest
 from ..models.backbone import Backbone
 from ..models.engine import make_deterministic
-from ..models.loading import load_backbone, pick_device
+from ..models.loading import EMBEDDED, load_backbone, pick_device
 from ..records.stamp import numerics
 from ..scoring.metrics import load_metric
 from ..storage.machine import before_work
 from ..storage.store import Store
-from ..suite.concepts import check_suite
+from ..suite.concepts import check_suite, training_captions
 from ..suite.spec import Suite
 from .code import code_of_features, code_of_units
 from .environment import environment, set_threads
@@ -61,12 +62,14 @@ def load(recipe: Recipe, warn: Callable[[str], None], remark: Callable[[str], No
     set_threads(recipe.threads or 1)
     if recipe.engine.deterministic:
         make_deterministic()
-    model = load_backbone(recipe.backbone, recipe.suite.sampling, str(device), recipe.dtype, engine=recipe.engine)
+    model = load_backbone(recipe.backbone, recipe.suite.sampling, str(device), recipe.dtype, engine=recipe.engine, home=recipe.home)
     model.check_size()
     _check_prompts(recipe.suite, model)
     check_words(recipe.suite, model, remark)
-    scorer, keys = open_scorer(recipe.suite, recipe.profile, model, recipe.home / "features", code_of_features())
     stamp, code = environment(device), code_of_units(recipe.profile)
+    if recipe.backbone not in EMBEDDED:  # whose autoencoder takes no time
+        model.keep_latents(recipe.home / "features", digest([model.weights, numerics(stamp), code["train"]]))
+    scorer, keys = open_scorer(recipe.suite, recipe.profile, model, recipe.home / "features", code_of_features())
     facts = Facts(model.name, model.weights, keys, device.type, _gpus(recipe, device), stamp, numerics(stamp), code)
     store = Store(recipe.home / "units", warn)
     return Opened(recipe, facts, store, warn, Runner(recipe.suite, store, model, scorer, facts.made_on, code))
@@ -89,6 +92,7 @@ def _gpus(recipe: Recipe, device: torch.device) -> int:
 def _check_prompts(suite: Suite, model: Backbone) -> None:
     """Raise BadInput for a prompt that, with tokens and the longest noun, is too long for the text encoder."""
     longest = [max({c.noun for c in suite.concepts}, key=r.count) for r in model.readers]
-    prompts = suite.prompts
-    for n, texts in enumerate((prompts.prior, (prompts.train, *prompts.evaluation), prompts.pairs)):
+    prompts, captions = suite.prompts, [text for c in suite.concepts for text in training_captions(suite, c)]
+    plain = (*prompts.prior, suite.sampling.negative or "")
+    for n, texts in enumerate((plain, (prompts.train, *captions, *prompts.evaluation), prompts.pairs)):
         model.check_prompts([text.format(*[noun] * n) for text in texts for noun in longest], spare=n)

@@ -1,4 +1,4 @@
-"""Low-rank adapters of the keys and values of cross-attention, made by peft: LoRA and VeRA."""
+"""Low-rank adapters made by peft: what they share, and LoRA."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from ...benchmark.errors import BadInput
 from ...benchmark.models.backbone import Backbone, Params
 from ..options.lora import LoraOptions as LoraOptions  # a plug-in has it from here
-from ..options.vera import VeraOptions as VeraOptions
 
 TEXT_LAYERS = r".*self_attn\.(q|k|v|out)_proj"
 """The projections of attention in text encoders of CLIP."""
@@ -228,46 +227,3 @@ class Lora(PeftAdapter):
     def clear(self, layer: Any) -> None:
         """Set B to zero."""
         layer.lora_B["default"].weight.zero_()
-
-
-class Vera(PeftAdapter):
-    """VeRA, vector-based random matrix adaptation: ΔW = diag(b) B diag(d) A (arXiv 2310.11454).
-
-    A and B are random, frozen and shared by all layers; the vectors d and b are trained.
-    """
-
-    last = "vera_lambda_b"
-
-    def __init__(self, backbone: Backbone, seed: int, options: VeraOptions) -> None:
-        config = peft.VeraConfig(
-            r=options.rank,
-            target_modules=backbone.layers[options.targets],
-            projection_prng_key=options.projection,
-            d_initial=options.first,
-        )
-        super().__init__(backbone, config, peft.tuners.vera.Linear)
-        self.first = options.first
-        self.reset(seed)
-
-    def draw(self, layer: Any, generator: torch.Generator) -> None:
-        """Set d to a constant, as in the paper: only the projections are random."""
-        layer.vera_lambda_d["default"].fill_(self.first)
-
-    def rows(self, layer: Any) -> Tensor:
-        """The rows of diag(d) A."""
-        return _factors(layer)[0]
-
-    def clear(self, layer: Any) -> None:
-        """Set b to zero."""
-        layer.vera_lambda_b["default"].zero_()
-
-    @torch.no_grad()
-    def as_lora(self) -> dict[str, tuple[Tensor, Tensor]]:
-        """The same change as LoRA factors by layer: A' = diag(d) A, (r, in), and B' = diag(b) B, (out, r); α = r."""
-        return {name: _factors(layer) for name, layer in self.layers.items()}
-
-
-def _factors(layer: Any) -> tuple[Tensor, Tensor]:
-    a, b = layer.vera_A["default"][:, : layer.in_features], layer.vera_B["default"][: layer.out_features]
-    d, scale = layer.vera_lambda_d["default"], layer.vera_lambda_b["default"]
-    return d[:, None] * a, scale[:, None] * b

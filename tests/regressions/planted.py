@@ -305,7 +305,7 @@ TRAINING = (
     ),
     Regression(
         "vera-redraws-projection",
-        "methods/adapters/low_rank.py",
+        "methods/adapters/vera.py",
         "projection_prng_key=options.projection,",
         "projection_prng_key=seed % 2**31,",
         "the frozen projections of VeRA depend on the seed of the task, and are lost between tasks",
