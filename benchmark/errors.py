@@ -104,7 +104,7 @@ def explain(error: ValidationError, model: type[BaseModel] | None = None) -> str
 
 def _sentence(problem: ErrorDetails, model: type[BaseModel] | None) -> str:
     where = "".join(f"[{part}]" if isinstance(part, int) else f".{shown(part)}" for part in problem["loc"]).lstrip(".")
-    kind, given = problem["type"], shown(problem["input"])
+    kind, given = problem["type"], shown(problem["input"], 60)
     if kind == "missing":
         return f"field '{where}' is missing; add it."
     if kind == "extra_forbidden":

@@ -53,13 +53,13 @@ def _declared(hint: Any) -> Declared | None:
 class Ranged:
     """A frozen dataclass whose fields are checked when it is made; raises BadInput for the first that is not allowed.
 
-    Numbers of NumPy become plain ones, so that they can be recorded.
+    None is allowed where it is the default. Numbers of NumPy become plain ones, so that they can be recorded.
     """
 
     def __post_init__(self) -> None:
         for name, (kind, allowed) in declared(type(self)).items():
-            value = allowed.check(f"{type(self).__name__}.{name}", getattr(self, name), kind)
-            object.__setattr__(self, name, value)
+            if (given := getattr(self, name)) is not None or getattr(type(self), name, ...) is not None:
+                object.__setattr__(self, name, allowed.check(f"{type(self).__name__}.{name}", given, kind))
 
 
 def added(default: T) -> T:

@@ -78,8 +78,8 @@ def check_fit(options: Mapping[str, Any], backbone: Backbone, prompt: str, tasks
         )
     if options.get("merge", {}).get("rule") == "constrained" and not backbone.reads_text:
         raise BadInput(
-            f"merge.rule constrained: it needs layers that read the text itself, and those of {backbone.name} read what "
-            "earlier layers made of it; choose another merge.rule."
+            f"merge.rule constrained: it needs layers that read the text itself, and those of {backbone.name} read "
+            "what earlier layers made of it; choose another merge.rule."
         )
     if options.get("merge", {}).get("rule") == "orthogonal" and rank * tasks > width:
         raise BadInput(

@@ -47,7 +47,8 @@ def example_gradients(
     weight in a way that is not seen, they go one by one: the first example is computed in both ways.
     """
     each = list(examples)
-    room = Room(trainer.backbone, len(each[0][1]) if each else 1)
+    most = len(each[0][1]) if each else 1
+    room = Room(trainer.backbone, min(most, trainer.backbone.engine.micro_batch or most))
     for k, found in enumerate(_Passes(trainer, task, losses, room).over(each), 1):
         watch(Tick(phase, k, len(each), found.loss))
         yield found
@@ -98,17 +99,18 @@ class _Passes:
                 raise short
 
     def _in_parts(self, example: Example) -> Found:
-        """Σ_i ∂L/∂e_i · ∂e_i/∂θ over some candidates after others: in the memory of these, for one more forward pass."""
+        """Σ_i ∂L/∂e_i · ∂e_i/∂θ some candidates after others: in the memory of these, for one more forward pass."""
         (step, subjects), n, params = example, self.room.size, self._params
         parts = [(step, subjects[k : k + n]) for k in range(0, len(subjects), n)]
         with torch.no_grad():
             values = torch.cat([self._errors([part]) for part in parts], 1)
         each = self.losses(values.requires_grad_())
-        weights = [torch.autograd.grad(x.sum(), values, retain_graph=x is not each[-1])[0][0].split(n) for x in each]
+        weights = [torch.autograd.grad(x.sum(), values, retain_graph=x is not each[-1])[0][0] for x in each]
         rows: list[Tensor] = []
         for k, part in enumerate(parts if params else []):
             errors = self._errors([part])[0]
-            own = [flat_gradient([errors @ w[k]], params, None, retain=w is not weights[-1]) for w in weights]
+            some = [w[k * n : (k + 1) * n] for w in weights]
+            own = [flat_gradient([errors @ w], params, None, retain=w is not some[-1]) for w in some]
             rows = [row + g for row, g in zip(rows, own, strict=True)] if rows else own
         return Found(values[0].detach().cpu(), each[0].item(), rows)
 

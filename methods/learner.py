@@ -122,6 +122,11 @@ class Learner:
         """Whether pictures of earlier concepts are kept."""
         return any(c.keeps_pictures for c in self.consolidations)
 
+    @property
+    def scales(self) -> bool:
+        """Whether pictures can be drawn with more or less of the change, as ``sampling.strength`` says."""
+        return isinstance(self.adapter, Scalable)
+
     def trainable(self) -> int:
         """The number of entries of the adapter and of one token."""
         trained = (*self.adapter.params.values(), *self.backbone.word_rows("a"))

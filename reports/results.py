@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _RUN = kinds(
     "run text, suite text, backbone text, method text, options text, order text, seed int, tasks int, protocol text, "
-    "profile text, shipped bool"
+    "profile text, strength float, shipped bool"
 )
 _SCORE = kinds(
     "source text, i int, j int, concept text, other text, prompt int?, metric text, value float, se float, n int, "
@@ -95,7 +95,8 @@ class Results:
         """Every score of finished runs, one row each.
 
         ``run`` is the id of the run; ``suite``, ``backbone``, ``method``, ``options`` (JSON), ``order`` ("a>b>c"),
-        ``seed``, ``tasks`` (their number), ``protocol`` and ``profile`` describe it; ``shipped``: it came with cpbench.
+        ``seed``, ``tasks`` (their number), ``protocol``, ``profile`` and ``strength`` (what the change of the weights
+        was multiplied by) describe it; ``shipped``: it came with cpbench.
         ``source`` is "model", or "real" for the ceiling. ``i`` tasks were learned when pictures of the ``j``-th concept
         of the order (from 1; 0 for the prior) were drawn. ``concept`` is its name, "a+b" for a pair; ``other`` the
         concept that its pictures were taken for (metric "dc_confusion" only). ``prompt`` is the index of the evaluation
@@ -106,7 +107,7 @@ class Results:
 
     @cached_property
     def cost(self) -> pd.DataFrame:
-        """What each task of finished runs cost, one row each; the first eleven columns are those of ``scores``.
+        """What each task of finished runs cost, one row each; the first twelve columns are those of ``scores``.
 
         ``task`` (from 1) and the ``concept`` it taught; ``train_seconds``; ``peak_memory_bytes``;
         ``trainable_parameters`` (their number); ``stored_bytes``: what is kept for later tasks;
@@ -218,7 +219,9 @@ def _columns(rows: Sequence[Any], names: Iterable[str]) -> dict[str, list[Any]]:
 
 
 def _of_run(run: Run) -> dict[str, Any]:
-    facts = {name: getattr(run, name) for name in ("suite", "backbone", "method", "seed", "protocol", "profile")}
+    facts = {
+        name: getattr(run, name) for name in ("suite", "backbone", "method", "seed", "protocol", "profile", "strength")
+    }
     options = json_text(run.options, sort_keys=True)
     return facts | {"run": run.id, "options": options, "order": ">".join(run.order), "tasks": len(run.order)}
 

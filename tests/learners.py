@@ -25,6 +25,8 @@ def learner(name, pristine, *tasks, **settings):
 def doubled(made):
     """The same learner in float64: its weights, what its consolidations keep, and latents."""
     made.backbone.network.double(), made.backbone.readers[0].encoder.double()
+    if hasattr(made.adapter, "past"):
+        made.adapter.origin, made.adapter.precision = {name: w.double() for name, w in made.adapter.origin.items()}, F64
     for part in made.consolidations:
         part.restore({name: value.double() for name, value in part.state().items()})
     made.backbone.vae = copy.deepcopy(made.backbone.vae).double()  # other learners share it

@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from pathlib import Path
 
 import torch
 from diffusers import (
@@ -150,3 +151,62 @@ def written(folder, make, seed=0, *, bare=False, **options):
         pipe = type(pipe).from_pretrained(folder, **absent, **options)
     pipe.set_progress_bar_config(disable=True)
     return pipe, str(folder)
+
+
+VAE = {
+    "block_out_channels": (128, 256, 512, 512),
+    "down_block_types": ("DownEncoderBlock2D",) * 4,
+    "up_block_types": ("UpDecoderBlock2D",) * 4,
+    "layers_per_block": 2,
+    "sample_size": 512,
+}
+SD15 = {"sample_size": 64, "cross_attention_dim": 768, "attention_head_dim": 8}
+"""The settings of the UNet of Stable Diffusion 1.5 that are not diffusers' own."""
+SDXL = {
+    "sample_size": 128,
+    "block_out_channels": (320, 640, 1280),
+    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+    "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+    "transformer_layers_per_block": [1, 2, 10],
+    "attention_head_dim": [5, 10, 20],
+    "cross_attention_dim": 2048,
+    "use_linear_projection": True,
+    "addition_embed_type": "text_time",
+    "addition_time_embed_dim": 256,
+    "projection_class_embeddings_input_dim": 2816,
+}
+"""The same of SDXL."""
+
+
+def clip(width, layers, heads, projection=768):
+    """The settings of a CLIP text encoder, with the vocabulary of toybox."""
+    return CLIPTextConfig(
+        vocab_size=len(build_tokenizer()), hidden_size=width, intermediate_size=4 * width, num_hidden_layers=layers,
+        num_attention_heads=heads, max_position_embeddings=77, projection_dim=projection, bos_token_id=0,
+        eos_token_id=1, pad_token_id=1,
+    )  # fmt: skip
+
+
+def settings_alone(folder, unet, *encoders):
+    """A folder that has all settings of a pipeline of true size, and no weights."""
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    xl, folder = len(encoders) > 1, str(folder)
+    names = ["text_encoder", "text_encoder_2"][: len(encoders)]
+    with FakeTensorMode():
+        UNet2DConditionModel(**unet).save_config(f"{folder}/unet")
+        AutoencoderKL(**VAE).save_config(f"{folder}/vae")
+    DDPMScheduler(**SCHEDULE, clip_sample=False).save_pretrained(f"{folder}/scheduler")
+    index = {"unet": ["diffusers", "UNet2DConditionModel"], "vae": ["diffusers", "AutoencoderKL"]}
+    index["scheduler"] = ["diffusers", "DDPMScheduler"]
+    for name, config in zip(names, encoders, strict=True):
+        config.save_pretrained(f"{folder}/{name}")
+        kind = "CLIPTextModelWithProjection" if name.endswith("_2") else "CLIPTextModel"
+        index[name] = ["transformers", kind]
+        tokenizer = build_tokenizer()
+        tokenizer.save_pretrained(f"{folder}/{name.replace('text_encoder', 'tokenizer')}")
+        index[name.replace("text_encoder", "tokenizer")] = ["transformers", type(tokenizer).__name__]
+    kind = "StableDiffusionXLPipeline" if xl else "StableDiffusionPipeline"
+    more = {"force_zeros_for_empty_prompt": True} if xl else {}
+    Path(folder, "model_index.json").write_text(json.dumps({"_class_name": kind, **more, **index}))
+    return folder

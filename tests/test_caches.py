@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from pipelines import KINDS, written
 
 from conftest import TINY
 from cpbench.benchmark.models import autoencoder
@@ -13,7 +14,6 @@ from cpbench.benchmark.models.engine import Engine
 from cpbench.benchmark.models.known_hashes import known_hash
 from cpbench.benchmark.models.loading import load_backbone
 from cpbench.benchmark.models.text_cache import MOST, TextCache
-from cpbench.benchmark.protocol import unwatched
 from cpbench.benchmark.run.opening import load
 from cpbench.benchmark.run.session import Recipe
 from cpbench.benchmark.scoring.profiles import load_profile
@@ -21,7 +21,6 @@ from cpbench.benchmark.suite.spec import Sampling
 from cpbench.methods.fisher import _Passes
 from cpbench.methods.loop import Room
 from learners import CAR, CAT, DOG, drawn, learner
-from pipelines import KINDS, written
 
 PROMPTS = ["photo of a cat", "photo of a red car"]
 
@@ -32,7 +31,9 @@ def readings(monkeypatch):
     from cpbench.benchmark.models.latent import LatentModel
 
     seen, read = [], LatentModel._embedded
-    monkeypatch.setattr(LatentModel, "_embedded", lambda own, texts, params: seen.append(texts) or read(own, texts, params))
+    monkeypatch.setattr(
+        LatentModel, "_embedded", lambda own, texts, params: seen.append(texts) or read(own, texts, params)
+    )
     return seen
 
 
@@ -177,8 +178,9 @@ def test_importance_is_found_with_less_memory_after_there_was_not_enough(pristin
 
 
 def test_a_model_of_noise_whose_schedule_ends_without_signal_is_refused(tmp_path):
-    from cpbench.benchmark.errors import BadInput
     from pipelines import sd
+
+    from cpbench.benchmark.errors import BadInput
 
     _, folder = written(tmp_path / "zero", lambda: sd(rescale_betas_zero_snr=True))
     with pytest.raises(BadInput, match="ends in noise alone"):

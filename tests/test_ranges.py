@@ -200,9 +200,12 @@ def test_all_that_is_tuned_lies_in_the_ranges():
 
 def test_options_are_plain_dataclasses_as_before():
     one = LoraOptions(rank=4)
-    assert asdict(one) == {"rank": 4, "alpha": 32.0} and [f.name for f in fields(one)] == ["rank", "alpha"]
+    assert asdict(one) == {"rank": 4, "alpha": 32.0, "targets": "kv", "text": False}
+    assert [f.name for f in fields(one)] == ["rank", "alpha", "targets", "text"]
     assert pickle.loads(pickle.dumps(one)) == one == replace(LoraOptions(), rank=4) != LoraOptions()
-    assert hash(one) == hash(LoraOptions(rank=4)) and repr(one) == "LoraOptions(rank=4, alpha=32.0)"
+    assert hash(one) == hash(LoraOptions(rank=4)) and repr(one) == (
+        "LoraOptions(rank=4, alpha=32.0, targets='kv', text=False)"
+    )
 
 
 @pytest.mark.parametrize("value", [np.int64(4), np.int8(4), np.float32(4), np.float64(4), 4.0, Fraction(4)])
@@ -366,6 +369,7 @@ def test_every_number_of_the_commands_is_tried():
             "--length",
             "--updates",
             "--repeats",
+            "--micro-batch",
         ),
     }
 

@@ -41,12 +41,19 @@ from .retained import holds_pictures
 
 
 class ContractChecks:
-    """The checks of one method; what several checks need is done once."""
+    """The checks of one method on a ``model``, as ``--backbone`` names it; what several checks need is done once."""
 
-    def __init__(self, make: Make, folder: Path, elsewhere: Executor | None = None, owner: Owner | None = None) -> None:
-        self.make, self.folder, self.elsewhere = make, folder, elsewhere
+    def __init__(
+        self,
+        make: Make,
+        folder: Path,
+        elsewhere: Executor | None = None,
+        owner: Owner | None = None,
+        model: str = "tiny",
+    ) -> None:
+        self.make, self.folder, self.elsewhere, self.model = make, folder, elsewhere, model
         self.owner = owner or Owner("method", "it", module=top_level(getattr(make, "__module__", "")))
-        self.pristine = load_backbone("tiny", SAMPLING)
+        self.pristine = load_backbone(model, SAMPLING)
         self.before = self._hash()
 
     def _hash(self) -> str:
@@ -106,10 +113,10 @@ class ContractChecks:
     def reloaded(self) -> str | None:
         """Saved and loaded, it draws the same pictures, in a new process too."""
         folder = self.taught.folders[-1]
-        here = draw_loaded(self.make, folder)
+        here = draw_loaded(self.make, folder, self.model)
         threads = (torch.get_num_threads(),)  # another number would round otherwise
         pool = self.elsewhere or ProcessPoolExecutor(1, get_context("spawn"), torch.set_num_threads, threads)
-        there = pool.submit(draw_loaded, self.make, folder).result()
+        there = pool.submit(draw_loaded, self.make, folder, self.model).result()
         if pool is not self.elsewhere:
             pool.shutdown()
         wrong = [

@@ -44,6 +44,7 @@ class Checked:
 
     def __init__(self, method: Method, owner: Owner, size: int) -> None:
         self.method, self.owner, self.size = method, owner, size
+        self.scales = getattr(method, "scales", False)
         if isinstance(method, Inspectable):  # members of the object: offered only by methods that offer them
             self.inspect = self._inspect
         if isinstance(method, Explaining):

@@ -56,9 +56,9 @@ def draw(method: Method) -> Pictures:
     return method.generate(PROMPTS, [1, 2])
 
 
-def draw_loaded(make: Make, folder: Path) -> Pictures:
+def draw_loaded(make: Make, folder: Path, model: str = "tiny") -> Pictures:
     """What a new method loaded from ``folder`` draws; to be called in another process."""
-    method = make(load_backbone("tiny", SAMPLING), 7)
+    method = make(load_backbone(model, SAMPLING), 7)
     method.load(folder)
     return draw(method)
 

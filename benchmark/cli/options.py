@@ -148,7 +148,7 @@ Checkpointing = Annotated[
     ),
 ]
 MicroBatch = Annotated[
-    int,
+    int | None,
     typer.Option(
         "--micro-batch",
         help="The most pictures at once in training, with the gradients of the whole batch. Default: the batch, and "

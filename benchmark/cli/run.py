@@ -25,7 +25,7 @@ def run(
     channels_last: o.ChannelsLast = False,
     deterministic: o.Deterministic = False,
     checkpointing: o.Checkpointing = False,
-    micro_batch: o.MicroBatch = 0,
+    micro_batch: o.MicroBatch = None,
     inspect: o.Inspect = "full",
     preset: o.PresetName = None,
     settings: o.Settings = None,

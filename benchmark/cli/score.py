@@ -26,6 +26,12 @@ def score(
     suite: Annotated[
         str | None, typer.Option(help="YAML file of the suite of the runs, if cpbench does not ship it.")
     ] = None,
+    strengths: Annotated[
+        str,
+        typer.Option(
+            help="Draw new pictures, with the change of the weights multiplied by each of these numbers, e.g. .4,.6,.8."
+        ),
+    ] = "",
     results: Results = None,
     out: Annotated[
         Path | None,
@@ -40,6 +46,9 @@ def score(
     """Score stored pictures of runs under another profile or with more metrics; nothing is trained.
 
     Example: cpbench score --profile custom-diffusion
+
+    With --strengths, reports compare methods at equal text alignment: a method that shows its concept more strongly
+    follows the rest of the prompt less.
     """
     from ..verbs.score import records_out
     from ..verbs.score import score as verb
@@ -51,6 +60,7 @@ def score(
             profile=profile,
             metrics=metrics,
             suite=suite,
+            strengths=strengths,
             results=results,
             out=out,
             device=device,

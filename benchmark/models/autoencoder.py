@@ -20,6 +20,11 @@ _PIXELS = 2**21
 the network does."""
 
 
+def at_once(pixels: int) -> int:
+    """How many pictures with so many pixels go through the autoencoder at once."""
+    return max(1, _PIXELS // pixels)
+
+
 class Autoencoded:
     """What the autoencoder of a latent diffusion model does; it computes outside mixed precision."""
 
@@ -40,6 +45,7 @@ class Autoencoded:
 
     def keep_latents(self, folder: Path, key: str) -> None:
         """Keep the latents of pictures in a folder; ``key``: what decides their last bits, beside the autoencoder."""
+
         def found(pictures: Pictures) -> NDArray[Any]:
             return self._latents(pictures).contiguous().cpu().numpy()
 
@@ -52,12 +58,8 @@ class Autoencoded:
         return self._latents(pictures)
 
     def _latents(self, pictures: Pictures) -> Tensor:
-        n = self._at_once(pictures.shape[1] * pictures.shape[2])
+        n = at_once(pictures.shape[1] * pictures.shape[2])
         return torch.cat([self._encoded(pictures[k : k + n]) for k in range(0, len(pictures), n)])
-
-    def _at_once(self, pixels: int) -> int:
-        """How many pictures with so many pixels go through the autoencoder at once."""
-        return max(1, _PIXELS // pixels)
 
     @torch.no_grad()
     def _encoded(self, pictures: Pictures) -> Tensor:
@@ -70,7 +72,7 @@ class Autoencoded:
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Pictures:
         """Pictures, uint8 (n, 8h, 8w, 3), of scaled latents (n, c, h, w)."""
-        n = self._at_once(self.factor**2 * latents.shape[2] * latents.shape[3])
+        n = at_once(self.factor**2 * latents.shape[2] * latents.shape[3])
         return np.concatenate([self._decoded(latents[k : k + n]) for k in range(0, len(latents), n)])
 
     def _decoded(self, latents: Tensor) -> Pictures:

@@ -60,6 +60,11 @@ class Backbone(Protocol):
         ...
 
     @property
+    def grain(self) -> int:
+        """What the size of pictures must be a multiple of."""
+        ...
+
+    @property
     def steps(self) -> int:
         """How many t there are: whole numbers from 0, which has hardly any noise, to ``steps`` − 1."""
         ...

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from ..errors import unknown
 from ..numbers import Choice, Range
-from ..ranged import Ranged
+from ..ranged import Ranged, in_range
 
 INSPECTIONS = ("full", "cheap", "off")
 
@@ -21,7 +21,7 @@ class Engine(Ranged):
     ``compile``: the network is compiled (``torch.compile``). ``channels_last``: the order of pixels and channels in
     memory that convolutions of GPUs prefer. ``deterministic``: only operations that give the same bits each time.
     ``checkpointing``: the network computes again in backward passes what it would keep. ``micro_batch``: the most
-    pictures that go through the network at once in training; 0: as many as a batch has, and fewer where memory is
+    pictures that go through the network at once in training; None: as many as a batch has, and fewer where memory is
     short. ``inspect``: what is looked at after each task: "full", "cheap" (the classification by noise, without
     gradients), or "off".
     """
@@ -30,7 +30,7 @@ class Engine(Ranged):
     channels_last: bool = False
     deterministic: bool = False
     checkpointing: bool = False
-    micro_batch: Annotated[int, Range(0, 65_536)] = 0
+    micro_batch: Annotated[int, Range(1, 65_536)] | None = None
     inspect: Annotated[str, Choice(INSPECTIONS)] = INSPECTIONS[0]
 
     @property
@@ -50,7 +50,7 @@ def engine_of(given: Engine | Mapping[str, Any] | None) -> Engine:
     for name in given:
         if name not in known:
             raise unknown("engine option", name, known)
-    return Engine(**given)
+    return Engine(**dict(zip(given, in_range(Engine, **given), strict=True)))
 
 
 def make_deterministic() -> None:

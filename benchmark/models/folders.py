@@ -35,19 +35,23 @@ _SINGLE = (
 class PipelineFolder:
     """A folder of a pipeline.
 
-    ``kind`` is the name of its class, ``variant`` that of its files (``fp16``), if any. ``left_out``: what it lacks.
+    ``kind`` is the name of its class, ``variant`` that of its files (``fp16``), if any. ``parts``: what is used of it;
+    ``left_out``: what it lacks.
     """
 
     path: Path
     kind: str
     variant: str | None
+    parts: tuple[str, ...]
     left_out: tuple[str, ...]
 
 
-def find_pipeline(name: str, *, download: bool = False) -> PipelineFolder:
+def find_pipeline(name: str, *, download: bool = False, weights: bool = True) -> PipelineFolder:
     """The pipeline with a short name, in a folder, or with a hub id (``owner/name``, ``owner/name@revision``).
 
-    Nothing is downloaded unless ``download`` is true. Raises BadInput with what to do.
+    Nothing is downloaded unless ``download`` is true. Without ``weights``, settings are enough.
+
+    Raises BadInput with what to do.
     """
     path = _folder(name, download=download)
     index = _index(name, path)
@@ -56,7 +60,8 @@ def find_pipeline(name: str, *, download: bool = False) -> PipelineFolder:
     if missing:
         raise BadInput(f"backbone '{shown(name)}': the folder {missing[0]} is missing from {path}; fetch it again.")
     left_out = tuple(part for part, (library, _) in _parts(index) if library is None)
-    return PipelineFolder(path, str(index.get("_class_name")), _variant(name, path, _with_weights(parts)), left_out)
+    variant, used = _variant(name, path, _with_weights(parts)) if weights else None, tuple(p.name for p in parts)
+    return PipelineFolder(path, str(index.get("_class_name")), variant, used, left_out)
 
 
 def _folder(name: str, *, download: bool) -> Path:

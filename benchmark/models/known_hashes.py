@@ -21,12 +21,17 @@ def known_hash(files: Path, home: Path | None, compute: Callable[[], str]) -> st
     """
     if home is None:
         return compute()
-    key, kept = _state(files), _read(home / _FILE)
-    if key not in kept:
-        kept = {**_read(home / _FILE), key: compute()}
+    key, found = _state(files), kept_hash(files, home)
+    if found is None:
+        found = compute()
         with suppress(OSError):  # in a folder of another user, say: then it is computed each time
-            write_json(home / _FILE, kept, sort_keys=True)
-    return kept[key]
+            write_json(home / _FILE, _read(home / _FILE) | {key: found}, sort_keys=True)
+    return found
+
+
+def kept_hash(files: Path, home: Path) -> str | None:
+    """The hash of the weights in a folder of ``files`` that is kept in ``home``, if there is one."""
+    return _read(home / _FILE).get(_state(files))
 
 
 def _state(files: Path) -> str:

@@ -19,6 +19,7 @@ from ..suite.spec import Sampling
 from .autoencoder import Autoencoded
 from .engine import PLAIN, Engine
 from .reader import Reader
+from .reading import Reading
 from .sampling import denoised
 from .text import Text
 from .text_cache import TextCache
@@ -27,7 +28,7 @@ from .weights import Params, sharing_copy, store_matrices
 
 
 @dataclass
-class LatentModel(Autoencoded):
+class LatentModel(Autoencoded, Reading):
     """A frozen latent diffusion model, see :class:`.backbone.Backbone`; a subclass knows its network.
 
     ``scheduler`` has the noise that the network was trained with; ``schedule`` is the configuration of the pipeline's
@@ -54,7 +55,9 @@ class LatentModel(Autoencoded):
 
     def __post_init__(self) -> None:
         for module in (self.network, self.vae, *(reader.encoder for reader in self.readers)):
-            module.requires_grad_(False).eval().to(self.device)
+            module.requires_grad_(False).eval()
+            if next(module.parameters()).device != self.device:
+                module.to(self.device)
 
     def settled(self) -> Self:
         """This model, just loaded, in the form in which it computes from now on."""
@@ -129,50 +132,11 @@ class LatentModel(Autoencoded):
                 f"{' or '.join(map(str, near))}."
             )
 
-    # --- tokens ---------------------------------------------------------------------------------------------------
-
-    @property
-    def tokens(self) -> dict[str, list[nn.Parameter]]:
-        """The embeddings (width,) of the tokens added so far, by token: one for each reader."""
-        return {token: [r.table.rows[token] for r in self.readers] for token in self.readers[0].table.rows}
-
-    def add_token(self, token: str, rows: Sequence[Tensor]) -> list[nn.Parameter]:
-        """Add a token with an embedding (width,) for each reader, returned for training; BadInput if it exists."""
-        return [r.add_token(token, row, self.precision) for r, row in zip(self.readers, rows, strict=True)]
-
-    def word_rows(self, word: str) -> list[Tensor]:
-        """The mean embedding (width,) of the tokens of a word, for each reader."""
-        return [reader.word_row(word) for reader in self.readers]
-
-    def check_prompts(self, prompts: Sequence[str], spare: int = 0) -> None:
-        """Raise BadInput for the first prompt that would be truncated; it must leave ``spare`` tokens free."""
-        for reader in self.readers:
-            reader.check(prompts, self.name, spare)
-
-    def embed(self, prompts: Sequence[str], params: Params | None = None) -> Text:
-        """What the model reads of prompts; equal ones are encoded once. Raises BadInput for a prompt too long."""
-        unique = list(dict.fromkeys(prompts))
-        where, encoders = {prompt: k for k, prompt in enumerate(unique)}, [reader.encoder for reader in self.readers]
-        if params is None:
-            found = self.texts.of(unique, encoders, lambda: self._embedded(unique, None))
-        else:
-            found = self._embedded(unique, params)
-        return found[[where[p] for p in prompts]]
-
-    def _embedded(self, prompts: Sequence[str], params: Params | None) -> Text:
-        ids = [reader.ids(prompts, self.name) for reader in self.readers]
-        with self.autocast():
-            return self._read(ids, params)
-
-    def _read(self, ids: Sequence[Tensor], params: Params | None) -> Text:
-        """The output of the text encoders, as the network reads it, for tokens (n, length) of each reader."""
-        raise NotImplementedError
+    # --- the model ------------------------------------------------------------------------------------------------
 
     def _guided(self, prompts: Sequence[str], params: Params | None) -> Text:
         """What the network reads without and with the prompts, (2n, …), for guidance."""
         return self.embed([self.sampling.negative or ""] * len(prompts) + list(prompts), params)
-
-    # --- the model ------------------------------------------------------------------------------------------------
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Mixed precision if ``dtype`` is lower than float32; trained parameters stay float32."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from ..errors import BadInput
 from ..hashing import digest
@@ -16,21 +16,17 @@ from ..suite.spec import Sampling
 from ..wording import shown
 from .backbone import Backbone
 from .engine import PLAIN, Engine
-from .flow import LONGEST, StableDiffusion3
-from .folders import PipelineFolder, find_pipeline
-from .known_hashes import known_hash
+from .flow import LONGEST
+from .folders import find_pipeline
+from .known_hashes import kept_hash, known_hash
 from .latent import LatentModel
+from .outline import outline
+from .pipeline import KINDS, misfit, network_of, read_pipeline
 from .reader import Reader
 from .unet import StableDiffusion, StableDiffusionXL
 from .weights import hash_weights
 
 EMBEDDED = ("tiny", "toybox")
-KINDS: Mapping[str, type[LatentModel]] = {
-    "StableDiffusionPipeline": StableDiffusion,
-    "StableDiffusionXLPipeline": StableDiffusionXL,
-    "StableDiffusion3Pipeline": StableDiffusion3,
-}
-"""The pipelines of diffusers that can be loaded, and the models that they become."""
 _READING = ("hidden_act", "num_attention_heads", "layer_norm_eps")
 """Settings that decide what a text encoder computes. Transformers does not record which ones a file left out."""
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -71,23 +67,61 @@ def load_backbone(
 ) -> Backbone:
     """Load a backbone: ``toybox``, ``tiny``, a short name (``sd15``), a folder in diffusers' layout, or a hub id.
 
-    ``home``: where hashes of weights are kept. Raises BadInput if the model, the device or the dtype cannot be used, and Damaged for damaged toybox weights.
+    ``home``: where hashes of weights are kept.
+
+    Raises BadInput if the model, the device or the dtype cannot be used, and Damaged for damaged toybox weights.
     """
     kind, where = pick_dtype(dtype), pick_device(device)
     if name in EMBEDDED:
         return embedded_model(name, _embedded(name), sampling, where, kind, engine)
     folder = find_pipeline(name, download=download)
-    pipe = _pipeline(name, folder)
-    model, readers = KINDS[folder.kind], _readers(pipe)
-    network = pipe.unet if issubclass(model, StableDiffusion) else pipe.transformer
-    hashed = {"unet": network, "text": readers[0].encoder, "codec": pipe.vae}  # these names are in keys
-    hashed |= {reader.name: reader.encoder for reader in readers[1:]}
-    files = known_hash(folder.path, home, lambda: hash_weights(hashed))
+    pipe = read_pipeline(name, folder)
+    files = known_hash(folder.path, home, lambda: hash_weights(_hashed(pipe)))
+    return _model(name, folder.kind, pipe, files, sampling, where, kind, engine)
+
+
+def imagined(name: str, sampling: Sampling, dtype: str, home: Path | None = None) -> tuple[Backbone, FakeTensorMode]:
+    """A model whose tensors have shapes and no content, and the mode in which it may be called: for its memory.
+
+    Of a folder, only the settings are read. ``weights`` is that of the model itself where ``home`` has it, else empty.
+    """
+    kind, cpu, mode = pick_dtype(dtype), torch.device("cpu"), FakeTensorMode(allow_non_fake_inputs=True)
+    if name in EMBEDDED:
+        return embedded_model(name, _embedded(name), sampling, cpu, kind, PLAIN), mode
+    folder = find_pipeline(name, weights=False)
+    files = kept_hash(folder.path, home) if home else None
+    model = _model(name, folder.kind, outline(folder, mode), files or "", sampling, cpu, kind, PLAIN)
+    return (model if files else replace(model, weights="")), mode
+
+
+def _hashed(pipe: Any) -> dict[str, Any]:
+    """What has weights, by the names that are in keys."""
+    first, *others = _readers(pipe)
+    return {
+        "unet": network_of(pipe), "text": first.encoder, "codec": pipe.vae,
+        **{reader.name: reader.encoder for reader in others},
+    }  # fmt: skip
+
+
+def _model(
+    name: str,
+    kind: str,
+    pipe: Any,
+    files: str,
+    sampling: Sampling,
+    device: torch.device,
+    dtype: torch.dtype,
+    engine: Engine,
+) -> LatentModel:
+    """The model of a pipeline of a kind; ``files``: the hash of its weights."""
+    if (why := misfit(pipe)) is not None:
+        raise BadInput(f"backbone '{shown(name)}' is not a text-to-image model that cpbench can teach ({why}).")
+    model, readers, network = KINDS[kind], _readers(pipe), network_of(pipe)
     weights = digest([files, _settings(pipe, network, readers)])
-    more = {"empty": not pipe.config.force_zeros_for_empty_prompt} if model is StableDiffusionXL else {}
+    more: dict[str, Any] = {"empty": not pipe.config.force_zeros_for_empty_prompt} if model is StableDiffusionXL else {}
     made = model(
-        name, weights, network, readers, pipe.vae, _noise(pipe.scheduler), pipe.scheduler.config, sampling, where, kind,
-        engine, **more,
+        name, weights, network, readers, pipe.vae, _noise(pipe.scheduler), pipe.scheduler.config, sampling, device,
+        dtype, engine, **more,
     )  # fmt: skip
     return made.settled()
 
@@ -115,34 +149,6 @@ def _embedded(name: str) -> Any:
     from ..toybox.weights import read_parts
 
     return build_parts(TINY, seed=0) if name == "tiny" else read_parts()
-
-
-def _pipeline(name: str, folder: PipelineFolder) -> Any:
-    """The pipeline in a folder, in float32, read from safetensors only; raises BadInput where it cannot be used."""
-    import diffusers
-
-    if folder.kind not in KINDS:
-        raise BadInput(
-            f"backbone '{shown(name)}' is a {shown(folder.kind)}; cpbench runs {', '.join(KINDS)} (Stable Diffusion "
-            "1.x and 2.x, SDXL, and Stable Diffusion 3)."
-        )
-    unused: dict[str, Any] = dict.fromkeys(("safety_checker", "feature_extractor", "image_encoder"))
-    own = {**unused, "requires_safety_checker": False} if folder.kind == next(iter(KINDS)) else {}
-    options: dict[str, Any] = {"variant": folder.variant, **own, **dict.fromkeys(folder.left_out)}
-    load = partial(getattr(diffusers, folder.kind).from_pretrained, use_safetensors=True, local_files_only=True)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of old files, such as that they do not say clip_sample=False
-            pipe = load(str(folder.path), **options)
-    except Exception as error:  # whatever the libraries raise for files that do not fit together
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise BadInput(f"backbone '{shown(name)}' cannot be loaded ({reason}); fetch the model again.") from None
-    if (misfit := _misfit(pipe)) is not None:
-        raise BadInput(f"backbone '{shown(name)}' is not a text-to-image model that cpbench can teach ({misfit}).")
-    for part in pipe.components.values():
-        if isinstance(part, torch.nn.Module):
-            part.float()  # files of half precision too: what is stored in fewer bits is for `dtype` to say
-    return pipe
 
 
 def _readers(pipe: Any) -> list[Reader]:
@@ -181,31 +187,3 @@ def _settings(pipe: Any, network: Any, readers: Sequence[Reader]) -> list[Any]:
 
 def _defaults(config: Mapping[str, Any]) -> Sequence[str]:
     return config.get("_use_default_values") or ()
-
-
-def _misfit(pipe: Any) -> str | None:
-    """Why a pipeline is not built like those that can be taught; None if it is."""
-    predicts = pipe.scheduler.config.get("prediction_type", "flow_prediction")
-    if predicts not in ("epsilon", "v_prediction", "flow_prediction") or "sigma_data" in pipe.scheduler.config:
-        return f"its network predicts neither noise nor velocity, but {predicts} with {type(pipe.scheduler).__name__}"
-    if predicts == "epsilon" and pipe.scheduler.config.get("rescale_betas_zero_snr"):
-        return "its schedule ends in noise alone, from which a network that predicts noise cannot begin to draw"
-    if pipe.vae.config.get("latents_mean") is not None:
-        return "its autoencoder shifts each channel by a value of its own"
-    network = pipe.unet if hasattr(pipe, "unet") else pipe.transformer
-    channels = network.config.in_channels
-    if channels != pipe.vae.config.latent_channels:
-        return f"its network expects {channels} channels, its autoencoder has {pipe.vae.config.latent_channels}"
-    return _unread(pipe) if hasattr(pipe, "unet") else None
-
-
-def _unread(pipe: Any) -> str | None:
-    """Why a UNet does not read what the text encoders of its pipeline give; None if it does."""
-    unet, xl = pipe.unet.config, hasattr(pipe, "text_encoder_2")
-    if (unet.addition_embed_type == "text_time") != xl or unet.addition_embed_type not in (None, "text_time"):
-        return f"its UNet needs more input than text: {unet.addition_embed_type}"
-    encoders = [e for e in (pipe.text_encoder, getattr(pipe, "text_encoder_2", None)) if e is not None]
-    width, read = sum(e.config.hidden_size for e in encoders), unet.cross_attention_dim
-    if any(w != width for w in (read if isinstance(read, list | tuple) else [read])):
-        return f"its UNet expects text states of width {read}, its text encoder has {width}"
-    return None

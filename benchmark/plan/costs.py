@@ -20,8 +20,8 @@ class Costs:
     """Mean seconds and bytes per unit, by kind, and the number of units that they were measured on.
 
     ``calibrated``: kinds that the store has no such units of were timed on this machine. ``foreign``: kinds whose means
-    are those of other suites with the same weights, since the store has none that are alike. ``peak``: the largest memory in bytes
-    that a unit alike has recorded.
+    are those of other suites with the same weights, since the store has none that are alike. ``peak``: the largest
+    memory in bytes that a unit alike has recorded.
     """
 
     seconds: Mapping[Kind, float]

@@ -248,4 +248,5 @@ class Planner:
             extractors=dict(self.extractors),
             device=self.device,
             dtype=self.dtype,
+            strength=suite.sampling.strength if method.make else 1.0,
         )

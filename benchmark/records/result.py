@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from ..hashing import digest
 from ..plain_json import write_whole
+from ..sparse import Sparse
 
 MOST = 2**53
 """The largest whole number of a record: every reader of JSON keeps it exactly."""
@@ -21,8 +22,11 @@ class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Run(_Record):
-    """What was run: everything that decides the scores."""
+class Run(_Record, Sparse):
+    """What was run: everything that decides the scores.
+
+    ``strength``: what the change of the weights was multiplied by while pictures were drawn.
+    """
 
     suite: str
     suite_version: Whole
@@ -39,6 +43,7 @@ class Run(_Record):
     extractors: dict[str, str]
     device: str
     dtype: str
+    strength: Annotated[FiniteFloat, Field(ge=0, le=10)] = 1.0
 
     @property
     def id(self) -> str:

@@ -62,7 +62,9 @@ def load(recipe: Recipe, warn: Callable[[str], None], remark: Callable[[str], No
     set_threads(recipe.threads or 1)
     if recipe.engine.deterministic:
         make_deterministic()
-    model = load_backbone(recipe.backbone, recipe.suite.sampling, str(device), recipe.dtype, engine=recipe.engine, home=recipe.home)
+    model = load_backbone(
+        recipe.backbone, recipe.suite.sampling, str(device), recipe.dtype, engine=recipe.engine, home=recipe.home
+    )
     model.check_size()
     _check_prompts(recipe.suite, model)
     check_words(recipe.suite, model, remark)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BaseModel, ConfigDict, Field
 
 from ..names import line_of, text_of
 from ..numbers import Count, Range
+from ..sparse import Sparse
 
 Batch = Annotated[int, Range(1, 65_536)]
 
@@ -16,16 +17,6 @@ class Frozen(BaseModel):
     """Values that do not change; unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class _Sparse(Frozen):
-    """Values without those that are their defaults: a suite that does not name them has the hash that it always had."""
-
-    @model_serializer(mode="wrap")
-    def _named(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        defaults = {name: field.default for name, field in type(self).model_fields.items() if not field.is_required()}
-        found: dict[str, Any] = dump(self)
-        return {name: value for name, value in found.items() if name not in defaults or value != defaults[name]}
 
 
 class Prior(Frozen):
@@ -39,7 +30,7 @@ class Prior(Frozen):
     weight: Annotated[float, Range(0, 1e6)] = 1.0
 
 
-class Training(_Sparse):
+class Training(Frozen, Sparse):
     """The budget of every method: updates per task, pictures per update, and training pictures per concept.
 
     ``flip``: half of the updates see a picture mirrored. ``crops``: so many squares at random places of each picture,
@@ -60,7 +51,7 @@ class Training(_Sparse):
     noise_offset: Annotated[float, Range(0, 10)] = 0.0
 
 
-class Sampling(_Sparse):
+class Sampling(Frozen, Sparse):
     """How pictures are sampled, the same for every method; ``size`` is their side in pixels.
 
     ``negative``: what guidance leads away from; nothing in particular by default. ``strength``: the change that a

@@ -166,8 +166,11 @@ class Suite(Frozen):
 
     @property
     def hash(self) -> str:
-        """A hash of all fields but ``title``, ``licence`` and ``root``: 16 hexadecimal digits."""
-        return digest(self.model_dump(exclude={"title", "licence"}))
+        """A hash of all fields but ``title``, ``licence`` and ``root``: 16 hexadecimal digits.
+
+        ``sampling.strength`` is a fact of a run: the same suite may be drawn with several.
+        """
+        return digest(self.model_dump(exclude={"title": True, "licence": True, "sampling": {"strength"}}))
 
 
 def spec_folder() -> Path:

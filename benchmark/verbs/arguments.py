@@ -38,6 +38,8 @@ PerOption = Annotated[int, Range(1, 1000)]
 Suites = str | Path | Suite | Sequence[str | Path | Suite]
 """Names separated by commas, the path of a YAML file, a suite, or a list of these."""
 Length = Annotated[int, Range(1, 10_000)]
+Strengths = str | Sequence[float]
+"""Numbers separated by commas, or a list of them."""
 Hours = Annotated[float, Range(0, math.inf, above=True, endless=True)]
 Points = Annotated[float, Range(0, 1000, above=True)]
 """A difference in %-points."""
@@ -83,6 +85,20 @@ def suites_of(suites: Suites) -> list[Suite]:
     if twice := [name for name in names if names.count(name) > 1]:
         raise BadInput(f"--suites: {twice[0]} is given twice; give it once.")
     return found
+
+
+def strengths_of(strengths: Strengths) -> tuple[float, ...]:
+    """Strengths as numbers, in ascending order; raises BadInput for what is none."""
+    words = [word.strip() for word in strengths.split(",")] if isinstance(strengths, str) else list(strengths)
+    allowed = Range(0, 10, above=True)
+    found = {
+        allowed.parse("--strengths", word, float)
+        if isinstance(word, str)
+        else allowed.check("--strengths", word, float)
+        for word in words
+        if word != ""
+    }
+    return tuple(sorted(found))
 
 
 def orders_text(orders: Orders) -> str:

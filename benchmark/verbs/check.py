@@ -99,7 +99,8 @@ def _pool(asked: _Asked) -> list[Result]:
     """All stored runs of the suite under its own profile."""
     whose = asked.suite.name, asked.suite.evaluation.profile
     stored = (r for _, r in read_records(asked.against, on_fault=asked.warn))
-    records = [r for r in stored if (r.run.suite, r.run.profile) == whose and r.status == "ok"]
+    whole = (r for r in stored if r.run.strength == asked.suite.sampling.strength)  # others draw the same states
+    records = [r for r in whole if (r.run.suite, r.run.profile) == whose and r.status == "ok"]
     if not records:
         raise BadInput(f"{asked.against} holds no records of {asked.suite.name}; name a folder with --against.")
     return records
@@ -129,6 +130,7 @@ def _given(folders: Folders, asked: _Asked, stored: Sequence[Result]) -> list[Re
     """The records of some folders whose runs are also among the stored ones."""
     known = {(place_of(r.run), r.run.seed) for r in stored}
     given = [r for _, r in folders.records(asked.warn) if r.run.suite == asked.suite.name]
+    given = [r for r in given if r.run.strength == asked.suite.sampling.strength]
     found = [r for r in given if (place_of(r.run), r.run.seed) in known]
     if not found:
         raise BadInput(

@@ -1,4 +1,4 @@
-"""``cpbench.conformance``: the contract of a method or of a metric, checked in seconds."""
+"""``cpbench.conformance``: the contract of a method, of a metric, or of a model."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...methods.registry import choose_one
+from ..checks import backbones
 from ..checks.conformance import CHECKS, ContractChecks, examine
+from ..checks.lessons import SAMPLING
 from ..errors import BadInput
+from ..models.loading import load_backbone
 from ..owners import owner_of
 from ..run.quiet import quiet_libraries
 from ..scoring.metrics import load_metric, published
@@ -27,12 +30,20 @@ class Clause:
     fault: str | None
 
 
-def conformance(name: str, settings: Settings | None = None, *, metric: bool = False) -> Iterator[Clause]:
-    """Check the clauses of the contract of a method, or of a ``metric``, one after another.
+def conformance(
+    name: str | None = None, settings: Settings | None = None, *, metric: bool = False, backbone: str | None = None
+) -> Iterator[Clause]:
+    """Check the clauses of the contract of a method, of a ``metric``, or of a ``backbone``, one after another.
 
-    A method is checked on a tiny model, a metric on random pictures and features. Raises BadInput for an unknown name
-    or option.
+    A method is checked on a tiny model, a metric on random pictures and features. Without a name, the backbone itself
+    is checked, in small pictures. Raises BadInput for an unknown name or option.
     """
+    if (name is None) == (backbone is None):
+        raise BadInput("give the name of a method or of a metric, or a model with --backbone.")
+    if backbone is not None:
+        yield from _of_backbone(backbone)
+        return
+    assert name is not None
     if metric:
         if settings:
             raise BadInput(f"--set {next(iter(settings))}: a metric has no options; omit it.")
@@ -45,6 +56,14 @@ def conformance(name: str, settings: Settings | None = None, *, metric: bool = F
         contract = ContractChecks(chosen.make, Path(folder), owner=owner_of(name, chosen.options))
         for check in CHECKS:
             yield Clause(str(check.__doc__).strip(), examine(check, contract))
+
+
+def _of_backbone(name: str) -> Iterator[Clause]:
+    with quiet_libraries():
+        model = load_backbone(name, SAMPLING)
+        small = model.resampled(SAMPLING.model_copy(update={"size": 8 * model.grain}))
+        for check, fault in backbones.examined(backbones.BackboneChecks(small)):
+            yield Clause(check, fault)
 
 
 def _of_metric(name: str) -> Iterator[Clause]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ...methods.catalogue import CATALOGUE
 from ...methods.registry import recorded
 from ...reports.results import Results
 from ..errors import BadInput, FailedRun
@@ -22,7 +23,7 @@ from ..scoring.profiles import load_profile
 from ..storage.store import home, writable, writable_records
 from ..suite.spec import Suite
 from ..wording import counted
-from .arguments import RUNS, Jobs, Names, Threads, Where, folders_of, joined, suite_of
+from .arguments import RUNS, Jobs, Names, Strengths, Threads, Where, folders_of, joined, strengths_of, suite_of
 from .results import results_of
 
 _PICTURES = ("train", "draw", "real")  # kinds of units that make pictures; their code is that of the record
@@ -34,6 +35,7 @@ def score(
     profile: str | None = None,
     metrics: Names = (),
     suite: str | Path | Suite | None = None,
+    strengths: Strengths = (),
     results: Where = None,
     out: str | Path | None = None,
     device: str = "auto",
@@ -44,35 +46,62 @@ def score(
     """Score the stored pictures of runs again, write one record per run, and return these runs.
 
     runs: ids, or their first characters; all runs of ``results`` by default. profile: the suite's own by default.
-    metrics: measured in addition to those of the profile. suite: needed if cpbench does not ship it. results: a folder
-    or several, by default ``./runs``, and the records that cpbench ships where ids are given. out: the folder of the
-    new records, by default the first of ``results``; instead of the folder of shipped records it is ``./runs``. jobs:
-    as in :func:`sweep`.
+    metrics: measured in addition to those of the profile. suite: needed if cpbench does not ship it. strengths: draw
+    new pictures, with the change that each run made to the weights multiplied by each of these numbers, and score them.
+    results: a folder or several, by default ``./runs``, and the records that cpbench ships where ids are given. out:
+    the folder of the new records, by default the first of ``results``; instead of the folder of shipped records it is
+    ``./runs``. jobs: as in :func:`sweep`.
 
     Raises BadInput for runs without a record, or whose trained states are no longer in the store.
     """
     threads, jobs = in_range(score, threads=threads, jobs=jobs)
+    each = strengths_of(strengths)
     more = tuple(name.strip() for name in joined(metrics).split(",") if name.strip())
     folders = folders_of(results) if runs or results else Folders((RUNS,))
     folder = writable(Path(out) if out is not None else records_out(results))
     chosen = _chosen(tuple(runs), folders, on_event)
     groups: dict[tuple[str, str, str], list[Result]] = {}
-    for result in chosen:
+    for result in _weakened(chosen, on_event) if each else chosen:
         groups.setdefault((result.run.suite, result.run.backbone, result.run.dtype), []).append(result)
     paths: list[Path] = []
     for (name, backbone, dtype), own in groups.items():
         spec = suite_of(suite if suite is not None else name)
         writable_records(folder, spec.name, {result.run.method for result in own})
         scored = load_profile(profile or spec.evaluation.profile).with_metrics(more)
-        recipe = Recipe(spec, home().resolve(), scored, backbone, device, dtype, threads)
-        placement = Placement(jobs=jobs).bounded(recipe, ())
-        with opened(recipe, placement, on_event) as session:
-            plans = [_plan(session, result) for result in own]
-            _check_kept(session, plans, own)
-            paths += run_plans(session, plans, placement, folder, on_event)
+        for strength in each or (None,):
+            drawn = spec if strength is None else _drawn_with(spec, strength)
+            recipe = Recipe(drawn, home().resolve(), scored, backbone, device, dtype, threads)
+            paths += _scored(recipe, own, Placement(jobs=jobs).bounded(recipe, ()), folder, on_event)
     found = results_of(paths)
     if failed := found.errors:
         raise FailedRun(f"{len(failed)} of {counted(len(paths), 'run')} failed; the first: {failed[0]}")
+    return found
+
+
+def _scored(
+    recipe: Recipe, results: Sequence[Result], placement: Placement, folder: Path, on_event: OnEvent
+) -> list[Path]:
+    """The new records of some results under a recipe."""
+    with opened(recipe, placement, on_event) as session:
+        plans = [_plan(session, result) for result in results]
+        _check_kept(session, plans, results)
+        return run_plans(session, plans, placement, folder, on_event)
+
+
+def _drawn_with(suite: Suite, strength: float) -> Suite:
+    """The suite, whose pictures are drawn with another strength."""
+    return suite.model_copy(update={"sampling": suite.sampling.model_copy(update={"strength": strength})})
+
+
+def _weakened(results: Sequence[Result], on_event: OnEvent) -> list[Result]:
+    """The records at full strength of methods that change weights; raises BadInput where there is none."""
+    whole = [result for result in results if result.run.strength == 1]
+    unchanged = {name for name, row in CATALOGUE.items() if row.adapter in ("", "tokens")}
+    if passed := sorted({r.run.method for r in whole} & unchanged - {"base"}):
+        on_event(Warned(f"passed over {', '.join(passed)}: no weights of the network change, so none can change less."))
+    found = [result for result in whole if result.run.method not in unchanged]
+    if not found:
+        raise BadInput("--strengths: no run of a method that changes weights of the network; choose others.")
     return found
 
 

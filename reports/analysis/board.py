@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from ...benchmark.errors import BadInput
 from ...benchmark.plain_json import json_text
 from ...benchmark.records import continual
 from ...benchmark.suite.spec import load_suite, suite_names
-from .comparability import by_conditions
+from .comparability import at_all_strengths, full
 from .entry import Entry, ceiling, floor, matrix
 from .paired import Rank, difference, numbers, ranks
 from .resolution import Resolution, resolution
@@ -71,6 +71,8 @@ class Board:
     """The method that is subtracted in the column :data:`DIFFERENCE`, as it was asked for."""
     tuned: frozenset[str] = frozenset()
     """The rows whose options are the defaults of their method, as far as these are known."""
+    strengths: tuple[Entry, ...] = ()
+    """Runs at all strengths of the change, if there are others than those of the rows; see :mod:`.strengths`."""
 
     @property
     def compared(self) -> bool:
@@ -98,10 +100,14 @@ def boards(results: Sequence[Entry], upper: Collection[str] = (), baseline: str 
     upper bounds, by their names in the records. ``baseline``: the method from which
     the others' averages are subtracted (column :data:`DIFFERENCE`); raises BadInput where it ran with several options.
     """
-    groups = by_conditions(results)
+    groups = at_all_strengths(results)
     shown = [key for key, own in sorted(groups.items()) if not all(result.shipped for result in own)]
-    found = [_board(json.loads(key), groups[key], upper, baseline) for key in shown]
+    found = [_with_strengths(_board(json.loads(k), full(groups[k]), upper, baseline), groups[k]) for k in shown]
     return sorted(found, key=lambda board: -board.tasks)
+
+
+def _with_strengths(board: Board, results: Sequence[Entry]) -> Board:
+    return replace(board, strengths=tuple(results)) if len(results) > len(board.results) else board
 
 
 def by_method(results: Iterable[Entry]) -> dict[str, list[Entry]]:

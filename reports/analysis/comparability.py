@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,11 +48,23 @@ def conditions(result: Entry) -> dict[str, str]:
 
 
 def by_conditions(results: Iterable[Entry]) -> dict[str, list[Entry]]:
-    """Runs that may be in one table, by their :func:`conditions` as JSON."""
+    """Runs that may be in one table, by their :func:`conditions` as JSON; of several strengths, those of the full."""
+    return {key: full(own) for key, own in at_all_strengths(results).items()}
+
+
+def at_all_strengths(results: Iterable[Entry]) -> dict[str, list[Entry]]:
+    """Runs that differ in method, order, seed and strength only, by their :func:`conditions` as JSON."""
     found: dict[str, list[Entry]] = defaultdict(list)
     for result in results:
         found[json_text(conditions(result))].append(result)
     return found
+
+
+def full(results: Sequence[Entry]) -> list[Entry]:
+    """The runs of the strength 1; if there are none, those of the greatest strength."""
+    strengths = {result.run.strength for result in results}
+    main = 1.0 if 1.0 in strengths else max(strengths)
+    return [result for result in results if result.run.strength == main]
 
 
 def unequal(a: Entry, b: Entry) -> Iterator[Unequal]:
@@ -61,6 +73,8 @@ def unequal(a: Entry, b: Entry) -> Iterator[Unequal]:
     for key in first:
         if first[key] != second[key]:
             yield Unequal(key, first[key], second[key], FORBIDS)
+    if a.run.strength != b.run.strength:
+        yield Unequal("strength", f"{a.run.strength:g}", f"{b.run.strength:g}", COMPARED)
     if a.run.method != b.run.method:
         yield Unequal("method", a.run.method, b.run.method, COMPARED)
     one, two = (_flat(e.run.options) for e in (a, b))

@@ -14,6 +14,7 @@ from .internals import shrinkage, spectra
 from .layers import change_plot
 from .matrices import confusion, curves, heat_maps
 from .overview import cost, front, growth, orders
+from .strengths import strengths_plot
 
 Plot = Callable[[Board], Figure | None]
 _FIGURES: dict[str, Plot] = {
@@ -21,6 +22,7 @@ _FIGURES: dict[str, Plot] = {
     "curves": lambda board: curves(board.runs, board.headline),
     "front": front,
     "frontier": frontier_plot,
+    "strengths": strengths_plot,
     "cost": cost,
     "growth": growth,
     "orders": orders,
@@ -34,6 +36,7 @@ _FIGURES: dict[str, Plot] = {
 NEEDS = {
     "shrinkage": ": run clora with several values of --set clora.strength",
     "frontier": ": run a method with three values of one option or more, such as --set clora.strength",
+    "strengths": ": draw with other strengths first, with cpbench score --strengths .4,.6,.8",
     "balance": ": run a method whose loss has several terms, such as dsc",
     "front": ": run two methods",
     "cost": ": run two methods",

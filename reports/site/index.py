@@ -13,6 +13,7 @@ from ..tables.notes import meanings, notes
 from .cells import NOTHING, BoardPage, TableCell, brief, plain
 from .charts import fronts
 from .pairs import board_table
+from .strengths import at_equal_text_alignment
 
 _MARKS = "Bold: best; underlined: second."
 
@@ -36,6 +37,7 @@ def leaderboard(place: BoardPage, methods: Methods) -> dict[str, Any]:
         "charts": list(fronts(place, rows)),
         "classified": _classified(place),
         "pairs": board_table(place),
+        "strengths": at_equal_text_alignment(place),
     }
 
 

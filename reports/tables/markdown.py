@@ -11,6 +11,7 @@ from .classified import classified
 from .columns import cell, columns_of, place, winners
 from .notes import meanings, notes, shared, split
 from .pairs import COLUMNS, MEANING, pair_lines
+from .strengths import at_equal_text
 
 
 def escape(text: str) -> str:
@@ -51,7 +52,16 @@ def _board(board: Board) -> str:
             cells.append(f"**{text}**" if line.method in best[c.key] else text)
         rows.append(row(cells))
     about = f"Conditions: {shared(board)}.", *notes(board)
-    return "\n".join([*rows, *(f"\n{escape(text)}" for text in about), "", *_classified(board), *_pairs(board)])
+    return "\n".join(
+        [
+            *rows,
+            *(f"\n{escape(text)}" for text in about),
+            "",
+            *_classified(board),
+            *_pairs(board),
+            *_at_equal_text(board),
+        ]
+    )
 
 
 def _classified(board: Board) -> list[str]:
@@ -65,6 +75,19 @@ def _classified(board: Board) -> list[str]:
         cells = [cell(c, line.values.get(c.key)) for c in table.columns]
         rows.append(row([f"*{title}*" if line.bound else title, *cells]))
     return [*rows, *(f"\n{escape(text)}" for text in table.notes), ""]
+
+
+def _at_equal_text(board: Board) -> Iterator[str]:
+    """Methods at equal text alignment; nothing where no method was drawn with other strengths."""
+    table = at_equal_text(board)
+    if table is None:
+        return
+    titles = ["method", f"{table.average.title} at equal text", "strength", table.text.title, table.average.title]
+    yield from ("#### At equal text alignment", "", *_head(titles))
+    for line in table.rows:
+        at = cell(table.average, line.average), "–" if line.strength is None else f"{line.strength.value:.2f}"
+        yield row([escape(line.method), *at, cell(table.text, line.full_text), cell(table.average, line.full)])
+    yield f"\n{escape(table.note)}\n"
 
 
 def _pairs(board: Board) -> Iterator[str]:

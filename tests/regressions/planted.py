@@ -314,8 +314,8 @@ TRAINING = (
     Regression(
         "lora-alpha-dropped",
         "methods/adapters/low_rank.py",
-        "peft.LoraConfig(r=options.rank, lora_alpha=options.alpha, target_modules",
-        "peft.LoraConfig(r=options.rank, target_modules",
+        "partial(peft.LoraConfig, r=options.rank, lora_alpha=options.alpha)",
+        "partial(peft.LoraConfig, r=options.rank)",
         "LoRA has the default scale of peft, α = 8",
         "clora",
     ),
@@ -341,8 +341,8 @@ SAMPLING = (
     Regression(
         "guidance-wrong-branch",
         "benchmark/models/latent.py",
-        'self.embed([""] * len(prompts) + list(prompts), params)',
-        'self.embed([*prompts, *[""] * len(prompts)], params)',
+        'self.embed([self.sampling.negative or ""] * len(prompts) + list(prompts), params)',
+        'self.embed([*prompts, *[self.sampling.negative or ""] * len(prompts)], params)',
         "guidance leads away from the prompt",
         "sampling",
     ),
@@ -499,8 +499,8 @@ BOOKKEEPING = (
     Regression(
         "key-forgets-sampling",
         "benchmark/plan/planner.py",
-        "return self.suite.sampling.model_dump()",
-        'return self.suite.sampling.model_dump(exclude={"guidance"})',
+        "return {True: own.model_dump(),",
+        'return {True: own.model_dump(exclude={"guidance"}),',
         "pictures of another guidance are found under the same key",
         "plan",
     ),

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from ...errors import FailedRun
 from ...models.backbone import Backbone
 from ...protocol import Method, sharing
 from ...storage.store import Store
@@ -51,7 +52,10 @@ class Loaded:
         self.last = state, found
 
     def _made(self, make: Make, state: str) -> Method:
-        return method_of(make, 0, state, self.backbone, self.store)
+        method, strength = method_of(make, 0, state, self.backbone, self.store), self.backbone.sampling.strength
+        if strength != 1 and not getattr(method, "scales", False):
+            raise FailedRun(f"it cannot draw with {strength:g} times its change; choose the strength 1.")
+        return method
 
     def drop(self) -> None:
         """Release the memory of the last method."""
