@@ -289,3 +289,12 @@ def test_fingerprints_that_change_for_one_reason_share_a_line_of_the_changelog(t
         verb._note(changelog, reason, what)
     _, _, after = changelog.read_text().partition("### Results affected\n")
     assert after == "- new: fingerprints `b` (2), `c` (3).\n- old: fingerprints `a` (1).\n"
+
+
+def test_a_quantity_that_is_new_says_nothing_of_those_that_were_there():
+    from cpbench.benchmark.fingerprints.stored import compared
+
+    then = {"a": [1.0], "b": "x"}
+    assert not compared("m", then, {**then, "c": [2.0]}).changed and compared("m", then, {**then, "c": [2.0]}).first
+    assert compared("m", then, {"a": [1.0]}).changed and compared("m", then, {"a": [2.0], "b": "x"}).changed
+    assert not compared("m", then, then).changed

@@ -95,6 +95,7 @@ def show(
     from ..plain_json import json_text
     from ..streams import say
     from ..terminal import Terminal
+    from ..verbs.listing import scale_of
     from ..wording import one_line
 
     found = _one(run_id, results)
@@ -106,6 +107,8 @@ def show(
         one_line(f"{r.method} on {r.suite} (version {r.suite_version}), seed {r.seed}, {r.device}, {r.dtype}")
     )
     console.print(f"options: {json_text(r.options, ensure_ascii=False)}")
+    if (scale := scale_of(r.options)) is not None:
+        console.print(scale)
     console.print(matrix_table(entry_of(found)))
 
 

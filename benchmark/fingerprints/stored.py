@@ -20,6 +20,7 @@ Clean ones stay below 4e-6 (the largest were found with torch 2.6 and AVX2); tha
 5e-3, see ``tests/regressions``.
 """
 _TINY = 1e-30
+_MISSING = "missing"
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,11 @@ class Difference:
     stored: str
     now: str
     relative: float
+
+    @property
+    def added(self) -> bool:
+        """Whether the quantity is new: then it says nothing of those that were there."""
+        return self.stored == _MISSING
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,11 @@ class Compared:
     def first(self) -> Difference | None:
         """Where the computation first went another way."""
         return self.differences[0] if self.differences else None
+
+    @property
+    def changed(self) -> bool:
+        """Whether a quantity that was there is another one, or is gone."""
+        return not all(difference.added for difference in self.differences)
 
 
 def compared(name: str, stored: Quantities, now: Quantities) -> Compared:
@@ -85,7 +96,7 @@ def _distance(a: Quantity, b: Quantity) -> float:
 
 def _shown(value: Quantity | None) -> str:
     if value is None:
-        return "missing"
+        return _MISSING
     text = value if isinstance(value, str) else " ".join(f"{v:.6g}" for v in value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 

@@ -64,6 +64,7 @@ RANGES = {
 
 SCALES = {
     "toybox": (1.0, 1.0),
+    "offline": (1.0, 1.0),
     "custom-diffusion": (1.0, 2.5),
     "dreambooth": (1.0, 1.0),
     "dreambench++": (100.0, 1.0),

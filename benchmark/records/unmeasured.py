@@ -28,6 +28,7 @@ METRICS_OF = {
         "multi_align",
         *CLASSIFIED,
     ),
+    "offline": (*_DISTANCES, "image_align", "diversity", "copying"),
     "custom-diffusion": (*_DISTANCES, *_ALIGN, "image_align@dino-s16", "multi_align", "diversity", "copying"),
     "dreambooth": (*_ALIGN, "image_align@clip-b32", "lpips_diversity"),
     "dreambench++": (*_ALIGN, "image_align@clip-b32"),

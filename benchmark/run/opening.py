@@ -68,6 +68,7 @@ def load(recipe: Recipe, warn: Callable[[str], None], remark: Callable[[str], No
     model.check_size()
     _check_prompts(recipe.suite, model)
     check_words(recipe.suite, model, remark)
+    _check_profile(recipe, remark)
     stamp, code = environment(device), code_of_units(recipe.profile)
     if recipe.backbone not in EMBEDDED:  # whose autoencoder takes no time
         model.keep_latents(recipe.home / "features", digest([model.weights, numerics(stamp), code["train"]]))
@@ -89,6 +90,16 @@ def _gpus(recipe: Recipe, device: torch.device) -> int:
     if device.type != "cuda":
         return 0
     return torch.cuda.device_count() if recipe.device in ("auto", "cuda") else 1
+
+
+def _check_profile(recipe: Recipe, remark: Callable[[str], None]) -> None:
+    """Call ``remark`` where prompts and photographs would be compared by a model that has seen no photograph."""
+    if recipe.profile.aligner == "toybox-clip" and any(c.folder is not None for c in recipe.suite.concepts):
+        remark(
+            f"profile {recipe.profile.name} compares prompts with pictures by a model of the toybox world, which has "
+            "seen no photograph: its text_align says nothing of yours. 'profile: offline' leaves it out, and "
+            "'cpbench list profiles' names those that read photographs, after a download."
+        )
 
 
 def _check_prompts(suite: Suite, model: Backbone) -> None:

@@ -64,6 +64,13 @@ PROFILES = {
             autoencoded=True,
         ),
         Profile(
+            "offline",
+            "For photographs without downloads: EfficientNet-Lite0 features alone, so that no text is compared.",
+            "effnet-lite0",
+            None,
+            (*_DISTANCES, "image_align", "diversity", "copying"),
+        ),
+        Profile(
             "custom-diffusion",
             "CLIP ViT-B/32 with text as 2.5 max(cos, 0), and DINO ViT-S/16 (Custom Diffusion, C-LoRA).",
             "clip-b32",

@@ -109,7 +109,7 @@ def fingerprints(
         if update is not None and not (own is not None and one.name in OTHERS):
             _update(asked, one, found[-1], update)
     if update is not None and own is None and {*CATALOGUE} <= {*asked.methods}:
-        _note_code("learning", None, changed=any(c.first is not None for c in found if c.name in CATALOGUE))
+        _note_code("learning", None, changed=any(c.changed for c in found if c.name in CATALOGUE))
     return sorted(found, key=lambda c: asked.names.index(c.name))
 
 
@@ -166,14 +166,14 @@ def digest_today(name: str, method: Chosen | None = None) -> str:
 
 
 def _update(asked: _Asked, one: Made, outcome: Compared, reason: str) -> None:
-    """Store a fingerprint and its code; tell of changed numbers in the changelog of a checkout."""
+    """Store a fingerprint and its code; tell of changed numbers in the changelog of a checkout, not of added ones."""
     folder, fresh = asked.own or shipped_fingerprints(), outcome.first is not None
     existed = (folder / f"{one.name}.json").is_file()
     if fresh or not existed:
         write_fingerprint(folder, one.name, one.quantities)
-    _note_code(one.name, asked.methods.get(one.name), changed=fresh, folder=folder)
+    _note_code(one.name, asked.methods.get(one.name), changed=outcome.changed, folder=folder)
     changelog = _ROOT / "CHANGELOG.md"
-    if fresh and existed and asked.own is None and changelog.is_file() and outcome.first is not None:
+    if outcome.changed and existed and asked.own is None and changelog.is_file() and outcome.first is not None:
         many = counted(len(outcome.differences), "quantity", "quantities")
         _note(changelog, reason, f"`{one.name}` ({many} from `{outcome.first.quantity}` on)")
 

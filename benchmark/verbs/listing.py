@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +64,20 @@ def _methods(*_: object) -> Iterator[Row]:
             **({"package": m.owner} if others else {}),
             "paper": m.paper or "-",
         }
+
+
+def scale_of(options: Mapping[str, Any]) -> str | None:
+    """How much a LoRA counts, in the terms of other trainers, whose scales of the same rank differ; None: no LoRA."""
+    lora, rate = options.get("lora", {}), options.get("learner", {}).get("rate")
+    if not {"rank", "alpha"} <= set(lora) or rate is None:
+        return None
+    rank, alpha = lora["rank"], lora["alpha"]
+    scale = alpha / rank
+    return (
+        f"LoRA: the change is (α/r) B A with α/r = {alpha:g}/{rank} = {scale:g}. Diffusers and peft users mostly have "
+        f"α = r, so 1; kohya and OneTrainer have α = 1, so {1 / rank:.2g}. In units where α = r, the learning rate "
+        f"of B is {rate * scale:g}."
+    )
 
 
 def _options(*_: object) -> Iterator[Row]:
