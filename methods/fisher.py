@@ -49,9 +49,10 @@ def example_gradients(
     each = list(examples)
     most = len(each[0][1]) if each else 1
     room = Room(trainer.backbone, min(most, trainer.backbone.engine.micro_batch or most))
-    for k, found in enumerate(_Passes(trainer, task, losses, room).over(each), 1):
-        watch(Tick(phase, k, len(each), found.loss))
-        yield found
+    with trainer.backbone.keep_texts():
+        for k, found in enumerate(_Passes(trainer, task, losses, room).over(each), 1):
+            watch(Tick(phase, k, len(each), found.loss))
+            yield found
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,6 @@ from .training import Phase, Step, prior_of, run_phase, single_examples, sources
 T = TypeVar("T")
 Part = tuple[Callable[..., T], tuple[Any, ...]]
 """What makes a part of a method, and its options, if it has any."""
-
-
 _DEFAULT = LearnerOptions()
 
 
@@ -50,6 +48,7 @@ class Learner:
         self.backbone, self.seed, self.adapter = backbone, seed, adapter
         self.consolidations, self.options = tuple(consolidations), options
         _check(adapter, self.consolidations)
+        self.scales = isinstance(adapter, Scalable)  # whether sampling.strength has an effect
         self.known: dict[str, Subject] = {}
         self.loaded: Path | None = None
 
@@ -122,11 +121,6 @@ class Learner:
         """Whether pictures of earlier concepts are kept."""
         return any(c.keeps_pictures for c in self.consolidations)
 
-    @property
-    def scales(self) -> bool:
-        """Whether pictures can be drawn with more or less of the change, as ``sampling.strength`` says."""
-        return isinstance(self.adapter, Scalable)
-
     def trainable(self) -> int:
         """The number of entries of the adapter and of one token."""
         trained = (*self.adapter.params.values(), *self.backbone.word_rows("a"))
@@ -140,7 +134,8 @@ class Learner:
         streams = [stream for c in self.consolidations for stream in c.streams()]
         phase = replace(phase, streams=(*phase.streams, *streams))
         prior = prior_of(self, task) if phase.keeps_prior else None
-        return run_phase(self.backbone, sources, prior, task, phase, self.options.cooldown, watch)
+        with self.backbone.keep_texts():
+            return run_phase(self.backbone, sources, prior, task, phase, self.options.cooldown, watch)
 
     def penalties(self, step: Step) -> dict[str, Tensor]:
         """What the consolidations add to the loss of a step, by their names."""

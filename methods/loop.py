@@ -94,7 +94,6 @@ class Loop:
         self, objective: Objective, step: Step, before: Sequence[Tensor], *, weigh: bool
     ) -> tuple[dict[str, Tensor], Balance]:
         """The terms of a loss, means over the pictures of a step, and their balance in its first part."""
-        self.optimiser.zero_grad(set_to_none=True)
         n, size = len(step.t), min(self.room.size, len(step.t))
         sums: dict[str, Tensor] = {}
         found: Balance = {}
@@ -105,6 +104,8 @@ class Loop:
             terms, share = objective(part), len(part.t) / n
             if weigh and k == 0:
                 found = balance(terms, self._params(), self.scaler.get_scale())
+            if k == 0:
+                self.optimiser.zero_grad(set_to_none=True)
             loss = torch.stack(list(terms.values())).sum()
             self.scaler.scale(loss if size == n else share * loss).backward()  # type: ignore[no-untyped-call]
             each = {name: term.detach() if size == n else share * term.detach() for name, term in terms.items()}

@@ -86,8 +86,7 @@ class Results:
         baseline: str | None = None,
     ) -> None:
         self._own = dict.fromkeys(paths)
-        self.paths = list(self._own | dict.fromkeys(shipped))
-        """The files of the records."""
+        self.paths = list(self._own | dict.fromkeys(shipped))  # the files of the records
         self._upper, self._baseline = upper, baseline
 
     @cached_property
@@ -95,8 +94,8 @@ class Results:
         """Every score of finished runs, one row each.
 
         ``run`` is the id of the run; ``suite``, ``backbone``, ``method``, ``options`` (JSON), ``order`` ("a>b>c"),
-        ``seed``, ``tasks`` (their number), ``protocol``, ``profile`` and ``strength`` (what the change of the weights
-        was multiplied by) describe it; ``shipped``: it came with cpbench.
+        ``seed``, ``tasks`` (their number), ``protocol``, ``profile`` and ``strength`` (a factor of the change of the
+        weights) describe it; ``shipped``: it came with cpbench.
         ``source`` is "model", or "real" for the ceiling. ``i`` tasks were learned when pictures of the ``j``-th concept
         of the order (from 1; 0 for the prior) were drawn. ``concept`` is its name, "a+b" for a pair; ``other`` the
         concept that its pictures were taken for (metric "dc_confusion" only). ``prompt`` is the index of the evaluation
@@ -194,7 +193,7 @@ def _warn(fault: str) -> None:
 class _Content:
     """What is kept of records."""
 
-    own: bool = False  # whether any finished run is not a shipped one
+    own: bool = False  # whether a finished run is not a shipped one
     entries: list[Entry] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     scores: Table = field(default_factory=lambda: Table(_RUN, _SCORE))
@@ -219,9 +218,7 @@ def _columns(rows: Sequence[Any], names: Iterable[str]) -> dict[str, list[Any]]:
 
 
 def _of_run(run: Run) -> dict[str, Any]:
-    facts = {
-        name: getattr(run, name) for name in ("suite", "backbone", "method", "seed", "protocol", "profile", "strength")
-    }
+    facts = {name: getattr(run, name) for name in "suite backbone method seed protocol profile strength".split()}
     options = json_text(run.options, sort_keys=True)
     return facts | {"run": run.id, "options": options, "order": ">".join(run.order), "tasks": len(run.order)}
 

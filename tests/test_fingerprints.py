@@ -27,7 +27,7 @@ from cpbench.benchmark.fingerprints.stored import (
 )
 from cpbench.benchmark.fingerprints.summaries import write_summaries
 from cpbench.benchmark.fingerprints.workers import made, made_by
-from cpbench.benchmark.models import backbone
+from cpbench.benchmark.models import latent
 from cpbench.benchmark.plan.planner import Planner
 from cpbench.benchmark.records.history import extended, read_history, write_history
 from cpbench.benchmark.scoring import functional
@@ -91,7 +91,7 @@ def test_an_error_without_its_square_is_found_in_the_scores_before_any_update(mo
 
 def test_guidance_that_begins_a_step_late_is_found_in_sampling_where_steps_and_guidance_matter(monkeypatch):
     stored = usual("sampling")
-    before = backbone.denoised
+    before = latent.denoised
 
     def late(sampling, schedule, noise, predict):
         step = []
@@ -104,7 +104,7 @@ def test_guidance_that_begins_a_step_late_is_found_in_sampling_where_steps_and_g
 
         return before(sampling, schedule, noise, changed)
 
-    monkeypatch.setattr(backbone, "denoised", late)
+    monkeypatch.setattr(latent, "denoised", late)
     found = compared("sampling", stored, made("sampling", write_sampling).quantities)
     kinds = {d.quantity.split("/")[1] for d in found.differences}
     assert "ddim, guidance 2.5, 3 steps, batch 2" in kinds and "predicted" not in kinds

@@ -3,6 +3,7 @@
 import gc
 import weakref
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -37,6 +38,7 @@ class Shelf:
     """A backbone and a store in one: it counts the copies that are alive, and has every state."""
 
     folder: object
+    sampling: object = field(default_factory=lambda: SimpleNamespace(strength=1.0))
     alive: list = field(default_factory=list)
 
     def copy(self):

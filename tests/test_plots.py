@@ -178,7 +178,7 @@ def test_the_last_bits_of_a_layout_change_no_byte_of_a_plot(kind, tmp_path):
         assert first.read_bytes() == second.read_bytes(), form
 
 
-@pytest.mark.parametrize("kind", sorted(FIGURES.keys() - {"shrinkage", "frontier", "front", "cost"}))
+@pytest.mark.parametrize("kind", sorted(FIGURES.keys() - {"shrinkage", "frontier", "front", "cost", "strengths"}))
 def test_a_figure_is_laid_out_once_for_all_formats(kind, tmp_path, monkeypatch):
     calls, execute = [], ConstrainedLayoutEngine.execute
     monkeypatch.setattr(ConstrainedLayoutEngine, "execute", lambda self, fig: calls.append(fig) or execute(self, fig))

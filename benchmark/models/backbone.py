@@ -140,6 +140,10 @@ class Backbone(Protocol):
         """Pictures (n, h, w, 3), encoded and decoded by the autoencoder."""
         ...
 
+    def keep_texts(self) -> AbstractContextManager[None]:
+        """Within, what was made of prompts is kept, unless text encoders train; nothing else may change them."""
+        ...
+
     def embed(self, prompts: Sequence[str], params: Params | None = None) -> Text:
         """What the model reads of prompts; equal ones are encoded once. Raises BadInput for a prompt too long."""
         ...

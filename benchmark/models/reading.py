@@ -31,6 +31,10 @@ class Reading:
         """Mixed precision, where the model computes in it."""
         raise NotImplementedError
 
+    def keep_texts(self) -> AbstractContextManager[None]:
+        """Within, what was made of prompts is kept, unless text encoders train; only they may change meanwhile."""
+        return self.texts.keeping()
+
     @property
     def tokens(self) -> dict[str, list[nn.Parameter]]:
         """The embeddings (width,) of the tokens added so far, by token: one for each reader."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,17 +18,28 @@ MOST = 64
 
 @dataclass
 class TextCache:
-    """The last texts of lists of prompts, as long as nothing of the encoders is trained or changed.
+    """The last texts of lists of prompts, while they are :meth:`keeping` and nothing of the encoders is trained.
 
     What is found is what was computed for the same list, so that it has the same bits.
     """
 
+    on: bool = False
     kept: OrderedDict[tuple[str, ...], Text] = field(default_factory=OrderedDict)
     state: Sequence[tuple[Tensor, int]] = ()
 
+    @contextmanager
+    def keeping(self) -> Iterator[None]:
+        """Within, texts are kept; before and after there are none, since code of others may change what it wants."""
+        before, self.on = self.on, True
+        try:
+            yield
+        finally:
+            self.on = before
+            self.kept.clear()
+
     def of(self, prompts: Sequence[str], encoders: Sequence[nn.Module], read: Callable[[], Text]) -> Text:
         """The text of a list of prompts; ``read`` computes it where it is not kept."""
-        if any(_unsteady(encoder) for encoder in encoders):
+        if not self.on or any(_unsteady(encoder) for encoder in encoders):
             return read()
         self._renew(encoders)
         key = tuple(prompts)

@@ -147,9 +147,8 @@ class Planner:
         """How pictures are scored; where real ones pass through the model's autoencoder, it is part of that."""
         codec = [self.weights, self.suite.sampling.batch] if self.profile.autoencoded else None
         extractors = [dict(self.extractors), self.seen_on or (self.device, self.threads)]
-        deciding = {name: value for name, value in asdict(self.profile).items() if name != "sentence"}
-        evaluation = self.suite.evaluation.model_dump(exclude={"per_pair"})  # its pictures have keys of their own
-        return [evaluation, deciding, extractors, codec]
+        profile = {name: value for name, value in asdict(self.profile).items() if name != "sentence"}
+        return [self.suite.evaluation.model_dump(exclude={"per_pair"}), profile, extractors, codec]  # as it is in Draw
 
     @cached_property
     def _suite_hash(self) -> str:
@@ -199,9 +198,8 @@ class Planner:
         return state or [self.weights, self.dtype, self.device, self.threads, *([self.engine] if self.engine else [])]
 
     def _real(self, who: tuple[Concept, ...]) -> Real:
-        contents = [self._compared(c) for c in who]
+        code, contents = self._code("real"), [self._compared(c) for c in who]
         what = contents[0] if len(who) == 1 else contents
-        code = self._code("real")
         return Real(digest([code, "real", what, self.suite.evaluation.references]), who, code)
 
     def _measure(
@@ -222,11 +220,10 @@ class Planner:
         def make() -> Classify:
             who = [[c.name, c.noun, self._compared(c)] for c in among]
             asked = [self.suite.prompts.train, self.suite.evaluation.references]
-            trained = method if state else None
-            code = self._code("classify", trained)
-            sampling, forms = self.suite.sampling, ["with noun", "bare"] if state else ["with noun"]
-            forms += [f"strength {sampling.strength}"] if state and sampling.strength != 1 else []
-            key = digest([code, "classify", self._model(state), who, *asked, sampling.size, sampling.batch, forms])
+            code = self._code("classify", trained := method if state else None)
+            sampling, forms = self._sampling[state is not None], ["with noun", "bare"] if state else ["with noun"]
+            drawn = [sampling["size"], sampling["batch"], forms, *(v for k, v in sampling.items() if k == "strength")]
+            key = digest([code, "classify", self._model(state), who, *asked, *drawn])
             return Classify(key, trained, among, i if state else 0, state, code)
 
         return self._once(("classify", state, frozenset(c.name for c in among)), make)

@@ -102,9 +102,9 @@ def sweep(
     seeds, threads, jobs = in_range(sweep, seeds=seeds, threads=threads, jobs=jobs)
     max_hours, resolution = _checked(max_hours, resolution, protocol, baseline, dry_run)
     model = _model(backbone, spec := suite_of(suite), download, executor)
-    chosen = chosen_for(joined(methods), settings_of(settings), model, preset, warn)
+    how, chosen = engine_of(engine), chosen_for(joined(methods), settings_of(settings), model, preset, warn)
     grid, folder = _grid(chosen, spec, orders, lengths, seeds, Path(out), warn)
-    recipe = _recipe(spec, model, device, dtype, threads, engine_of(engine))
+    recipe = _recipe(spec, model, device, dtype, threads, how)
     deadline = begin + max_hours * 3600 if max_hours else math.inf
     with opened(recipe, placement := Placement(executor, jobs, address).bounded(recipe, chosen), on_event) as session:
         planner = _planner(session, grid, protocol, film, on_event)
