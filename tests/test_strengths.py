@@ -110,10 +110,9 @@ def test_a_check_takes_the_runs_of_full_strength_alone(drawn, monkeypatch):
     assert len(verdicts) == 3 and not any(v.differences for v in verdicts)
 
 
-def test_a_method_that_cannot_weaken_its_change_fails_with_a_sentence(tmp_path, monkeypatch):
-    monkeypatch.setattr("cpbench.methods.learner.Learner.scales", False)
+def test_a_method_that_cannot_weaken_its_change_fails_with_a_sentence(tmp_path):
     with pytest.raises(FailedRun, match=r"cannot draw with 0\.5 times its change"):
-        sweep("lora", suite_at(tmp_path, 0.5), out=tmp_path / "runs")
+        sweep("ti", suite_at(tmp_path, 0.5), out=tmp_path / "runs")
 
 
 # --- the arithmetic -------------------------------------------------------------------------------------------------
