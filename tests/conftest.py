@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,16 @@ CODE = dict.fromkeys(("train", "draw", "real", "measure", "classify"), "c")
 def share_of_campaigns(usual: float) -> float:
     """The share of a campaign that is tried: that in CPBENCH_FUZZ, else the usual one; 1 is all of it."""
     return float(os.environ.get("CPBENCH_FUZZ", usual))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep one part of all tests, such as 1/2, where CPBENCH_PART asks for it: the parts together are all."""
+    part, _, parts = os.environ.get("CPBENCH_PART", "1/1").partition("/")
+    places = [zlib.crc32(item.nodeid.encode()) % int(parts) + 1 for item in items]
+    rest = [item for item, place in zip(items, places, strict=True) if place != int(part)]
+    if rest:
+        config.hook.pytest_deselected(items=rest)
+        items[:] = [item for item, place in zip(items, places, strict=True) if place == int(part)]
 
 
 def write_suite(folder: Path, **changes: object) -> Path:

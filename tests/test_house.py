@@ -5,6 +5,9 @@ import statistics
 import sys
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
+
+from conftest import pytest_collection_modifyitems
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("benchmark", "methods", "reports", "datasets_spec")
@@ -65,3 +68,15 @@ def test_a_new_method_is_a_row_and_a_class_only():
     """A consolidation needs its own file and two lines elsewhere: its import and its entry."""
     text = (ROOT / "methods" / "build.py").read_text()
     assert text.count("Dsc") == 4, "import of class and options, one entry in CONSOLIDATIONS"
+
+
+def test_the_parts_of_all_tests_are_all_of_them_and_share_none(monkeypatch):
+    def kept(part):
+        monkeypatch.setenv("CPBENCH_PART", part)
+        items = [SimpleNamespace(nodeid=f"tests/test_a.py::test_{k}") for k in range(100)]
+        config = SimpleNamespace(hook=SimpleNamespace(pytest_deselected=lambda items: None))
+        pytest_collection_modifyitems(config, chosen := list(items))
+        return [item.nodeid for item in chosen]
+
+    one, two = kept("1/2"), kept("2/2")
+    assert not set(one) & set(two) and len(one) + len(two) == 100 == len(kept("1/1")) and 30 < len(one) < 70
