@@ -12,8 +12,9 @@ from conftest import CODE
 from cpbench.benchmark.plan.planner import Planner
 from cpbench.benchmark.plan.units import Classify, Draw, Train
 from cpbench.benchmark.protocol import unwatched
+from cpbench.benchmark.run.checked import checked
 from cpbench.benchmark.run.runner import Runner
-from cpbench.benchmark.run.work.method import Loaded
+from cpbench.benchmark.run.work.method import Loaded, own_copy
 from cpbench.benchmark.run.work.pictures import read_pictures
 from cpbench.benchmark.scoring.profiles import load_profile
 from cpbench.benchmark.storage.store import Store
@@ -117,3 +118,14 @@ def test_each_state_is_loaded_once_per_run_and_draws_and_classifies_as_a_new_obj
     assert kept.keys() == fresh.keys()
     for key in kept:
         np.testing.assert_array_equal(kept[key], fresh[key])
+
+
+@pytest.mark.parametrize("name", ["lora", "cd", "dsc", "vera-ewc"])
+def test_a_unit_s_method_shares_the_tensors_of_the_model_although_its_calls_are_checked(name, suite, pristine):
+    (chosen,) = choose(name, {})
+    plan = Planner(suite, load_profile("toybox"), "tiny", "w", "cpu", "float32", {}, code=CODE)
+    for unit in plan.run(chosen, (0, 1), 0).units():
+        if isinstance(unit, Train) or getattr(unit, "state", None):
+            own = own_copy(checked(unit, 64).method.make, pristine)
+            kept = {id(p) for p in pristine.network.parameters()}
+            assert own is not pristine and all(id(p) in kept for p in own.network.parameters())

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..owners import Owner, calling, refused
-from ..protocol import Explaining, Inspectable, Method, Pictures, Prompt, Question, Task, Tick, Watch
+from ..protocol import Explaining, Inspectable, Method, Pictures, Prompt, Question, Task, Tick, Watch, sharing
 
 MEMBERS = ("learn", "generate", "save", "load", "trainable")
 _OLD_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # how torch.save began before it wrote zip archives
@@ -28,6 +28,11 @@ class CheckedFactory:
     make: Callable[[Any, int], Method]
     owner: Owner
     size: int
+
+    @property
+    def shares_weights(self) -> bool:
+        """Whether its methods may share the tensors of the model: what is checked is what would be made without it."""
+        return sharing(self.make)
 
     def __call__(self, backbone: Any, seed: int) -> Checked:
         """A new method; raises Faulty if that fails, or if it lacks a member."""

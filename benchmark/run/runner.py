@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import FailedRun
 from ..models.backbone import Backbone
+from ..models.loading import EMBEDDED
 from ..plan.units import Classify, Draw, Measure, Real, Train, Unit, kind_of, with_method
 from ..protocol import Watch
 from ..records.stamp import MADE_ON
@@ -17,6 +18,7 @@ from ..scoring.scorer import Scorer
 from ..storage.store import Store
 from ..suite.spec import Suite
 from .checked import checked
+from .memory import give_back
 from .work.classify import classify
 from .work.draw import draw
 from .work.learn import learn
@@ -66,6 +68,8 @@ class Runner:
                 self._check_code(unit, kind.lower())
                 begun()
                 made.measured = self._work(checked(unit, self.backbone.sampling.size), made.folder, watch)
+                if self.backbone.name not in EMBEDDED:  # a small one leaves nothing worth the time
+                    give_back()
         return self.store.folder / unit.key
 
     def _check_code(self, unit: Unit, kind: str) -> None:
