@@ -16,7 +16,19 @@ from torch import Tensor
 from ..hashing import digest
 from ..models.backbone import Backbone
 from ..models.loading import load_backbone
-from ..protocol import Explaining, Inspectable, Method, Pictures, Prompt, Question, Subject, Task, Tick, unwatched
+from ..protocol import (
+    Explaining,
+    Inspectable,
+    Method,
+    Pictures,
+    Prompt,
+    Question,
+    Subject,
+    Task,
+    Tick,
+    sharing,
+    unwatched,
+)
 from ..suite.spec import Sampling
 from ..toybox.world import portraits, unusual_individual
 from .contract import Checked, CheckedFactory
@@ -74,7 +86,7 @@ def teach(
     folders: list[Path] = []
     changed: set[str] = set()
     for number, subject in enumerate(SUBJECTS, 1):
-        backbone, task = pristine.copy(), small_task(number, subject)
+        backbone, task = pristine.shared() if sharing(make) else pristine.copy(), small_task(number, subject)
         method = make(backbone, 7)
         if folders:
             method.load(folders[-1])
