@@ -68,3 +68,17 @@ def spied(made, monkeypatch, step):
     found = []
     monkeypatch.setattr(made, "optimise", lambda task, phase, watch: found.append(phase.objective(step)) or {})
     return found
+
+
+def short_of(made, most, monkeypatch):
+    """Let the network have room for as many pictures; what it has computed is counted."""
+    sizes, predict = [], made.backbone.predict
+
+    def limited(z, *more):
+        sizes.append(len(z))
+        if len(z) > most:
+            raise torch.OutOfMemoryError("no room")
+        return predict(z, *more)
+
+    monkeypatch.setattr(made.backbone, "predict", limited)
+    return sizes

@@ -21,7 +21,7 @@ from cpbench.benchmark.suite.spec import Sampling
 from cpbench.methods.fisher import _Passes
 from cpbench.methods.loop import Room
 from cpbench.methods.registry import choose
-from learners import CAR, CAT, DOG, drawn, learner
+from learners import CAR, CAT, DOG, drawn, learner, short_of
 
 PROMPTS = ["photo of a cat", "photo of a red car"]
 FEW = (("dsc", "iterations", 6), ("ziplora", "iterations", 2), ("ewc", "passes", 2))
@@ -171,22 +171,14 @@ def test_importance_in_parts_has_the_gradients_of_the_whole_and_fewer_candidates
 
 
 def test_importance_is_found_with_less_memory_after_there_was_not_enough(pristine, monkeypatch):
-    made, sizes = learner("ewc-dc", pristine, CAT, CAR), []
+    made, most = learner("ewc-dc", pristine, CAT, CAR), 2
     (ewc,) = made.consolidations
-    predict, most = made.backbone.predict, 2
-
-    def small(z, *given):
-        sizes.append(len(z))
-        if len(z) > most:
-            raise torch.OutOfMemoryError("too many at once")
-        return predict(z, *given)
-
-    monkeypatch.setattr(made.backbone, "predict", small)
+    sizes = short_of(made, most, monkeypatch)
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
     step, known = drawn(made, CAR, 1), [CAR.subject, CAT.subject, DOG.subject]
     found = _Passes(made, CAR, ewc.losses, Room(made.backbone, 3)).alone((step, known))
     assert found.gradients[0].norm() > 0 and max(sizes[-4:]) <= most
-    most = 0
+    short_of(made, 0, monkeypatch)
     with pytest.raises(torch.OutOfMemoryError):
         _Passes(made, CAR, ewc.losses, Room(made.backbone, 3)).alone((step, known))
 

@@ -139,3 +139,10 @@ def test_stable_diffusion_of_true_size_takes_what_was_measured_on_a_gpu(tmp_path
     found = footprint(model, mode)
     show(found)
     assert found.keeping.each / 2**30 == pytest.approx((19.3 - 13.6) / 4, rel=0.15)
+
+
+def test_an_inspection_compares_as_many_concepts_as_its_memory_is_counted_for():
+    from cpbench.methods.footprint import INSPECTED
+    from cpbench.methods.inspection import CANDIDATES
+
+    assert INSPECTED == CANDIDATES

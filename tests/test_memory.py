@@ -9,7 +9,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from cpbench.benchmark.protocol import unwatched
 from cpbench.methods.loop import Loop, Room
-from learners import CAR, CAT, learner
+from learners import CAR, CAT, learner, short_of
 
 METHODS = ["lora", "cd", "ti", "vera", "ewc", "clora", "dsc", "dsc-ewc-dc", "lwf-online", "dop", "ziplora", "replay"]
 SHORT = {"dsc__iterations": 2, "ziplora__iterations": 2, "ewc__passes": 1}
@@ -94,20 +94,6 @@ def test_all_parts_of_a_step_draw_the_same(pristine):
     after = torch.rand((), generator=stream).item()
     other = torch.Generator().manual_seed(1)
     assert [torch.rand((), generator=other).item() for _ in range(2)] == [drawn[0], after]
-
-
-def short_of(made, most, monkeypatch):
-    """Let the network have room for as many pictures; what it has computed is counted."""
-    sizes, predict = [], made.backbone.predict
-
-    def limited(z, *more):
-        sizes.append(len(z))
-        if len(z) > most:
-            raise torch.OutOfMemoryError("no room")
-        return predict(z, *more)
-
-    monkeypatch.setattr(made.backbone, "predict", limited)
-    return sizes
 
 
 def test_where_memory_is_short_activations_go_first_and_then_halves_and_it_is_remembered(pristine, monkeypatch):

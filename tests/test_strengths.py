@@ -162,3 +162,16 @@ def test_a_board_without_other_strengths_has_no_such_table():
     (board,) = boards([weak("lora", 1.0, 0.2, 0.9), weak("dsc", 1.0, 0.2, 0.8)])
     assert board.strengths == () and at_equal_text(board) is None and strengths_plot(board) is None
     assert "equal text" not in to_markdown([board])
+
+
+def test_the_legend_of_the_curves_names_every_row_also_where_they_have_intervals():
+    runs = [
+        weak(m, s, 0.3 - drop * s + 0.001 * k, s * best + 0.01 * k, seed=k)
+        for m, drop, best in (("lora", 0.1, 0.8), ("dsc", 0.05, 0.6))
+        for s in (0.5, 1.0)
+        for k in range(4)
+    ]
+    (board,) = boards(runs)
+    (legend,) = strengths_plot(board).legends
+    assert sorted(text.get_text() for text in legend.get_texts()) == ["dsc", "lora"]
+    assert [row.method for row in at_equal_text(board).rows] == ["dsc", "lora"]

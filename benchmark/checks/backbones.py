@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import BadInput
-from ..models.backbone import Backbone
-from ..models.weights import hash_weights
+from ..models.backbone import Backbone, Params
+from ..owners import summary
 from ..protocol import Pictures, Prompt, Question, Subject
-from .lessons import ROUNDING
+from .lessons import ROUNDING, hash_of
 
 _PROMPTS = ("photo of a cat", "photo of a red car")
 _NEAR = 1e-4
@@ -30,7 +30,6 @@ class BackboneChecks:
     def __init__(self, model: Backbone, seed: int = 0) -> None:
         self.model, side = model, model.sampling.size
         self.pictures: Pictures = np.random.default_rng(seed).integers(0, 256, (2, side, side, 3), np.uint8)
-        self.draw = torch.Generator().manual_seed(seed)
 
     @cached_property
     def z(self) -> Tensor:
@@ -47,14 +46,23 @@ class BackboneChecks:
 
     @cached_property
     def middle(self) -> Tensor:
-        """T of both."""
+        """The t of both."""
         return self._at(self.model.steps // 4, self.model.steps // 2)
 
+    @cached_property
+    def noisy(self) -> Tensor:
+        """Noisy latents of both."""
+        return self.model.add_noise(self.z, self.noise, self.middle)
+
+    @cached_property
+    def target(self) -> Tensor:
+        """What is to be predicted of both."""
+        return self.model.target(self.z, self.noise, self.middle)
+
     @torch.no_grad()
-    def _predicted(self, model: Backbone, prompts: Sequence[str] = _PROMPTS) -> Tensor:
+    def _predicted(self, model: Backbone, prompts: Sequence[str] = _PROMPTS, params: Params | None = None) -> Tensor:
         n = len(prompts)
-        z = model.add_noise(self.z[:n], self.noise[:n], self.middle[:n])
-        return model.predict(z, self.middle[:n], prompts)
+        return model.predict(self.noisy[:n], self.middle[:n], prompts, params)
 
     # --- checks: each returns what is wrong, or None ----------------------------------------------------------------
 
@@ -76,9 +84,9 @@ class BackboneChecks:
 
     def aimed(self) -> str | None:
         """It predicts something of the shape of its target, and other things for other prompts and other t."""
-        found, target = self._predicted(self.model), self.model.target(self.z, self.noise, self.middle)
-        if found.shape != target.shape:
-            return f"it predicts {tuple(found.shape)}, and the target is {tuple(target.shape)}"
+        found = self._predicted(self.model)
+        if found.shape != self.target.shape:
+            return f"it predicts {tuple(found.shape)}, and the target is {tuple(self.target.shape)}"
         if not torch.isfinite(found).all():
             return "it predicts numbers that are not finite"
         other = self._predicted(self.model, _PROMPTS[::-1])
@@ -111,7 +119,7 @@ class BackboneChecks:
 
     def apart(self) -> str | None:
         """A copy can be changed, and one that shares its tensors can get layers, without any change to the model."""
-        before, shared, own = self._hash(), self.model.shared(), self.model.copy()
+        before, shared, own = hash_of(self.model), self.model.shared(), self.model.copy()
         with torch.no_grad():
             for p in own.network.parameters():
                 p.zero_()
@@ -121,7 +129,7 @@ class BackboneChecks:
         kept = {id(p) for p in self.model.network.parameters()}
         if not all(id(p) in kept for p in shared.network.parameters()):
             return "a copy that shares has tensors of its own"
-        return None if self._hash() == before else "the model changes with its copy"
+        return None if hash_of(self.model) == before else "the model changes with its copy"
 
     def overridden(self) -> str | None:
         """Weights that replace its own count for one call, and only for that."""
@@ -129,11 +137,8 @@ class BackboneChecks:
         found = self._predicted(model)
         name = next(n for n, p in model.network.named_parameters() if p.ndim > 1)
         full = f"{model.prefix}.{name}"
-        with torch.no_grad():
-            zeroed = {full: torch.zeros_like(model.network.get_parameter(name))}
-            z = model.add_noise(self.z, self.noise, self.middle)
-            other = model.predict(z, self.middle, _PROMPTS, zeroed)
-        if torch.equal(other, found):
+        zeroed = {full: torch.zeros_like(model.network.get_parameter(name))}
+        if torch.equal(self._predicted(model, params=zeroed), found):
             return f"{full} is replaced, and nothing changes"
         return None if torch.equal(self._predicted(model), found) else "what was replaced stays replaced"
 
@@ -145,9 +150,7 @@ class BackboneChecks:
             return f"it has {len(rows)} embeddings for {len(model.readers)} text encoders"
         if "<conformance>" in self.model.tokens:
             return "the model itself gets the token of its copy"
-        prompt = ["photo of a <conformance>"] * 2
-        z = model.add_noise(self.z, self.noise, self.middle)
-        error = model.predict(z, self.middle, prompt) - model.target(self.z, self.noise, self.middle)
+        error = model.predict(self.noisy, self.middle, ["photo of a <conformance>"] * 2) - self.target
         gradients = torch.autograd.grad(error.square().mean(), rows, allow_unused=True)
         if any(g is None or not g.norm() > 0 for g in gradients):
             return "no gradient reaches its embedding"
@@ -178,15 +181,8 @@ class BackboneChecks:
         """Its error on a picture is the mean square of what it predicts minus its target."""
         prompt, t = Prompt("photo of a {}", (Subject("", "cat"),)), int(self.middle[0])
         (found,) = self.model.explain(self.pictures[:1], [Question(0, prompt, t, 1)])
-        predicted, target = (
-            self._predicted(self.model, _PROMPTS[:1]),
-            self.model.target(self.z, self.noise, self.middle),
-        )
-        right = (predicted - target[:1]).square().mean().item()
+        right = (self._predicted(self.model, _PROMPTS[:1]) - self.target[:1]).square().mean().item()
         return None if abs(found - right) <= _NEAR * right else f"it is {found:.6g}, and should be {right:.6g}"
-
-    def _hash(self) -> str:
-        return hash_weights({**self.model.modules, "codec": self.model.vae})
 
 
 def _adds(model: Backbone) -> bool:
@@ -208,7 +204,7 @@ def examined(checks: BackboneChecks) -> Iterator[tuple[str, str | None]]:
         try:
             fault = check(checks)
         except Exception as error:  # a model may break in any way, and the other checks still run
-            fault = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+            fault = summary(error)
         yield str(check.__doc__).strip(), fault
 
 

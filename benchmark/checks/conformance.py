@@ -17,7 +17,6 @@ from safetensors.torch import load_file
 
 from ..errors import Faulty
 from ..models.loading import load_backbone
-from ..models.weights import hash_weights
 from ..owners import Owner, raised_at, summary, top_level
 from ..protocol import Explaining, Inspectable, Prompt, unwatched
 from .contract import CheckedFactory
@@ -33,6 +32,7 @@ from .lessons import (
     disorder,
     draw,
     draw_loaded,
+    hash_of,
     lesson,
     small_task,
     teach,
@@ -54,10 +54,7 @@ class ContractChecks:
         self.make, self.folder, self.elsewhere, self.model = make, folder, elsewhere, model
         self.owner = owner or Owner("method", "it", module=top_level(getattr(make, "__module__", "")))
         self.pristine = load_backbone(model, SAMPLING)
-        self.before = self._hash()
-
-    def _hash(self) -> str:
-        return hash_weights({**self.pristine.modules, "codec": self.pristine.vae})
+        self.before = hash_of(self.pristine)
 
     @cached_property
     def taught(self) -> Taught:
@@ -139,7 +136,7 @@ class ContractChecks:
     def isolated(self) -> str | None:
         """The model that it was given a copy of does not change."""
         draw(self.taught.method)
-        return None if self._hash() == self.before else "the original model has changed"
+        return None if hash_of(self.pristine) == self.before else "the original model has changed"
 
     def faithful(self) -> str | None:
         """Tokens of earlier tasks stay the same to the last bit."""

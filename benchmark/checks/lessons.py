@@ -16,6 +16,7 @@ from torch import Tensor
 from ..hashing import digest
 from ..models.backbone import Backbone
 from ..models.loading import load_backbone
+from ..models.weights import hash_weights
 from ..protocol import (
     Explaining,
     Inspectable,
@@ -61,6 +62,11 @@ class Taught:
     folders: tuple[Path, ...]
     drawn: Pictures
     changed: tuple[str, ...]
+
+
+def hash_of(model: Backbone) -> str:
+    """A hash of all weights of a model as they are now."""
+    return hash_weights({**model.modules, "codec": model.vae})
 
 
 def draw(method: Method) -> Pictures:

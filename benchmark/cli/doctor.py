@@ -41,20 +41,21 @@ def _fit(backbone: str | None, suite: str, methods: str, dtype: str, *, as_json:
     from ..plain_json import json_text
     from ..run.quiet import quiet_libraries
     from ..streams import say
-    from ..terminal import Sheet, Terminal, words
+    from ..terminal import Sheet, Terminal
     from ..verbs.fit import CARDS, WAYS, fit, phase_names
     from ..wording import duration
 
     console = Terminal()
-    with console.status(words("imagining passes of the model")), quiet_libraries():  # type: ignore[arg-type]
+    with console.status(Text("counting the memory of the model")), quiet_libraries():
         found = fit(backbone, suite, methods, dtype=dtype)
     if as_json:
         say(json_text([{"method": f.method, "seconds": f.seconds, "bytes": dict(f.phases)} for f in found], indent=1))
         return
-    phases = Sheet("GiB by phase", *phase_names(found), "most", "hours")
+    names = phase_names(found)
+    phases = Sheet("GiB by phase", *names, "most", "hours")
     for one in found:
         for k, way in enumerate(WAYS):
-            cells = [f"{one.phases[name][k] / 2**30:.1f}" if name in one.phases else "" for name in phase_names(found)]
+            cells = [f"{one.phases[name][k] / 2**30:.1f}" if name in one.phases else "" for name in names]
             hours = ("not known" if one.seconds is None else duration(one.seconds)) if k == 0 else ""
             phases.add_row(one.method if k == 0 else f"  {way}", *cells, f"{one.peak(k) / 2**30:.1f}", hours)
     cards = Sheet("fits a card of", *(f"{card} GB" for card in CARDS))

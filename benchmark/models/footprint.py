@@ -6,6 +6,7 @@ next to no memory. What is counted are the tensors that are alive at once.
 
 from __future__ import annotations
 
+import math
 import re
 import weakref
 from collections.abc import Iterator
@@ -78,7 +79,8 @@ class Footprint:
 
     ``keeping``: predictions whose gradients are wanted; ``again``: the same, where the network computes again in the
     backward pass what it would keep. ``drawing``: predictions alone. ``encoding``, ``decoding``: the autoencoder, for
-    one picture. ``kv``: the entries of the layers that make keys and values of the text.
+    one picture. ``kv``: the entries of the layers that make keys and values of the text; ``sides``: Σ (in + out) over
+    these layers, which is what rank 1 of LoRA trains.
     """
 
     weights: int
@@ -88,6 +90,7 @@ class Footprint:
     encoding: int
     decoding: int
     kv: int
+    sides: int
 
 
 def footprint(model: Backbone, mode: FakeTensorMode) -> Footprint:
@@ -103,8 +106,8 @@ def footprint(model: Backbone, mode: FakeTensorMode) -> Footprint:
     keeping = _growth(model, mode, gradients=True)
     model.checkpoint()
     again = _growth(model, mode, gradients=True)
-    kv = sum(layer.weight.numel() for layer in layers)
-    return Footprint(weights, keeping, again, drawing, *_coding(model, mode), kv)
+    kv, sides = (sum(of(layer.weight.shape) for layer in layers) for of in (math.prod, sum))
+    return Footprint(weights, keeping, again, drawing, *_coding(model, mode), kv, sides)
 
 
 def _tensors(module: Any) -> Iterator[Tensor]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...methods.catalogue import CATALOGUE
+from ...methods.configure import configure
 from ...methods.footprint import passes
 from ..models.autoencoder import at_once
 from ..models.footprint import Footprint, footprint
@@ -65,21 +67,13 @@ def fit(
     chosen = [method for method in chosen_for(joined(methods), {}, name, None, lambda _: None) if method.make]
     model, mode = imagined(name, spec.sampling, dtype, home())
     model.check_size()
-    found, sides = footprint(model, mode), sides_of(model)
-    return [Fit(m.name, _phases(found, spec, m, sides), _seconds(spec, name, model.weights, dtype, m)) for m in chosen]
+    found = footprint(model, mode)
+    return [Fit(m.name, _phases(found, spec, m), _seconds(spec, name, model.weights, dtype, m)) for m in chosen]
 
 
-def sides_of(model: Any) -> int:
-    """Σ (in + out) over the layers that make keys and values of the text: rank 1 of LoRA trains so many entries."""
-    import re
-
-    named, kv = model.network.named_modules(), model.layers["kv"]
-    return sum(int(m.in_features) + int(m.out_features) for n, m in named if re.fullmatch(kv, n))
-
-
-def _phases(found: Footprint, suite: Suite, method: Choice, sides: int) -> dict[str, tuple[int, int, int]]:
+def _phases(found: Footprint, suite: Suite, method: Choice) -> dict[str, tuple[int, int, int]]:
     concepts, training, sampling = len(suite.concepts), suite.training, suite.sampling
-    own = found.weights + _trained(found, method.options, sides, concepts)
+    own = found.weights + _trained(found, method.options, concepts)
     made = {
         p.name: (found.keeping(p.pictures * p.each), found.again(p.pictures * p.each), found.again(p.least))
         for p in passes(options_of(method), training.batch, concepts, prior=training.prior is not None)
@@ -91,21 +85,15 @@ def _phases(found: Footprint, suite: Suite, method: Choice, sides: int) -> dict[
 
 
 def options_of(method: Choice) -> dict[str, Any]:
-    """The options of a method as objects, by section."""
-    from ...methods.catalogue import CATALOGUE
-    from ...methods.configure import applied
-    from ...methods.configure import options_of as defaults
-
-    if method.name not in CATALOGUE:
-        return {}
-    settings = {f"{s}.{k}": f"{v}" for s, own in method.options.items() for k, v in own.items()}
-    return applied(defaults(method.name), settings)
+    """The options of a method as objects, by section; none of a method of another package."""
+    settings = {f"{section}.{k}": str(v) for section, own in method.options.items() for k, v in own.items()}
+    return configure(method.name, settings) if method.name in CATALOGUE else {}
 
 
-def _trained(found: Footprint, options: Mapping[str, Any], sides: int, concepts: int) -> int:
+def _trained(found: Footprint, options: Mapping[str, Any], concepts: int) -> int:
     """Bytes of what is trained: with gradients and both moments of AdamW, and what consolidations keep beside it."""
     rank = options.get("lora", {}).get("rank")
-    entries = rank * sides if rank else 0 if "vera" in options else found.kv
+    entries = rank * found.sides if rank else 0 if "vera" in options else found.kv
     kept = 2 * ("ewc" in options) + concepts * any(part in options for part in ("dsc", "independent", "merge"))
     return 4 * entries * (4 + kept)
 

@@ -35,9 +35,8 @@ class Sweep:
 
     def at(self, k: int) -> tuple[Estimate, Estimate]:
         """Text alignment and average at the k-th strength, over runs."""
-        return self._estimate([run[k][0] for run in self.runs.values()]), self._estimate(
-            [run[k][1] for run in self.runs.values()]
-        )
+        text, value = zip(*(run[k] for run in self.runs.values()), strict=True)
+        return self._estimate(text), self._estimate(value)
 
     def matched(self, level: float) -> tuple[Estimate, Estimate] | None:
         """Strength and average where text alignment is ``level``, over runs; None where a run does not reach it."""
@@ -72,8 +71,8 @@ def sweeps(board: Board) -> list[Sweep]:
     for row, own in by_method(board.strengths).items():
         runs: dict[_Key, dict[float, Point]] = defaultdict(dict)
         for entry in own:
-            runs[entry.order, entry.run.seed] |= {0.0: _floor(entry, board.headline)}
-            runs[entry.order, entry.run.seed][entry.run.strength] = _point(entry, board.headline)
+            points = {0.0: _floor(entry, board.headline), entry.run.strength: _point(entry, board.headline)}
+            runs[entry.order, entry.run.seed] |= points
         strengths = sorted({s for points in runs.values() for s in points})
         whole = {key: [points[s] for s in strengths] for key, points in runs.items() if len(points) == len(strengths)}
         whole = {key: points for key, points in whole.items() if np.isfinite(points).all()}

@@ -13,7 +13,7 @@ from ..analysis.board import Board
 from ..analysis.frontier import Curve, Spot, frontier, references
 from ..analysis.units import label_of
 from .names import write_names
-from .style import COLOURS, DASHES, MARKERS, legend_below
+from .style import COLOURS, legend_below, look_of, named_lines
 
 _VALUES = "numbers: values of the option"
 _DEFAULT = "; filled: default options"
@@ -35,7 +35,7 @@ def frontier_plot(board: Board) -> Figure | None:
     figure = Figure(figsize=(7.4, 6.4), layout="constrained")
     ax: Any = figure.subplots()
     for k, curve in enumerate(curves):
-        _draw(ax, curve, factor, _look(k))
+        _draw(ax, curve, factor, look_of(k))
     floor = beside.pop("base", None)
     for spot in beside.values():
         ax.plot(*_at(spot, factor), "*", markersize=9, color=_GREY, zorder=4)
@@ -43,10 +43,9 @@ def frontier_plot(board: Board) -> Figure | None:
     ax.margins(0.06)
     ax.set_xlabel(f"forgetting of {label_of(board.headline, higher=False)[1]}")
     ax.set_ylabel(f"plasticity: {label}\nof each concept right after its task")
-    named = [line for line in ax.lines if not line.get_label().startswith("_")]
     known = any(spot.tuned for curve in curves for spot in curve.spots)
     legend = {"title": _VALUES + _DEFAULT * known + _SPREADS, "title_fontsize": 8, "fontsize": 8, "handlelength": 3.6}
-    legend_below(figure, [(line, line.get_label()) for line in named], 3, **legend)
+    legend_below(figure, named_lines(ax), 3, **legend)
     _spreads(ax, curves, beside, factor)
     names = _names(curves, factor) | {_at(spot, factor): (name, _GREY) for name, spot in beside.items()}
     if floor is not None:
@@ -54,12 +53,6 @@ def frontier_plot(board: Board) -> Figure | None:
     texts, colours = zip(*names.values(), strict=True)
     write_names(ax, texts, list(names), size=6.5, away=5.0, colours=colours)
     return figure
-
-
-def _look(k: int) -> dict[str, Any]:
-    """Colour, marker and dash of the k-th curve: 28 differ in marker and dash."""
-    dash = DASHES[(k + k // len(MARKERS)) % len(DASHES)]
-    return {"color": COLOURS[k % len(COLOURS)], "marker": MARKERS[k % len(MARKERS)], "linestyle": dash}
 
 
 def _at(spot: Spot, factor: float) -> Point:

@@ -10,7 +10,7 @@ from ..analysis.board import Board
 from ..analysis.strengths import level_of, sweeps
 from ..analysis.units import label_of
 from .names import write_names
-from .style import COLOURS, DASHES, MARKERS, legend_below
+from .style import legend_below, look_of, named_lines
 
 
 def strengths_plot(board: Board) -> Figure | None:
@@ -28,8 +28,7 @@ def strengths_plot(board: Board) -> Figure | None:
     for k, sweep in enumerate(found):
         each = [sweep.at(n) for n in range(len(sweep.strengths))]
         points = [(along * x.value, up * y.value) for x, y in each]
-        look = {"color": COLOURS[k % len(COLOURS)], "marker": MARKERS[k % len(MARKERS)]}
-        look["linestyle"] = DASHES[(k + k // len(MARKERS)) % len(DASHES)]
+        look = look_of(k)
         ax.plot(*zip(*points, strict=True), **look, markersize=5.5, markerfacecolor="white", label=sweep.row)
         for (x, y), (a, b) in zip(points, each, strict=True):
             for estimate, factor, bar in ((a, along, "xerr"), (b, up, "yerr")):
@@ -43,7 +42,7 @@ def strengths_plot(board: Board) -> Figure | None:
     ax.grid(alpha=0.25)
     ax.margins(0.06)
     title = {"title": "numbers: strengths of the change; dotted: equal text alignment", "title_fontsize": 8}
-    legend_below(figure, [(line, line.get_label()) for line in ax.lines[: len(found) * 1]], 3, **title, fontsize=8)
+    legend_below(figure, named_lines(ax), 3, **title, fontsize=8)
     texts, colours = zip(*names.values(), strict=True)
     write_names(ax, texts, list(names), size=6.5, away=5.0, colours=colours)
     return figure

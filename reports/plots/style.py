@@ -95,6 +95,17 @@ def colour_bar(figure: Figure, image: Any, ax: Any, wide: float, **look: Any) ->
     figure.colorbar(image, ax=ax, fraction=0.3 / wide, pad=0.04 / wide, **look)
 
 
+def look_of(k: int) -> dict[str, Any]:
+    """Colour, marker and dash of the k-th curve: 28 differ in marker and dash."""
+    dash = DASHES[(k + k // len(MARKERS)) % len(DASHES)]
+    return {"color": COLOURS[k % len(COLOURS)], "marker": MARKERS[k % len(MARKERS)], "linestyle": dash}
+
+
+def named_lines(ax: Any) -> list[tuple[Any, str]]:
+    """The lines of a plot that have a name, for its legend."""
+    return [(line, line.get_label()) for line in ax.lines if not line.get_label().startswith("_")]
+
+
 def legend_below(figure: Figure, shown: Iterable[tuple[Any, str]], most: int, **look: Any) -> None:
     """A legend below everything else, in as many columns as fit the width of the figure, but at most ``most``."""
     handles, labels = zip(*shown, strict=True)
