@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from .benchmark.verbs.check import check as check
     from .benchmark.verbs.compare import compare as compare
     from .benchmark.verbs.conformance import conformance as conformance
+    from .benchmark.verbs.export import export as export
     from .benchmark.verbs.fingerprints import fingerprints as fingerprints
     from .benchmark.verbs.listing import methods as methods
     from .benchmark.verbs.report import report as report
     from .benchmark.verbs.results import load_results as load_results
+    from .benchmark.verbs.sample import sample as sample
     from .benchmark.verbs.score import score as score
     from .benchmark.verbs.speed import speed as speed
     from .benchmark.verbs.sweep import sweep as sweep
@@ -47,6 +49,8 @@ _PUBLIC = {
     "compare": "benchmark.verbs.compare",
     "tune": "benchmark.verbs.tune",
     "report": "benchmark.verbs.report",
+    "export": "benchmark.verbs.export",
+    "sample": "benchmark.verbs.sample",
     "conformance": "benchmark.verbs.conformance",
     "fingerprints": "benchmark.verbs.fingerprints",
     "validate": "benchmark.verbs.validate",

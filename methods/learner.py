@@ -174,7 +174,7 @@ class Learner:
 
     def _by_weights(self, asked: Sequence[tuple[Subject, ...]]) -> list[tuple[list[int], Sequence[Params | None]]]:
         """Groups of prompts (by index), given by their subjects, that are drawn with the same weights, and these."""
-        weights = {subjects: self._override(subjects) for subjects in asked}
+        weights = {subjects: self.override(subjects) for subjects in asked}
         groups: dict[tuple[int, ...], tuple[list[int], Sequence[Params | None]]] = {}
         for k, subjects in enumerate(asked):
             own = weights[subjects]
@@ -189,7 +189,8 @@ class Learner:
         with torch.no_grad():
             return [adapter.scaled(strength, own) for own in weights]
 
-    def _override(self, subjects: Sequence[Subject]) -> Sequence[Params]:
+    def override(self, subjects: Sequence[Subject]) -> Sequence[Params]:
+        """The weights that a consolidation draws some subjects with; none where it leaves the present ones."""
         return next((own for c in self.consolidations if subjects and (own := c.override(self, subjects))), ())
 
 

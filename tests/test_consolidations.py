@@ -143,9 +143,9 @@ def test_an_exact_lora_of_a_vera_predicts_the_same_noise(pristine):
     randomise(vera)
     lora = Lora(other, 0, LoraOptions(rank=16, alpha=16.0))
     with torch.no_grad():
-        for name, (a, b) in vera.as_lora().items():
-            lora.layers[name].lora_A["default"].weight.copy_(a)
-            lora.layers[name].lora_B["default"].weight.copy_(b)
+        for name, own in vera.factors().items():
+            lora.layers[name].lora_A["default"].weight.copy_(own.down)
+            lora.layers[name].lora_B["default"].weight.copy_(own.up)
         z, t = noisy()
         first, second = (m.predict(z, t, ["a cat"] * 2) for m in (mine, other))
     torch.testing.assert_close(first, second, atol=1e-5, rtol=1e-5)

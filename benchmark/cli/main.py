@@ -16,10 +16,12 @@ from .command import Command, WrongUse, wrong_use
 from .compare import compare
 from .conformance import conformance
 from .doctor import doctor
+from .export import export
 from .gc import gc
 from .pretrain import pretrain
 from .report import report
 from .run import run
+from .sample import sample
 from .score import score
 from .show import diff, list_, show
 from .speed import speed
@@ -39,6 +41,8 @@ app.command(cls=Command, short_help="Re-run stored runs and show what changed.")
 app.command("list", cls=Command, short_help="List methods, options, suites and more.")(list_)
 app.command(cls=Command, short_help="Show one run: conditions, matrix and cost.")(show)
 app.command(cls=Command, short_help="Show what differs between two runs.")(diff)
+app.command(cls=Command, short_help="Draw pictures with what a run has learned.")(sample)
+app.command(cls=Command, short_help="Write a trained state for other programs.")(export)
 app.command(cls=Command, short_help="Show differences of methods, runs or folders.")(compare)
 app.command(cls=Command, short_help="Examine records, and name every fault.")(validate)
 app.command(cls=Command, short_help="Search the options of each method.")(tune)

@@ -88,6 +88,13 @@ SuiteName = Annotated[
         help="Name of a suite (see 'cpbench list suites'), or path of its YAML file.", autocompletion=complete_suites
     ),
 ]
+SuiteOfRun = Annotated[
+    str | None,
+    typer.Option("--suite", help="Name or YAML file of the suite of the run, if this machine does not know it."),
+]
+TaskNumber = Annotated[
+    int | None, typer.Option("--task", help="The task after which the state is taken, e.g. 2. Default: the last one.")
+]
 Orders = Annotated[
     str,
     typer.Option(

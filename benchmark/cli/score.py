@@ -24,7 +24,7 @@ def score(
         str, typer.Option(help="Metrics to add to the profile, separated by commas (see 'cpbench list metrics').")
     ] = "",
     suite: Annotated[
-        str | None, typer.Option(help="YAML file of the suite of the runs, if cpbench does not ship it.")
+        str | None, typer.Option(help="Name or YAML file of the suite of the runs, if this machine does not know it.")
     ] = None,
     strengths: Annotated[
         str,

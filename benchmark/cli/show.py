@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,7 +9,7 @@ import typer
 from .options import Json, Results
 
 if TYPE_CHECKING:
-    from ..records.result import Result
+    pass
 
 _WHOLE = ("paper", "run")  # columns that never wrap, so that their text can be copied
 
@@ -64,21 +63,6 @@ def _folded(row: dict[str, Any]) -> dict[str, Any]:
     return {"option": row["option"], "value": str(row["value"]), "what it does": Text(text)}
 
 
-def _one(run_id: str, results: list[Path] | None) -> Result:
-    """The only run whose id begins with ``run_id``; raises BadInput if there is not exactly one."""
-    from ..errors import BadInput
-    from ..verbs.arguments import folders_of
-    from .console import warn
-
-    folders = folders_of(results)
-    found = [r for _, r in folders.records(warn) if r.run.id.startswith(run_id)]
-    if len(found) != 1:
-        near = "no runs" if not found else f"{len(found)} runs"
-        asked = "".join(f" --results {folder}" for folder in results or ())
-        raise BadInput(f"{near} in {folders} start with '{run_id}'; see 'cpbench list runs{asked}'.")
-    return found[0]
-
-
 def show(
     run_id: Annotated[str, typer.Argument(help="Id of a run, or its first characters (see 'cpbench list runs').")],
     results: Results = None,
@@ -96,9 +80,11 @@ def show(
     from ..streams import say
     from ..terminal import Terminal
     from ..verbs.listing import scale_of
+    from ..verbs.runs import the_run
     from ..wording import one_line
+    from .console import warn
 
-    found = _one(run_id, results)
+    found = the_run(run_id, results, warn)
     if as_json:
         say(json_text(json.loads(found.model_dump_json(by_alias=True)), indent=1))
         return
@@ -128,8 +114,10 @@ def diff(
     from ..plain_json import json_text
     from ..streams import say
     from ..terminal import Sheet, Terminal
+    from ..verbs.runs import the_run
+    from .console import warn
 
-    a, b = (entry_of(_one(run_id, results)) for run_id in (first, second))
+    a, b = (entry_of(the_run(run_id, results, warn)) for run_id in (first, second))
     found = list(unequal(a, b))
     if as_json:
         say(json_text([vars(u) for u in found], indent=1))

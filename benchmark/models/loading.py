@@ -73,7 +73,7 @@ def load_backbone(
     """
     kind, where = pick_dtype(dtype), pick_device(device)
     if name in EMBEDDED:
-        return embedded_model(name, _embedded(name), sampling, where, kind, engine)
+        return embedded_model(name, embedded_parts(name), sampling, where, kind, engine)
     folder = find_pipeline(name, download=download)
     pipe = read_pipeline(name, folder)
     files = known_hash(folder.path, home, lambda: hash_weights(_hashed(pipe)))
@@ -87,7 +87,7 @@ def imagined(name: str, sampling: Sampling, dtype: str, home: Path | None = None
     """
     kind, cpu, mode = pick_dtype(dtype), torch.device("cpu"), FakeTensorMode(allow_non_fake_inputs=True)
     if name in EMBEDDED:
-        return embedded_model(name, _embedded(name), sampling, cpu, kind, PLAIN), mode
+        return embedded_model(name, embedded_parts(name), sampling, cpu, kind, PLAIN), mode
     folder = find_pipeline(name, weights=False)
     files = kept_hash(folder.path, home) if home else None
     model = _model(name, folder.kind, outline(folder, mode), files or "", sampling, cpu, kind, PLAIN)
@@ -144,7 +144,8 @@ def embedded_model(
     return own.settled()
 
 
-def _embedded(name: str) -> Any:
+def embedded_parts(name: str) -> Any:
+    """The parts of an embedded model, as :class:`.toybox.parts.Parts`."""
     from ..toybox.parts import TINY, build_parts
     from ..toybox.weights import read_parts
 

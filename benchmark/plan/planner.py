@@ -151,7 +151,7 @@ class Planner:
         return [self.suite.evaluation.model_dump(exclude={"per_pair"}), profile, extractors, codec]  # as it is in Draw
 
     @cached_property
-    def _suite_hash(self) -> str:
+    def suite_hash(self) -> str:
         """The hash of the suite and of the pictures in its folders: other pictures make another suite."""
         folders = [self._compared(c) for c in self.suite.concepts if c.folder is not None]
         return digest([self.suite.hash, folders]) if folders else self.suite.hash
@@ -233,7 +233,7 @@ class Planner:
         return Run(
             suite=suite.name,
             suite_version=suite.version,
-            suite_hash=self._suite_hash,
+            suite_hash=self.suite_hash,
             backbone=self.backbone,
             weights=self.weights,
             method=method.name,

@@ -6,12 +6,14 @@ import errno
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ..errors import BadInput
 from ..hashing import digest, sha256
 from ..plain_json import parse_json
+from ..wording import shown
 
 RECORD, OWNER = "unit.json", "owner.json"
 OWN = "digest"
@@ -109,3 +111,25 @@ def flush(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A folder to write in, which gets its name at the end of the block; if the block fails, nothing is left.
+
+    Raises BadInput if there is such a folder already, unless it is empty, or if it cannot be made.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise BadInput(f"{shown(folder)} exists; name another folder with --out, or remove it.")
+    partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
+    try:
+        partial.mkdir(parents=True)
+    except OSError as error:
+        raise BadInput(f"{shown(folder)} cannot be made ({error.strerror}); choose another with --out.") from None
+    try:
+        yield partial
+        if folder.exists():
+            folder.rmdir()
+        partial.replace(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

@@ -23,8 +23,9 @@ from ..scoring.profiles import load_profile
 from ..storage.store import home, writable, writable_records
 from ..suite.spec import Suite
 from ..wording import counted
-from .arguments import RUNS, Jobs, Names, Strengths, Threads, Where, folders_of, joined, strengths_of, suite_of
+from .arguments import RUNS, Jobs, Names, Strengths, Threads, Where, folders_of, joined, strengths_of
 from .results import results_of
+from .runs import suite_of_run
 
 _PICTURES = ("train", "draw", "real")  # kinds of units that make pictures; their code is that of the record
 
@@ -46,8 +47,8 @@ def score(
     """Score the stored pictures of runs again, write one record per run, and return these runs.
 
     runs: ids, or their first characters; all runs of ``results`` by default. profile: the suite's own by default.
-    metrics: measured in addition to those of the profile. suite: needed if cpbench does not ship it. strengths: draw
-    new pictures, with the change that each run made to the weights multiplied by each of these numbers, and score them.
+    metrics: measured in addition to those of the profile. suite: needed if this machine does not know it. strengths:
+    draw new pictures, with the change of the weights multiplied by each of these numbers, and score them.
     results: a folder or several, by default ``./runs``, and the records that cpbench ships where ids are given. out:
     the folder of the new records, by default the first of ``results``; instead of the folder of shipped records it is
     ``./runs``. jobs: as in :func:`sweep`.
@@ -62,10 +63,10 @@ def score(
     chosen = _chosen(tuple(runs), folders, on_event)
     groups: dict[tuple[str, str, str], list[Result]] = {}
     for result in _weakened(chosen, on_event) if each else chosen:
-        groups.setdefault((result.run.suite, result.run.backbone, result.run.dtype), []).append(result)
+        groups.setdefault((result.run.suite_hash, result.run.backbone, result.run.dtype), []).append(result)
     paths: list[Path] = []
-    for (name, backbone, dtype), own in groups.items():
-        spec = suite_of(suite if suite is not None else name)
+    for (_, backbone, dtype), own in groups.items():
+        spec = suite_of_run(own[0], suite)
         writable_records(folder, spec.name, {result.run.method for result in own})
         scored = load_profile(profile or spec.evaluation.profile).with_metrics(more)
         for strength in each or (None,):

@@ -28,6 +28,7 @@ from ..run.session import Recipe, Session
 from ..run.sweep import announce_grid, carry_out
 from ..scoring.profiles import load_profile
 from ..storage.store import home, writable_records
+from ..storage.suites import keep_suite
 from ..suite.spec import Suite
 from ..wording import counted
 from .arguments import (
@@ -157,9 +158,11 @@ def _check_fit(options: Sequence[Mapping[str, Any]], tasks: int, opened: Opened,
 
 
 def _planner(session: Session, grid: Grid, protocol: str, film: bool, on_event: OnEvent) -> Planner:
-    """The planner of a sweep; raises BadInput for methods that do not fit the model, or so many tasks."""
+    """The planner of a sweep, whose suite is kept; BadInput for methods that do not fit the model, or so many tasks."""
     session.ask(partial(_check_fit, [m.options for m in grid.methods], max(grid.lengths)), on_event)
-    return session.planner(protocol, film=film)
+    planner = session.planner(protocol, film=film)
+    keep_suite(session.recipe.home, planner.suite_hash, session.suite)
+    return planner
 
 
 def _foreseen(session: Session, grid: Grid, folder: Path, resolution: float | None, on_event: OnEvent) -> Results:

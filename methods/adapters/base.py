@@ -12,6 +12,7 @@ from typing import Protocol, runtime_checkable
 from torch import Tensor, nn
 
 from ...benchmark.models.backbone import Backbone, Params
+from ...benchmark.models.low_rank import LowRank
 
 
 class Adapter(Protocol):
@@ -94,6 +95,15 @@ class Additive(Weighted, Protocol):
 
     def total(self, states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
         """The pretrained weights plus the changes of ``states`` (none: the pretrained model), to override with."""
+        ...
+
+
+@runtime_checkable
+class Factored(Weighted, Protocol):
+    """Writes its change as factors."""
+
+    def factors(self) -> dict[str, LowRank]:
+        """The change by layer, without what was folded or placed."""
         ...
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ...benchmark.errors import BadInput
 from ...benchmark.models.backbone import Backbone, Params
+from ...benchmark.models.low_rank import LowRank
 from ..options.lora import LoraOptions as LoraOptions  # a plug-in has it from here
 
 TEXT_LAYERS = r".*self_attn\.(q|k|v|out)_proj"
@@ -198,6 +199,7 @@ class Lora(PeftAdapter):
         network = config(target_modules=backbone.layers[options.targets])
         text = config(target_modules=TEXT_LAYERS) if options.text else None
         super().__init__(backbone, network, peft.tuners.lora.Linear, text=text)
+        self.alpha = float(options.alpha)
         self.reset(seed)
 
     def draw(self, layer: Any, generator: torch.Generator) -> None:
@@ -223,6 +225,12 @@ class Lora(PeftAdapter):
             own, q = a.cpu().double(), torch.linalg.qr(rows[name].cpu().double().T).Q
             turned = own - own @ q @ q.T
             a.copy_(turned * (own.norm(dim=1) / turned.norm(dim=1))[:, None])
+
+    @torch.no_grad()
+    def factors(self) -> dict[str, LowRank]:
+        """A, B and α as they are."""
+        each = {name: (self.rows(layer), layer.lora_B["default"].weight) for name, layer in self.layers.items()}
+        return {name: LowRank(a.detach().clone(), b.detach().clone(), self.alpha) for name, (a, b) in each.items()}
 
     def clear(self, layer: Any) -> None:
         """Set B to zero."""

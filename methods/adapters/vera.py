@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ...benchmark.models.backbone import Backbone
+from ...benchmark.models.low_rank import LowRank
 from ..options.vera import VeraOptions as VeraOptions
 from .low_rank import PeftAdapter
 
@@ -45,9 +46,10 @@ class Vera(PeftAdapter):
         layer.vera_lambda_b["default"].zero_()
 
     @torch.no_grad()
-    def as_lora(self) -> dict[str, tuple[Tensor, Tensor]]:
-        """The same change as LoRA factors by layer: A' = diag(d) A, (r, in), and B' = diag(b) B, (out, r); α = r."""
-        return {name: _factors(layer) for name, layer in self.layers.items()}
+    def factors(self) -> dict[str, LowRank]:
+        """The same change as that of a LoRA: A' = diag(d) A, (r, in), and B' = diag(b) B, (out, r), with α = r."""
+        found = {name: _factors(layer) for name, layer in self.layers.items()}
+        return {name: LowRank(a, b, float(len(a))) for name, (a, b) in found.items()}
 
 
 def _factors(layer: Any) -> tuple[Tensor, Tensor]:
