@@ -14,6 +14,7 @@ import peft
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
+from torch.nn.functional import pad
 
 from ..models.low_rank import LowRank
 
@@ -43,7 +44,7 @@ def part_of(layer: str, network: str) -> tuple[str, str]:
 def write_diffusers(layers: Layers, network: str, folder: Path, name: str) -> list[Path]:
     """The file that ``load_lora_weights`` of diffusers reads. It has no place for α in all versions."""
     tensors = {}
-    for part, own in by_part(layers, network).items():
+    for part, own in by_part(_alike(layers), network).items():
         for layer, w in own.items():
             key = f"{part}.{_older(part, layer)}"
             tensors[f"{key}.lora_A.weight"] = w.down
@@ -53,7 +54,7 @@ def write_diffusers(layers: Layers, network: str, folder: Path, name: str) -> li
 
 def write_kohya(layers: Layers, network: str, folder: Path, name: str) -> list[Path]:
     """The file of kohya's trainers, which WebUI, ComfyUI and others read too."""
-    parts, tensors = by_part(layers, network), dict[str, Tensor]()
+    parts, tensors = by_part(_alike(layers), network), dict[str, Tensor]()
     two = "text_encoder_2" in parts
     for part, own in parts.items():
         prefix = "lora_te1" if two and part == "text_encoder" else _KOHYA[part]
@@ -93,6 +94,19 @@ FORMATS: Mapping[str, Callable[[Layers, str, Path, str], list[Path]]] = {
     "kohya": write_kohya,
 }
 """What writes each format: from layers, the name of the network in the pipeline, a folder, and a name or none."""
+
+
+def _alike(layers: Layers) -> Layers:
+    """The same changes with one rank and one α: loaders of both formats have got others wrong."""
+    r, alpha = max(w.rank for w in layers.values()), next(iter(layers.values())).alpha
+    if all((w.rank, w.alpha) == (r, alpha) for w in layers.values()):
+        return layers
+    return {
+        name: LowRank(
+            pad(w.down, (0, 0, 0, r - w.rank)), pad(w.up * (w.alpha / w.rank * r / alpha), (0, r - w.rank)), alpha
+        )
+        for name, w in layers.items()
+    }
 
 
 def _older(part: str, layer: str) -> str:

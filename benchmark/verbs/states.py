@@ -36,7 +36,7 @@ def trained(
         key = result.units.get(f"train/{task}")
         if key is None or store.find(key) is None:
             raise BadInput(
-                f"run {run.id} ({run.method}): the state after task {task} is not in {store.folder}, as on machines that "
-                f"did not train it. Run it here: cpbench run --methods {run.method} --suite {run.suite}."
+                f"run {run.id} ({run.method}): the state after task {task} is not in {store.folder}, which has "
+                f"what this machine trained. Run it here: cpbench run --methods {run.method} --suite {run.suite}."
             )
         return model, method_of(chosen.make, 0, key, model, store)
