@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .benchmark.verbs.export import export as export
     from .benchmark.verbs.fingerprints import fingerprints as fingerprints
     from .benchmark.verbs.listing import methods as methods
+    from .benchmark.verbs.own import folder_suite as folder_suite
     from .benchmark.verbs.report import report as report
     from .benchmark.verbs.results import load_results as load_results
     from .benchmark.verbs.sample import sample as sample
@@ -49,6 +50,7 @@ _PUBLIC = {
     "compare": "benchmark.verbs.compare",
     "tune": "benchmark.verbs.tune",
     "report": "benchmark.verbs.report",
+    "folder_suite": "benchmark.verbs.own",
     "export": "benchmark.verbs.export",
     "sample": "benchmark.verbs.sample",
     "conformance": "benchmark.verbs.conformance",

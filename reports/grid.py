@@ -15,8 +15,9 @@ _LEAST = 128
 _INK, _FAINT, _PAPER = (35, 35, 40), (110, 110, 115), (255, 255, 255)
 
 
-def grid(title: str, rows: Sequence[tuple[str, NDArray[np.uint8]]]) -> Image.Image:
-    """The sheet of rows of pictures (n, size, size, 3), small ones enlarged."""
+def grid(title: str, rows: Sequence[tuple[str, NDArray[np.uint8]]], wide: int = 1_000) -> Image.Image:
+    """The sheet of rows of pictures (n, size, size, 3), small ones enlarged; ``wide``: the most pictures in a line."""
+    rows = [(words if not k else "", own[k : k + wide]) for words, own in rows for k in range(0, len(own), wide)]
     size = rows[0][1].shape[1]
     side = max(size, size * -(-_LEAST // size))
     width = 2 * _MARGIN + max(len(own) for _, own in rows) * (side + _GAP) - _GAP

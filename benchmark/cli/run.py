@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import Annotated, Any
 
+import typer
+
+from ..paths import FOLDER
 from . import options as o
 
 ENGINE = ("channels_last", "deterministic", "checkpointing", "micro_batch", "inspect")
@@ -11,7 +16,22 @@ ENGINE = ("channels_last", "deterministic", "checkpointing", "micro_batch", "ins
 
 def run(
     methods: o.Methods,
-    suite: o.SuiteName = "toybox-6",
+    suite: Annotated[
+        str | None,
+        typer.Option(
+            help="Name of a suite (see 'cpbench list suites'), or path of its YAML file. Default: toybox-6.",
+            autocompletion=o.complete_suites,
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        FOLDER,
+        typer.Option(help="In place of a suite: a folder of your own, with a folder of pictures per concept."),
+    ] = None,
+    nouns: Annotated[
+        str,
+        typer.Option(help="Class nouns of these concepts, e.g. cat,mug or my-cat=cat. Default: asked, or in the name."),
+    ] = "",
     orders: o.Orders = "1",
     lengths: o.Lengths = None,
     seeds: o.Seeds = 1,
@@ -43,13 +63,52 @@ def run(
     """Run methods on a suite, write one record per run, and print the leaderboard.
 
     Example: cpbench run --methods dsc,clora --suite toybox-6 --orders 2
+
+    Example with your own pictures: cpbench run --methods lora --data my-concepts --nouns cat,mug
     """
     given = locals()
     from ..verbs.sweep import sweep
     from .console import parse_settings, planning, recording
 
+    given["suite"] = chosen_suite(suite, given.pop("data"), given.pop("nouns"), backbone, out, download=download)
     engine = {name: given.pop(name) for name in ENGINE}
     engine["compile"] = given.pop("compile_network")
     read = {"settings": parse_settings(settings or ()), "jobs": o.number_or_word(jobs), "engine": engine}
     with planning() if dry_run else recording(out, quiet=quiet, baseline=baseline) as view:
         sweep(**{name: value for name, value in given.items() if name != "quiet"} | read, on_event=view)
+
+
+def chosen_suite(
+    suite: str | None, data: Path | None, nouns: str, backbone: str | None, out: Path, *, download: bool
+) -> Any:
+    """The suite that is asked for; of a folder of own pictures, a sheet is written that shows what is learned."""
+    from ..errors import BadInput
+    from ..streams import say
+    from ..wording import one_line
+
+    if data is None:
+        if nouns:
+            raise BadInput("--nouns is for --data; a suite has its own nouns.")
+        return suite or "toybox-6"
+    if suite is not None:
+        raise BadInput("--suite and --data: give one of them.")
+    words = asked_nouns(data, nouns)
+    from ..storage.store import writable
+    from ..verbs.own import folder_suite, write_sheet
+
+    found = folder_suite(data, words, backbone, download=download)
+    say(one_line(f"Your pictures, as the model sees them: {write_sheet(found, writable(out))}"))
+    return found
+
+
+def asked_nouns(data: Path, nouns: str) -> str | dict[str, str]:
+    """The nouns that are given, and those that a person at a terminal types for concepts that lack one."""
+    if not sys.stdin.isatty():
+        return nouns
+    from ..suite.own import concept_folders, nouns_of
+
+    found = concept_folders(data)
+    known = nouns_of(found, nouns)
+    for name in (name for name in found if name not in known):
+        known[name] = typer.prompt(f"What is {name}? One ordinary word, e.g. cat").strip()
+    return known

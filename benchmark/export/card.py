@@ -126,8 +126,8 @@ def _notes(found: Exported) -> list[str]:
     if found.base in ("toybox", "tiny"):
         notes.append(
             f"* `{found.base}` is part of cpbench: `cpbench export {found.run.id[:8]} --task 0 --format merged --out "
-            f"{found.base}` writes it as a folder. Its autoencoder is a class of cpbench, which must be installed to draw "
-            'pictures. Without it, load the model with `vae=None` and draw latents (`output_type="latent"`).'
+            f"{found.base}` writes it as a folder. Its autoencoder is a class of cpbench, which draws the pictures. "
+            'Without cpbench, load the model with `vae=None` and draw latents (`output_type="latent"`).'
         )
     notes.append(
         f"* Size, steps and guidance of the benchmark are those of the suite {run_suite(found)}; others give other "

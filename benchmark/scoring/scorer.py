@@ -11,7 +11,7 @@ import numpy as np
 from ..models.aligners import Aligner
 from ..models.feature_cache import FeatureCache
 from ..protocol import Features, Pictures, Prompt
-from ..suite.concepts import Subjects, lookalike_sets, pair_set, reference_set, subject_of, training_set
+from ..suite.concepts import Subjects, lookalike_sets, pair_set, reference_set, same_set, subject_of, training_set
 from ..suite.pair_sets import Kinds, noun_sets, outcome_sets
 from ..suite.picture_sets import PictureSet
 from ..suite.spec import Concept, Suite
@@ -96,7 +96,7 @@ class Scorer:
             before=None if before is None else features.drawn(before.pictures),
             embedded=embedded,
             texts=texts,
-            same=images.real and len(subjects) == 1 and subjects[0].folder is not None,
+            same=images.real and len(subjects) == 1 and same_set(self.suite, subjects[0]),
         )
 
     def _compared(

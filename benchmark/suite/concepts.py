@@ -14,7 +14,7 @@ from ..hashing import digest, picture_hash
 from ..protocol import Pictures, Subject
 from ..toybox.world import CLASSES
 from ..wording import shown
-from .folders import check_folder, folder_captions, folder_crops, folder_of, folder_pictures
+from .folders import Part, check_folder, folder_captions, folder_crops, folder_of, folder_pictures
 from .picture_sets import Photographs, PictureSet, Rendering
 from .spec import FIRST_LOOKALIKE, Concept, Suite
 from .twins import Print, remark_on_twins
@@ -46,7 +46,7 @@ def training_set(suite: Suite, concept: Concept) -> PictureSet:
     Raises BadInput if the folder cannot be used.
     """
     if concept.folder is not None:
-        return Photographs(_folder(suite, concept)[: suite.training.pictures])
+        return Photographs(_folder(suite, concept, "learned"))
     return Rendering((toybox_source(concept),), suite.training.pictures, _TRAIN)
 
 
@@ -78,9 +78,9 @@ def training_captions(suite: Suite, concept: Concept) -> tuple[str, ...]:
 
 
 def reference_set(suite: Suite, concept: Concept) -> PictureSet:
-    """The real pictures that drawn ones are compared with: other renderings, or all pictures of the folder."""
+    """The real pictures that drawn ones are compared with: other renderings, or those of the folder."""
     if concept.folder is not None:
-        return Photographs(_folder(suite, concept))
+        return Photographs(_folder(suite, concept, suite.evaluation.compare))
     return Rendering((toybox_source(concept),), suite.evaluation.references, REFERENCE)
 
 
@@ -127,19 +127,26 @@ def lookalike_pictures(suite: Suite, who: Subjects) -> list[Pictures]:
 
 
 def held_out_pictures(suite: Suite, who: Subjects) -> Pictures | None:
-    """Real pictures for ceilings: in neither the training nor the reference set, but for a folder, which has one set.
+    """Real pictures for ceilings: in neither the training nor the reference set.
 
+    Of a folder, which has no third set, those that are compared with; or those that are learned, if unseen ones are.
     None for a pair if either concept comes from a folder.
     """
     if all(c.toybox is not None for c in who):
         return Rendering(tuple(map(toybox_source, who)), suite.evaluation.references, HELD_OUT).pictures()
-    return _folder(suite, who[0]) if len(who) == 1 else None
+    part: Part = "learned" if suite.evaluation.compare == "unseen" else "all"
+    return _folder(suite, who[0], part) if len(who) == 1 else None
+
+
+def same_set(suite: Suite, concept: Concept) -> bool:
+    """Whether the pictures of :func:`held_out_pictures` are those that pictures are compared with."""
+    return concept.folder is not None and suite.evaluation.compare == "all"
 
 
 def unseen_pictures(suite: Suite, concept: Concept) -> Pictures:
     """Real pictures that are not in the training set: other renderings, or the rest of the folder, perhaps none."""
     if concept.folder is not None:
-        return _folder(suite, concept)[suite.training.pictures :]
+        return _folder(suite, concept, "unseen")
     return Rendering((toybox_source(concept),), suite.evaluation.references, HELD_OUT).pictures()
 
 
@@ -154,7 +161,10 @@ def content_hash(suite: Suite, concept: Concept) -> str:
 def reference_hash(suite: Suite, concept: Concept) -> str:
     """A hash of a concept's name, noun, training and reference pictures."""
     learned = content_hash(suite, concept)
-    return learned if concept.folder is None else digest([learned, picture_hash(_folder(suite, concept))])
+    if concept.folder is None:
+        return learned
+    unseen = ["unseen"] if suite.evaluation.compare == "unseen" else []
+    return digest([learned, picture_hash(_folder(suite, concept)), *unseen])
 
 
 def check_suite(suite: Suite, remark: Callable[[str], None] = lambda _: None) -> None:
@@ -212,9 +222,9 @@ def toybox_source(concept: Concept) -> tuple[str, int]:
     return concept.noun, concept.toybox
 
 
-def _folder(suite: Suite, concept: Concept) -> Pictures:
+def _folder(suite: Suite, concept: Concept, part: Part = "all") -> Pictures:
     _check_own_task(concept)
-    return folder_pictures(suite, concept)
+    return folder_pictures(suite, concept, part)
 
 
 def label_of(subjects: tuple[Concept, ...]) -> str:

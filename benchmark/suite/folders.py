@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -18,9 +19,13 @@ from ..protocol import Pictures
 from ..wording import counted, shown
 from .formats import by_name, format_of, head_of
 from .images import named, read_picture
+from .sharpness import blurred
 from .spec import Concept, Suite, template_fault
 from .twins import Print, listed, prints_of
 
+Part = Literal["all", "learned", "unseen"]
+CARD = "concept.yaml"
+"""The file in the folder of a concept that may have its noun."""
 _FEWEST = 2  # pictures per folder: a distance between distributions needs two
 _SYSTEM = {"thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "picasa.ini", "icon\r", "@eadir", "__macosx"}
 _SYSTEM |= {"$recycle.bin", "#recycle", "@recycle", "#snapshot", "system volume information", "lost+found"}
@@ -35,12 +40,24 @@ class Contents:
     others: tuple[Path, ...]
 
 
-def folder_pictures(suite: Suite, concept: Concept) -> Pictures:
-    """All pictures in the folder of a concept, by name, uint8 (n, size, size, 3).
+def folder_pictures(suite: Suite, concept: Concept, part: Part = "all") -> Pictures:
+    """The pictures in the folder of a concept, by name, uint8 (n, size, size, 3), perhaps none that are ``unseen``.
 
     Raises BadInput if the folder has none or cannot be listed, or for the first picture that cannot be read.
     """
-    return _read(suite, _contents(suite, concept).pictures)
+    files, learned = _contents(suite, concept).pictures, set(learned_files(suite, concept))
+    chosen = {
+        "all": files,
+        "learned": [f for f in files if f in learned],
+        "unseen": [f for f in files if f not in learned],
+    }
+    return _read(suite, chosen[part])
+
+
+def learned_files(suite: Suite, concept: Concept) -> list[Path]:
+    """The first pictures by name that are not held out, as many as the suite lets learn."""
+    files = [f for f in _contents(suite, concept).pictures if f.name not in concept.held_out]
+    return files[: suite.training.pictures]
 
 
 def folder_crops(suite: Suite, concept: Concept) -> Pictures:
@@ -48,7 +65,7 @@ def folder_crops(suite: Suite, concept: Concept) -> Pictures:
 
     The places depend on the name of the concept alone.
     """
-    asked, files = suite.training, _contents(suite, concept).pictures
+    asked, files = suite.training, learned_files(suite, concept)
     draw = np.random.default_rng(int(digest(["crops", concept.name]), 16))
     places = draw.random((asked.pictures, asked.crops, 2))
     each = [(file, place) for file, own in zip(files, places, strict=False) for place in own.tolist()]
@@ -57,7 +74,7 @@ def folder_crops(suite: Suite, concept: Concept) -> Pictures:
 
 def folder_captions(suite: Suite, concept: Concept) -> list[str]:
     """The captions of the training pictures; raises BadInput for one that is missing or has not one ``{}``."""
-    return [_caption(file) for file in _contents(suite, concept).pictures[: suite.training.pictures]]
+    return [_caption(file) for file in learned_files(suite, concept)]
 
 
 def _caption(picture: Path) -> str:
@@ -98,14 +115,36 @@ def check_folder(suite: Suite, concept: Concept, remark: Callable[[str], None]) 
     pictures = _read(suite, found.pictures)
     if (n := len(pictures)) < _FEWEST:
         raise BadInput(f"concept '{concept.name}': {concept.folder} has {n} picture; add some, at least {_FEWEST}.")
+    _check_held_out(suite, concept, found)
+    if soft := blurred(found.pictures, pictures):
+        names = listed([shown(file.name) for file in soft])
+        remark(f"concept '{concept.name}': much less sharp than the others: {names}; remove it if it is blurred.")
     inner = _inner_folders(suite, concept, found)
     captions = {file.with_suffix(".txt") for file in found.pictures} if suite.training.captions else set()
+    captions.add(folder_of(suite, concept) / CARD)
     if suite.training.captions:
         folder_captions(suite, concept)
     if passed := sorted((*inner, *(file for file in found.others if file not in captions))):
         what = counted(len(passed), "entry that is not a picture", "entries that are not pictures")
         remark(f"concept '{concept.name}': passed over {what}: {listed([shown(path.name) for path in passed])}.")
     return prints_of(concept.name, found.pictures, pictures)
+
+
+def _check_held_out(suite: Suite, concept: Concept, found: Contents) -> None:
+    names = [file.name for file in found.pictures]
+    if lost := [name for name in concept.held_out if name not in names]:
+        raise BadInput(
+            f"concept '{concept.name}': held_out names '{shown(lost[0])}', and {named(folder_of(suite, concept))} has "
+            "no such picture; correct the name."
+        )
+    learned = learned_files(suite, concept)
+    if not learned:
+        raise BadInput(f"concept '{concept.name}': all of its pictures are held_out; leave some to learn from.")
+    if suite.evaluation.compare == "unseen" and (left := len(names) - len(learned)) < _FEWEST:
+        raise BadInput(
+            f"concept '{concept.name}': evaluation.compare is unseen, and {counted(left, 'picture')} would not be "
+            f"learned; hold out at least {_FEWEST} (held_out), or lower training.pictures."
+        )
 
 
 def _inner_folders(suite: Suite, concept: Concept, found: Contents) -> list[Path]:
@@ -125,7 +164,9 @@ def _inner_folders(suite: Suite, concept: Concept, found: Contents) -> list[Path
 
 
 def _read(suite: Suite, files: Sequence[Path]) -> Pictures:
-    return np.stack([read_picture(file, suite.sampling.size) for file in files])
+    size = suite.sampling.size
+    pictures = [read_picture(file, size) for file in files]
+    return np.stack(pictures) if pictures else np.empty((0, size, size, 3), np.uint8)
 
 
 def folder_of(suite: Suite, concept: Concept) -> Path:
@@ -142,24 +183,24 @@ def _contents(suite: Suite, concept: Concept) -> Contents:
             "its place."
         )
     try:
-        entries = sorted(f for f in folder.iterdir() if not _of_system(f.name)) if folder.is_dir() else []
+        entries = sorted(f for f in folder.iterdir() if not of_system(f.name)) if folder.is_dir() else []
     except OSError as error:
         raise BadInput(
             f"concept '{concept.name}': {named(folder)} cannot be listed ({error.strerror}); make it readable."
         ) from None
-    pictures = [f for f in entries if _is_picture(f)]
+    pictures = [f for f in entries if is_picture(f)]
     rest = [f for f in entries if f not in set(pictures)]
     folders = tuple(f for f in rest if _is_folder(f))
     others = tuple(f for f in rest if not _is_folder(f))
     return _usable(suite, concept, Contents(tuple(pictures), folders, others))
 
 
-def _of_system(name: str) -> bool:
+def of_system(name: str) -> bool:
     """Whether an operating system or a server made this file or folder; hidden ones belong to it (``._cat.png``)."""
     return name.startswith(".") or name.lower() in _SYSTEM
 
 
-def _is_picture(path: Path) -> bool:
+def is_picture(path: Path) -> bool:
     """Whether the content or the name is that of a picture."""
     if by_name(path.name) is not None:
         return True
@@ -178,8 +219,8 @@ def _is_folder(path: Path) -> bool:
 
 def _pictures_below(folder: Path) -> Iterator[Path]:
     for at, inner, names in os.walk(folder):
-        inner[:] = sorted(name for name in inner if not _of_system(name))
-        yield from (Path(at, name) for name in sorted(names) if not _of_system(name) and _is_picture(Path(at, name)))
+        inner[:] = sorted(name for name in inner if not of_system(name))
+        yield from (Path(at, name) for name in sorted(names) if not of_system(name) and is_picture(Path(at, name)))
 
 
 def _inside(path: Path, root: Path) -> bool:

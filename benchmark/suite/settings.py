@@ -67,16 +67,18 @@ class Sampling(Frozen, Sparse):
     strength: Annotated[float, Range(0, 10)] = 1.0
 
 
-class Evaluation(Frozen):
+class Evaluation(Frozen, Sparse):
     """What a cell of the matrix is measured on.
 
     ``per_prompt`` pictures per prompt, and ``per_pair`` per pair of concepts and prompt of pairs (as many by default),
     are compared with ``references`` real ones. ``distractors`` is the number of look-alikes for the identity metric
-    (toybox concepts only). ``profile`` is the default scoring profile.
+    (toybox concepts only). ``compare``: with all pictures of a folder, or with those that are not learned (``unseen``).
+    ``profile`` is the default scoring profile.
     """
 
     per_prompt: Annotated[int, Range(1, 100_000)]
     per_pair: Annotated[int, Range(1, 100_000)] = Field(default_factory=lambda given: given.get("per_prompt", 1))
     references: Annotated[int, Range(2, 100_000)]
     distractors: Annotated[int, Range(0, 10_000)]
+    compare: Literal["all", "unseen"] = "all"
     profile: Annotated[str, line_of(64)]

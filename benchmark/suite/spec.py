@@ -16,6 +16,7 @@ from ..errors import BadInput, explain, unknown
 from ..hashing import digest
 from ..names import ConceptName, FolderName, Noun, line_fault, line_of, text_fault, text_of
 from ..numbers import Count, Range
+from ..sparse import Sparse
 from ..wording import shown
 from .settings import Evaluation, Frozen, Training
 from .settings import Sampling as Sampling
@@ -30,17 +31,18 @@ _Template = Annotated[str, text_of(1_000)]
 _SUFFIXES = (".yaml", ".yml")
 
 
-class Concept(Frozen):
+class Concept(Frozen, Sparse):
     """One concept to learn: its name, its class noun, and the source of its pictures.
 
     The source is either ``toybox``, the seed of an individual of the embedded world, or ``folder``, a folder of
-    pictures relative to the YAML file.
+    pictures relative to the YAML file. ``held_out``: names of files in it that are never learned.
     """
 
     name: ConceptName
     noun: Noun
     toybox: Annotated[int, Range(0, FIRST_LOOKALIKE - 1)] | None = None
     folder: str | None = None
+    held_out: Annotated[tuple[Annotated[str, line_of(255)], ...], Field(max_length=10_000)] = ()
 
     @field_validator("folder")
     @classmethod
@@ -61,6 +63,8 @@ class Concept(Frozen):
     def _one_source(self) -> Concept:
         if (self.toybox is None) == (self.folder is None):
             raise ValueError(f"concept '{self.name}' needs exactly one source: give either toybox or folder")
+        if self.held_out and self.folder is None:
+            raise ValueError(f"concept '{self.name}' is drawn, so that no file can be held_out; remove that")
         return self
 
     @property

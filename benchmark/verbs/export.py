@@ -81,7 +81,9 @@ def export(
     rank, form = in_range(export, rank=rank, form=form)
     result = the_run(run, results, on_fault)
     task, spec = task_of(result, task), suite_of_run(result, suite)
-    where = Path(out) if out is not None else Path("export", f"{result.run.method}-{result.run.id[:8]}-task{task}-{form}")
+    where = (
+        Path(out) if out is not None else Path("export", f"{result.run.method}-{result.run.id[:8]}-task{task}-{form}")
+    )
     model, method = trained(result, task, spec.sampling, on_fault)
     state = _state_of(method, model, result, spec, concept)
     if form == "merged" and len(state.changes) > 1:
