@@ -25,10 +25,10 @@ from cpbench.benchmark.cli.command import kinds_of_paths
 from cpbench.benchmark.cli.main import app
 from cpbench.benchmark.errors import BadInput
 from cpbench.benchmark.paths import FILE, FOLDER
+from cpbench.benchmark.places import home_read
 from cpbench.benchmark.records.result import write_result
 from cpbench.benchmark.run.events import Noted, Warned
 from cpbench.benchmark.run.progress import LiveView, PlainView, watching
-from cpbench.benchmark.storage.places import home_read
 from cpbench.benchmark.streams import PLAIN, encodable, say, streams
 from cpbench.benchmark.terminal import LEAST, Cell, Sheet, Terminal, mark, shown_text
 from cpbench.benchmark.wording import one_line, printable

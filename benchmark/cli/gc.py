@@ -42,8 +42,8 @@ def _collect(results: Sequence[Path], checkpoints: bool, dry_run: bool) -> None:
     from rich.filesize import decimal
     from rich.progress import track
 
+    from ..places import home_read
     from ..storage.inventory import take_inventory
-    from ..storage.places import home_read
     from ..storage.store import disk_bytes, freed_bytes, home
     from ..terminal import Sheet, Terminal
 
@@ -80,9 +80,9 @@ def _removed(path: Path, folder: Path) -> int:
 def unused_units(stock: Inventory, results: Sequence[Path]) -> list[Path]:
     """Units that no record names; raises BadInput during a run, and for a folder without records, which names none."""
     from ..errors import BadInput
+    from ..places import home_read
     from ..records.reading import read_records, unheard
     from ..storage.inventory import runs, unused
-    from ..storage.places import home_read
     from ..storage.store import owner
 
     if busy := [*map(owner, stock.under_way), *runs(home_read() / "units")]:

@@ -15,6 +15,7 @@ from .check import check
 from .command import Command, WrongUse, wrong_use
 from .compare import compare
 from .conformance import conformance
+from .data import data
 from .doctor import doctor
 from .export import export
 from .gc import gc
@@ -47,6 +48,7 @@ app.command(cls=Command, short_help="Show differences of methods, runs or folder
 app.command(cls=Command, short_help="Examine records, and name every fault.")(validate)
 app.command(cls=Command, short_help="Search the options of each method.")(tune)
 app.command(cls=Command, short_help="Check that a method keeps the contract.")(conformance)
+app.command(cls=Command, short_help="Fetch and check pictures of data sets.")(data)
 app.command(cls=Command, short_help="Check the installation and the store.")(doctor)
 app.command(cls=Command, short_help="Measure how fast cpbench is, in ratios.")(speed)
 app.command(cls=Command, short_help="Free disk space that nothing needs.")(gc)
@@ -112,8 +114,8 @@ def _run(arguments: list[str] | None) -> int:
         return app(arguments, standalone_mode=False) or 0
     except OSError as error:
         from ..errors import FailedRun
+        from ..places import home_named
         from ..storage.machine import sentence
-        from ..storage.places import home_named
 
         raise FailedRun(sentence(error, home_named())) from None
 

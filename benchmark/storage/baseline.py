@@ -11,7 +11,7 @@ from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from ..errors import Damaged
 from ..hashing import sha256
-from .places import home_read
+from ..places import home_read
 
 ARCHIVE = "baseline.zip"
 """The file below ``results/`` of an installed package; ``setup.py`` makes it when a wheel is built."""

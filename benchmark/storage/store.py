@@ -27,11 +27,11 @@ from filelock import Timeout
 
 from ..errors import BadInput, Busy, Lost
 from ..hashing import digest, sha256
+from ..places import home_read
 from ..plain_json import json_text
 from .files import OWN, OWNER, RECORD, clear, fault_of, flush, own_copy, share, sync
 from .locks import holding
 from .machine import FULL, whose
-from .places import home_read
 
 RUN = "run "
 _SHARED = ("units", "units/.locks", "features")

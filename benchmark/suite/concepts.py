@@ -173,6 +173,11 @@ def check_suite(suite: Suite, remark: Callable[[str], None] = lambda _: None) ->
     ``remark`` is called with a sentence about what a person should know of the folders: files that are passed over,
     and pictures that are there twice.
     """
+    for name in suite.data:
+        if not (suite.root / name).is_dir():
+            raise BadInput(
+                f"suite {suite.name}: the data set {name} is not on this machine; run 'cpbench data fetch {name}'."
+            )
     prints = list[Print]()
     for concept in suite.concepts:
         if concept.toybox is not None and concept.noun not in CLASSES:

@@ -16,6 +16,7 @@ from ..errors import BadInput, explain, unknown
 from ..hashing import digest
 from ..names import ConceptName, FolderName, Noun, line_fault, line_of, text_fault, text_of
 from ..numbers import Count, Range
+from ..places import home_read
 from ..sparse import Sparse
 from ..wording import shown
 from .settings import Evaluation, Frozen, Training
@@ -133,8 +134,11 @@ def _first_again(values: Sequence[object]) -> int | None:
     return next((k for k, value in enumerate(values) if value in values[:k]), None)
 
 
-class Suite(Frozen):
-    """A benchmark: concepts in their first order, prompts, budget, sampling and evaluation."""
+class Suite(Frozen, Sparse):
+    """A benchmark: concepts in their first order, prompts, budget, sampling and evaluation.
+
+    ``data``: the data sets that its folders are in (``dreambooth/cat``), if they are not beside its YAML file.
+    """
 
     name: FolderName
     version: Count
@@ -146,6 +150,7 @@ class Suite(Frozen):
     training: Training
     sampling: Sampling
     evaluation: Evaluation
+    data: tuple[FolderName, ...] = ()
     root: Path = Field(default=Path(), exclude=True)
 
     @model_validator(mode="after")
@@ -177,6 +182,11 @@ class Suite(Frozen):
         return digest(self.model_dump(exclude={"title": True, "licence": True, "sampling": {"strength"}}))
 
 
+def data_folder(name: str) -> Path:
+    """Where a data set is on this machine, if it is."""
+    return home_read() / "data" / name
+
+
 def spec_folder() -> Path:
     """The folder of the YAML files that ship with cpbench."""
     return Path(str(files("cpbench.datasets_spec")))
@@ -199,7 +209,8 @@ def load_suite(name: str) -> Suite:
     if "root" in read.content:
         raise BadInput(f"{shortly}, line {read.line(['root'])}: field 'root' is unknown; remove it.")
     try:
-        return Suite.model_validate({**read.content, "root": path.parent.resolve()})
+        found = Suite.model_validate({**read.content, "root": path.parent.resolve()})
+        return found.model_copy(update={"root": data_folder("")}) if found.data else found
     except ValidationError as error:
         line = read.line(error.errors()[0]["loc"])
         where = f"{shortly}, line {line}" if line else shortly

@@ -16,9 +16,9 @@ from ...reports.files import leftovers
 from ...reports.strips import write_strips
 from ...reports.write import OnProgress, load, unwatched, write_report
 from ..errors import Regression
+from ..places import home_read
 from ..records.folders import Folders
 from ..records.reading import OnFault, unheard
-from ..storage.places import home_read
 from ..storage.store import writable
 from .arguments import RUNS, Where, folders_of
 

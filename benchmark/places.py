@@ -7,7 +7,7 @@ from pathlib import Path
 
 import platformdirs
 
-from ..paths import FOLDER, path_of
+from .paths import FOLDER, path_of
 
 
 def home_read() -> Path:
