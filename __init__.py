@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .benchmark.records.result import Result as Result
     from .benchmark.suite.spec import Suite as Suite
     from .benchmark.suite.spec import load_suite as load_suite
+    from .benchmark.verbs.adapters import score_adapters as score_adapters
     from .benchmark.verbs.check import check as check
     from .benchmark.verbs.compare import compare as compare
     from .benchmark.verbs.conformance import conformance as conformance
@@ -46,6 +47,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "sweep": "benchmark.verbs.sweep",
     "score": "benchmark.verbs.score",
+    "score_adapters": "benchmark.verbs.adapters",
     "check": "benchmark.verbs.check",
     "compare": "benchmark.verbs.compare",
     "tune": "benchmark.verbs.tune",

@@ -267,7 +267,7 @@ def test_an_archive_that_is_too_large_or_none_is_refused(server, monkeypatch):
     assert on_disk(small()) == {}
 
 
-def test_a_full_disk_is_named_and_leaves_nothing_that_counts(server, monkeypatch, capfd):
+def test_a_full_disk_leaves_nothing_that_counts_and_the_next_command_goes_on(server, monkeypatch, tmp_path):
     def full(self, mode="r", *more, **options):
         if "b" in mode and ("w" in mode or "a" in mode):
             raise OSError(errno.ENOSPC, "No space left on device", str(self))
@@ -278,6 +278,10 @@ def test_a_full_disk_is_named_and_leaves_nothing_that_counts(server, monkeypatch
     with pytest.raises(OSError, match="No space left"):
         fetch(small(server.address), [server.address], lambda n: None)
     monkeypatch.undo()
+    assert on_disk(small()) == {}
+    monkeypatch.setenv("CPBENCH_HOME", str(tmp_path / "home"))
+    fetch(small(server.address), [server.address], lambda n: None)
+    assert on_disk(small()) == CONTENT
 
 
 def test_two_at_once_fetch_every_file_once(server):
@@ -373,7 +377,7 @@ def test_an_own_copy_is_locked_and_a_change_is_found(tmp_path, capsys):
     assert status == 2 and "--from FOLDER" in error and "cat_statue" in error
     status, out, _ = outcome_of(capsys, "data", "fetch", "textual-inversion", "--from", tmp_path / "sets")
     assert status == 0 and "4 files" in out
-    assert [f.path for f in data_set("textual-inversion").files][0] == "cat_statue/0.jpg"
+    assert data_set("textual-inversion").files[0].path == "cat_statue/0.jpg"
     assert outcome_of(capsys, "data", "verify", "textual-inversion")[0] == 0
     (data_folder("textual-inversion") / "clock" / "0.jpg").write_bytes(b"x")
     assert outcome_of(capsys, "data", "verify", "textual-inversion")[0] == 1

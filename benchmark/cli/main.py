@@ -11,6 +11,7 @@ import typer
 
 from ..streams import occupy, say, streams
 from ..wording import one_line
+from .adapters import score_adapters
 from .check import check
 from .command import Command, WrongUse, wrong_use
 from .compare import compare
@@ -38,6 +39,7 @@ app = typer.Typer(
 app.command(cls=Command, short_help="Run methods on a suite, and record the results.")(run)
 app.command(cls=Command, short_help="Write tables, plots and a site from records.")(report)
 app.command(cls=Command, short_help="Score kept pictures again; nothing is trained.")(score)
+app.command(cls=Command, short_help="Score LoRA files of other programs.")(score_adapters)
 app.command(cls=Command, short_help="Re-run stored runs and show what changed.")(check)
 app.command("list", cls=Command, short_help="List methods, options, suites and more.")(list_)
 app.command(cls=Command, short_help="Show one run: conditions, matrix and cost.")(show)
