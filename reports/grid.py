@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 
+import matplotlib
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
@@ -12,6 +14,8 @@ from PIL import Image, ImageDraw, ImageFont
 _GAP, _MARGIN, _LINE = 6, 16, 20
 _LEAST = 128
 """Side of a picture on the sheet, at least."""
+_FONT = Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
+"""Prompts may be in any script; the font that Pillow has by itself knows Latin letters only."""
 _INK, _FAINT, _PAPER = (35, 35, 40), (110, 110, 115), (255, 255, 255)
 
 
@@ -40,6 +44,6 @@ def grid(title: str, rows: Sequence[tuple[str, NDArray[np.uint8]]], wide: int = 
 
 
 def _write(draw: ImageDraw.ImageDraw, lines: Sequence[str], y: int, ink: tuple[int, int, int], size: int) -> None:
-    font = ImageFont.load_default(size=size)
+    font = ImageFont.truetype(str(_FONT), size)
     for k, line in enumerate(lines):
         draw.text((_MARGIN, y + k * _LINE), line, ink, font)

@@ -198,6 +198,6 @@ def test_thirty_photographs_become_a_leaderboard_in_one_command(photographs, tmp
     assert status_of("run", "--methods", "lora", "--data", str(photographs), "--nouns", "cup,cat,car") == 0
     shown = capfd.readouterr()
     assert "contact-sheet.png" in shown.out and "lora" in shown.out
-    sheet = Image.open(tmp_path / "runs" / "my_things" / "contact-sheet.png")
-    assert sheet.width > 500 and sheet.height > 500
+    with Image.open(tmp_path / "runs" / "my_things" / "contact-sheet.png") as sheet:
+        assert sheet.width > 500 and sheet.height > 500
     assert len(list(Path("runs/my_things/lora").glob("*.json"))) == 1

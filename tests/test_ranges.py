@@ -309,9 +309,10 @@ def test_every_numeric_argument_of_every_verb_has_a_declared_range():
 
 def called(name, argument, value, **more):
     """What a verb answers to a number, and to a method, record and folder that do not exist: a sentence."""
-    first = {"score": ["zz"], "load_results": "/nowhere"}.get(name, "no-such-method")
+    first = {"score": [["zz"]], "load_results": ["/nowhere"], "sample": ["no-such-run", "a cat"]}
+    first["score_adapters"] = ["/nowhere", cpbench.load_suite("toybox-2")]
     with pytest.raises(BadInput) as refused:
-        VERBS[name](first, **{argument: value}, **more)
+        VERBS[name](*first.get(name, ["no-such-method"]), **{argument: value}, **more)
     return str(refused.value)
 
 
@@ -334,6 +335,15 @@ def test_a_number_that_a_verb_can_use_is_not_what_is_wrong(name, argument, one, 
     assert not sentence.startswith(f"--{argument.replace('_', '-')} ")
 
 
+NEEDED = {
+    **dict.fromkeys(("run", "tune"), ("--methods", "lora")),
+    "sample": ("no-such-run", "a cat"),
+    "export": ("no-such-run",),
+    "score-adapters": ("nowhere", "--suite", "toybox-2"),
+}
+"""What a command must have beside its options."""
+
+
 def numeric_options():
     """The options of commands that are numbers, by their hints: the command, and the option as it is written."""
     return [
@@ -348,8 +358,11 @@ def numeric_options():
 @pytest.mark.parametrize("value", ["-5", "0", "9" * 4000])
 def test_a_command_refuses_a_number_before_anything_is_written(command, option, value, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    needed = ("--methods", "lora") if command in ("run", "tune") else ()
-    if (option, value) in (("--max-hours", "9" * 4000),):
+    needed = NEEDED.get(command, ())
+    if (option, value) in (
+        ("--max-hours", "9" * 4000),
+        *((option, "0") for option in ("--task", "--strength", "--seed")),
+    ):
         return
     assert status_of(command, *needed, option, value) == 2
     err = capsys.readouterr().err
@@ -370,6 +383,11 @@ def test_every_number_of_the_commands_is_tried():
             "--updates",
             "--repeats",
             "--micro-batch",
+            "--task",
+            "--strength",
+            "--pictures",
+            "--seed",
+            "--rank",
         ),
     }
 

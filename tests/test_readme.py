@@ -35,6 +35,7 @@ from synthetic import record
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+OWN = (ROOT / "docs" / "own-pictures.md").read_text()
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 TERMS = (
     "adapter consolidation token concept class-noun prior floor ceiling cell unit record store profile extractor "
@@ -101,24 +102,24 @@ def test_the_script_of_the_readme_runs_as_it_is(tmp_path):
 
 @pytest.fixture
 def own_suite(tmp_path):
-    """The suite file of the README with the pictures that it asks for."""
+    """The suite file of the page on own pictures, with the pictures that it asks for."""
     rng = np.random.default_rng(0)
     for folder in ("cat", "mug"):
         (tmp_path / folder).mkdir()
         for k in range(1, 7):
             Image.fromarray(rng.integers(0, 256, (48, 64, 3), np.uint8)).save(tmp_path / folder / f"photo-{k}.jpg")
-    (tmp_path / "mine.yaml").write_text(block("yaml"))
+    (tmp_path / "mine.yaml").write_text(block("yaml", OWN))
     return tmp_path / "mine.yaml"
 
 
-def test_the_suite_of_the_readme_is_one_of_two_folders(own_suite):
+def test_the_suite_of_the_docs_is_one_of_two_folders(own_suite):
     suite = load_suite(str(own_suite))
     check_suite(suite)
     assert [c.folder for c in suite.concepts] == ["cat", "mug"]
     assert training_pictures(suite, suite.concepts[0]).shape == (5, 64, 64, 3)
 
 
-def test_references_and_distractors_have_no_effect_on_folders_as_the_readme_promises(own_suite):
+def test_references_and_distractors_have_no_effect_on_folders_as_the_docs_promise(own_suite):
     def pictures(suite):
         who = suite.concepts[0]
         return len(reference_pictures(suite, who)), lookalike_pictures(suite, (who,))
@@ -128,8 +129,8 @@ def test_references_and_distractors_have_no_effect_on_folders_as_the_readme_prom
     assert pictures(suite) == pictures(suite.model_copy(update={"evaluation": fewer})) == (6, [])
 
 
-def test_the_suite_of_the_readme_runs(own_suite, tmp_path, monkeypatch):
-    few = block("yaml").replace("steps: 150, batch: 8", "steps: 2, batch: 2").replace("steps: 12", "steps: 2")
+def test_the_suite_of_the_docs_runs(own_suite, tmp_path, monkeypatch):
+    few = block("yaml", OWN).replace("steps: 150, batch: 8", "steps: 2, batch: 2").replace("steps: 12", "steps: 2")
     own_suite.write_text(few)
     monkeypatch.chdir(tmp_path)
     assert status_of("run", "--methods", "lora", "--suite", "mine.yaml", "--backbone", "tiny", "--quiet") == 0
@@ -162,7 +163,7 @@ def anchors(page: Path) -> set[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_commands_and_options_that_pages_name_exist(page):
     commands = get_command(app).commands
-    for name, rest in re.findall(r"cpbench ([a-z]+)((?: [^`\n]*)?)(?=`|\n)", spoken(page.read_text())):
+    for name, rest in re.findall(r"cpbench ([a-z][a-z-]*)((?: [^`\n]*)?)(?=`|\n)", spoken(page.read_text())):
         assert name in commands, f"{page.name}: cpbench {name}"
         known = {o for p in commands[name].params for o in p.opts} | {"--help"}
         for option in re.findall(r"(?<= )--[a-z-]+", rest):
@@ -225,6 +226,10 @@ def test_the_page_of_the_python_api_names_every_verb_argument_and_column(tmp_pat
         "report",
         "conformance",
         "speed",
+        "sample",
+        "export",
+        "folder_suite",
+        "score_adapters",
         "load_results",
         "load_suite",
         "methods",

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from ..paths import FOLDER
 from . import options as o
 from .run import chosen_suite
 
@@ -20,10 +19,8 @@ def score_adapters(
         str | None,
         typer.Option(help="Name of a suite, or path of its YAML file.", autocompletion=o.complete_suites),
     ] = None,
-    data: Annotated[
-        Path | None, FOLDER, typer.Option(help="In place of a suite: a folder with a folder of pictures per concept.")
-    ] = None,
-    nouns: Annotated[str, typer.Option(help="Class nouns of these concepts, e.g. cat,mug or my-cat=cat.")] = "",
+    data: o.Data = None,
+    nouns: o.Nouns = "",
     phrase: Annotated[
         list[str] | None,
         typer.Option(help="Trigger words of a concept, e.g. my-cat='sks cat'. Default: its class noun. Repeatable."),

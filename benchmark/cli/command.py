@@ -14,6 +14,7 @@ from ..errors import BadInput
 from ..paths import FILE, FOLDER, at_home, path_of
 from ..wording import shown
 
+_ARGUMENT = ""  # what stands for all arguments that are no options
 _ALSO_PATHS = ("suite", "backbone", "first", "second")  # take names too
 WrongUse: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError")
 
@@ -32,7 +33,7 @@ class Command(TyperCommand):
             if param.name in _ALSO_PATHS and isinstance(value, str):
                 ctx.params[param.name] = at_home(value, name)
             elif param.name in kinds and value is not None:
-                if empty.intersection(param.opts):
+                if empty.intersection(param.opts) or (_ARGUMENT in empty and not name.startswith("-")):
                     raise BadInput(f"{name}: the path is empty; name a {kinds[param.name] or FILE}.")
                 many = isinstance(value, list | tuple)
                 paths = [path_of(path, name, kinds[param.name]) for path in (value if many else [value])]
@@ -60,7 +61,7 @@ def _flags_with_nothing(args: Sequence[str]) -> Iterator[str]:
         if here.startswith("--") and here.endswith("=") and here.count("=") == 1:
             yield here[:-1]
         elif not here:
-            yield before if before.startswith("-") else "paths"
+            yield before if before.startswith("-") else _ARGUMENT
 
 
 def _title(param: Any) -> str:

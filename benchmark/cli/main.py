@@ -39,7 +39,7 @@ app = typer.Typer(
 app.command(cls=Command, short_help="Run methods on a suite, and record the results.")(run)
 app.command(cls=Command, short_help="Write tables, plots and a site from records.")(report)
 app.command(cls=Command, short_help="Score kept pictures again; nothing is trained.")(score)
-app.command(cls=Command, short_help="Score LoRA files of other programs.")(score_adapters)
+app.command("score-adapters", cls=Command, short_help="Score LoRA files of other programs.")(score_adapters)
 app.command(cls=Command, short_help="Re-run stored runs and show what changed.")(check)
 app.command("list", cls=Command, short_help="List methods, options, suites and more.")(list_)
 app.command(cls=Command, short_help="Show one run: conditions, matrix and cost.")(show)

@@ -88,6 +88,22 @@ SuiteName = Annotated[
         help="Name of a suite (see 'cpbench list suites'), or path of its YAML file.", autocompletion=complete_suites
     ),
 ]
+OwnSuite = Annotated[
+    str | None,
+    typer.Option(
+        "--suite",
+        help="Name of a suite (see 'cpbench list suites'), or path of its YAML file. Default: toybox-6.",
+        autocompletion=complete_suites,
+    ),
+]
+Data = Annotated[
+    Path | None,
+    FOLDER,
+    typer.Option(help="In place of a suite: a folder of your own, with a folder of pictures per concept."),
+]
+Nouns = Annotated[
+    str, typer.Option(help="Class nouns of these concepts, e.g. cat,mug or my-cat=cat. Default: asked, or in the name.")
+]
 SuiteOfRun = Annotated[
     str | None,
     typer.Option("--suite", help="Name or YAML file of the suite of the run, if this machine does not know it."),

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
-from ..paths import FOLDER
 from . import options as o
 
 ENGINE = ("channels_last", "deterministic", "checkpointing", "micro_batch", "inspect")
@@ -16,22 +15,9 @@ ENGINE = ("channels_last", "deterministic", "checkpointing", "micro_batch", "ins
 
 def run(
     methods: o.Methods,
-    suite: Annotated[
-        str | None,
-        typer.Option(
-            help="Name of a suite (see 'cpbench list suites'), or path of its YAML file. Default: toybox-6.",
-            autocompletion=o.complete_suites,
-        ),
-    ] = None,
-    data: Annotated[
-        Path | None,
-        FOLDER,
-        typer.Option(help="In place of a suite: a folder of your own, with a folder of pictures per concept."),
-    ] = None,
-    nouns: Annotated[
-        str,
-        typer.Option(help="Class nouns of these concepts, e.g. cat,mug or my-cat=cat. Default: asked, or in the name."),
-    ] = "",
+    suite: o.OwnSuite = None,
+    data: o.Data = None,
+    nouns: o.Nouns = "",
     orders: o.Orders = "1",
     lengths: o.Lengths = None,
     seeds: o.Seeds = 1,

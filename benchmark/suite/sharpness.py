@@ -24,8 +24,8 @@ def sharpness(pictures: Pictures) -> NDArray[np.float64]:
 
 
 def blurred(files: Sequence[Path], pictures: Pictures) -> list[Path]:
-    """The files of pictures with less than a tenth of the sharpness of the median of the others; of three at least."""
-    if len(files) < 3:
+    """The files of pictures with less than a tenth of the sharpness of the median of the others; of five at least."""
+    if len(files) < 5:
         return []
     own = sharpness(pictures)
     return [f for k, f in enumerate(files) if own[k] < _BLURRED * np.median(np.delete(own, k))]

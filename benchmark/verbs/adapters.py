@@ -14,6 +14,7 @@ from ...reports.results import Results
 from ..errors import BadInput, FailedRun
 from ..models.foreign import adapter_files, is_tokens
 from ..plan.units import RunPlan
+from ..ranged import in_range
 from ..run.events import OnEvent, Warned, ignored
 from ..run.executors import Placement, opened
 from ..run.jobs import AUTO
@@ -54,6 +55,7 @@ def score_adapters(
 
     Raises BadInput for a file that is for no concept, or not for this model.
     """
+    (jobs,) = in_range(score_adapters, jobs=jobs)
     top = Path(adapters)
     found, words = _by_concept(adapter_files(top), suite), dict(phrases or {})
     if lost := [name for name in words if name not in {c.name for c in suite.concepts}]:

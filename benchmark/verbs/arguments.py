@@ -38,6 +38,8 @@ PerOption = Annotated[int, Range(1, 1000)]
 Suites = str | Path | Suite | Sequence[str | Path | Suite]
 """Names separated by commas, the path of a YAML file, a suite, or a list of these."""
 Length = Annotated[int, Range(1, 10_000)]
+TaskNumber = Annotated[int, Range(0, 10_000)]
+"""How many tasks were learned."""
 Strengths = str | Sequence[float]
 """Numbers separated by commas, or a list of them."""
 Hours = Annotated[float, Range(0, math.inf, above=True, endless=True)]

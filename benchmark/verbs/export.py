@@ -26,7 +26,7 @@ from ..records.reading import OnFault, unheard
 from ..records.result import Result
 from ..storage.files import whole_folder
 from ..suite.spec import Suite
-from .arguments import Where
+from .arguments import TaskNumber, Where
 from .runs import suite_of_run, task_of, the_run
 from .states import trained
 
@@ -58,7 +58,7 @@ class _State:
 def export(
     run: str,
     *,
-    task: int | None = None,
+    task: TaskNumber | None = None,
     form: Annotated[str, EVERY] = "diffusers",
     rank: Rank | None = None,
     concept: str | None = None,
@@ -78,7 +78,7 @@ def export(
 
     Raises BadInput for a run whose states are not in the store, and for what a format cannot hold.
     """
-    rank, form = in_range(export, rank=rank, form=form)
+    task, rank, form = in_range(export, task=task, rank=rank, form=form)
     result = the_run(run, results, on_fault)
     task, spec = task_of(result, task), suite_of_run(result, suite)
     where = (

@@ -10,7 +10,7 @@ from ..records.reading import OnFault
 from ..records.result import Result
 from ..storage.store import home
 from ..storage.suites import kept_suite
-from ..suite.spec import Suite, load_suite
+from ..suite.spec import Suite, load_suite, suite_names
 from .arguments import Where, folders_of, suite_of
 
 
@@ -30,7 +30,10 @@ def suite_of_run(result: Result, given: str | Path | Suite | None = None) -> Sui
     """The suite of a run: the one that is given, else the one that it was made with, else the one with its name."""
     if given is not None:
         return suite_of(given)
-    return kept_suite(home(), result.run.suite_hash) or load_suite(result.run.suite)
+    name, kept = result.run.suite, kept_suite(home(), result.run.suite_hash)
+    if kept is None and name not in suite_names():
+        raise BadInput(f"run {result.run.id}: this machine does not know its suite {name}; name it with --suite.")
+    return kept or load_suite(name)
 
 
 def task_of(result: Result, task: int | None) -> int:

@@ -19,7 +19,7 @@ from ..run.events import OnEvent, Preparing, ignored, warning
 from ..run.quiet import quiet_libraries
 from ..suite.concepts import subject_of
 from ..suite.spec import Suite
-from .arguments import Where
+from .arguments import TaskNumber, Where
 from .runs import suite_of_run, task_of, the_run
 from .states import trained
 
@@ -42,7 +42,7 @@ def sample(
     run: str,
     prompts: str | Sequence[str],
     *,
-    task: int | None = None,
+    task: TaskNumber | None = None,
     strength: Strength = 1.0,
     pictures: Many = 4,
     seed: Seed = 0,
@@ -62,7 +62,7 @@ def sample(
 
     Raises BadInput for a run whose states are not in the store, and for a prompt with an unknown concept.
     """
-    strength, pictures, seed = in_range(sample, strength=strength, pictures=pictures, seed=seed)
+    task, strength, pictures, seed = in_range(sample, task=task, strength=strength, pictures=pictures, seed=seed)
     warn = warning(on_event)
     result = the_run(run, results, warn)
     number, spec = task_of(result, task), suite_of_run(result, suite)
