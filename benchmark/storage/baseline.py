@@ -39,6 +39,10 @@ def baseline() -> Path:
     return _RESULTS
 
 
+_ATTEMPTS = 20
+"""How often a folder is put in its place, while other processes do the same."""
+
+
 def is_baseline(folder: Path) -> bool:
     """Whether a folder is that of the shipped records; nothing is unpacked."""
     if not packed():
@@ -77,7 +81,7 @@ def unpacked(archive: Path, below: Path) -> Path:
         with ZipFile(archive) as packed:
             files = [_inside(file, archive) for file in packed.infolist()]
             if not _whole(files, folder):
-                _unpack(packed, folder)
+                _unpack(packed, files, folder)
     except BadZipFile as error:
         raise Damaged(f"{archive} is damaged ({error}); {_REMEDY}.") from None
     return folder
@@ -99,16 +103,19 @@ def _whole(files: list[ZipInfo], folder: Path) -> bool:
         return False
 
 
-def _unpack(packed: ZipFile, folder: Path) -> None:
+def _unpack(packed: ZipFile, files: list[ZipInfo], folder: Path) -> None:
     """Unpack under another name, then rename: no process ever sees half of the files."""
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="baseline-", suffix=".partial") as temporary:
-        fresh, old = Path(temporary) / "new", Path(temporary) / "old"
+        fresh = Path(temporary) / "new"
         packed.extractall(fresh)
-        with suppress(FileNotFoundError):
-            folder.rename(old)
-        try:
-            fresh.rename(folder)
-        except OSError:
-            if not folder.is_dir():  # else another process was faster
-                raise
-        shutil.rmtree(old, ignore_errors=True)
+        for attempt in range(_ATTEMPTS):
+            try:
+                fresh.rename(folder)
+                return
+            except OSError:
+                if _whole(files, folder):  # another process was faster
+                    return
+                if attempt == _ATTEMPTS - 1:
+                    raise
+            with suppress(FileNotFoundError):  # what is there is not whole, or another process puts it away too
+                folder.rename(Path(temporary) / f"old{attempt}")

@@ -8,9 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from ..errors import BadInput, explain, unknown
 from ..hashing import digest
@@ -32,7 +39,7 @@ _Template = Annotated[str, text_of(1_000)]
 _SUFFIXES = (".yaml", ".yml")
 
 
-class Concept(Frozen, Sparse):
+class Concept(Frozen):
     """One concept to learn: its name, its class noun, and the source of its pictures.
 
     The source is either ``toybox``, the seed of an individual of the embedded world, or ``folder``, a folder of
@@ -67,6 +74,12 @@ class Concept(Frozen, Sparse):
         if self.held_out and self.folder is None:
             raise ValueError(f"concept '{self.name}' is drawn, so that no file can be held_out; remove that")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_default(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """As before there was ``held_out``, where nothing is: hashes of suites stay the same."""
+        found: dict[str, Any] = dump(self)
+        return found if self.held_out else {name: value for name, value in found.items() if name != "held_out"}
 
     @property
     def source(self) -> tuple[str, ...]:
