@@ -102,21 +102,9 @@ def test_pictures_survive_the_codec_interface(backbone):
 
 
 def test_a_stable_diffusion_pipeline_accepts_the_parts(backbone):
-    from diffusers import StableDiffusionPipeline
+    from cpbench.benchmark.export.merged import base_pipeline
 
-    from cpbench.benchmark.toybox.parts import TINY, build_parts
-
-    parts = build_parts(TINY, seed=0)
-    pipe = StableDiffusionPipeline(
-        vae=parts.vae,
-        text_encoder=parts.text,
-        tokenizer=parts.tokenizer,
-        unet=parts.unet,
-        scheduler=parts.scheduler,
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
+    pipe = base_pipeline("tiny")
     pipe.set_progress_bar_config(disable=True)
     out = pipe("photo of a cat", num_inference_steps=2, output_type="np", generator=torch.Generator().manual_seed(0))
     assert out.images.shape == (1, 64, 64, 3)

@@ -7,6 +7,7 @@ import os
 import shutil
 import tarfile
 import zipfile
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import IO
 from urllib.parse import quote
 
 from ..errors import BadInput, FailedRun
-from ..hashing import digest, sha256
+from ..hashing import digest
 from ..storage.locks import holding
 from ..suite.folders import is_picture, of_system
 from ..suite.spec import data_folder
@@ -31,7 +32,7 @@ _ROOM = 64 * 2**20
 def missing(found: DataSet) -> list[Item]:
     """The files of a data set that are not on this machine, or are others."""
     folder = data_folder(found.name)
-    return [item for item in found.files if not _right(folder / item.path, item)]
+    return [item for item in found.files if item.fault(folder)]
 
 
 def fetch(found: DataSet, mirrors: Sequence[str], on_bytes: OnBytes) -> int:
@@ -42,7 +43,7 @@ def fetch(found: DataSet, mirrors: Sequence[str], on_bytes: OnBytes) -> int:
     with _alone(found.name) as folder:
         wanted = missing(found)
         for item in wanted:
-            if not _right(folder / item.path, item):  # an archive may have brought it
+            if item.fault(folder):  # an archive may have brought it
                 _fetch_one(item, wanted, mirrors, folder, on_bytes)
         _captions(found, folder)
         shutil.rmtree(folder / _PARTS, ignore_errors=True)
@@ -59,7 +60,7 @@ def _fetch_one(item: Item, wanted: Sequence[Item], mirrors: Sequence[str], folde
                 _place(part, folder / item.path)
             else:
                 _from_web_archive(mirror, wanted, folder, on_bytes)
-                if not _right(folder / item.path, item):
+                if item.fault(folder):
                     raise Wrong("the archive does not have it")
             return
         except (Wrong, Broken) as error:
@@ -102,13 +103,13 @@ def take(source: Path, wanted: Sequence[Item], folder: Path) -> None:
     Only files with the names of wanted ones are read, and no more of each than it should have: paths that lead
     elsewhere, links and archives that grow without end have no effect.
     """
-    by_end = {item.path.rpartition("/")[2]: [] for item in wanted}  # type: dict[str, list[Item]]
+    by_end: dict[str, list[Item]] = defaultdict(list)
     for item in wanted:
         by_end[item.path.rpartition("/")[2]].append(item)
     for name, opened in _members(source):
         for item in by_end.get(name.rpartition("/")[2], ()):
             whole = name == item.path or name.endswith(f"/{item.path}")
-            if whole and not _right(folder / item.path, item):
+            if whole and item.fault(folder):
                 _take_one(item, opened, folder)
 
 
@@ -160,10 +161,6 @@ def _captions(found: DataSet, folder: Path) -> None:
     for item in found.files:
         if item.caption is not None and (file := folder / item.path).exists():
             file.with_suffix(".txt").write_text(item.caption + "\n", encoding="utf-8")
-
-
-def _right(file: Path, item: Item) -> bool:
-    return file.is_file() and file.stat().st_size == item.bytes and sha256(file) == item.sha256
 
 
 def _place(part: Path, file: Path) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from huggingface_hub import ModelCardData
 
+from ..models.loading import EMBEDDED
 from ..records.result import Run
 from ..wording import counted
 
@@ -123,7 +124,7 @@ def _notes(found: Exported) -> list[str]:
             f"* Changes of weights were cut to rank {found.rank}; the largest relative error of a layer is "
             f"{found.error:.2g}."
         )
-    if found.base in ("toybox", "tiny"):
+    if found.base in EMBEDDED:
         notes.append(
             f"* `{found.base}` is part of cpbench: `cpbench export {found.run.id[:8]} --task 0 --format merged --out "
             f"{found.base}` writes it as a folder. Its autoencoder is a class of cpbench, which draws the pictures. "

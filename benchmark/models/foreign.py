@@ -16,7 +16,8 @@ from torch import Tensor
 from ..errors import BadInput
 from ..wording import shown
 from .latent import LatentModel
-from .unet import StableDiffusion, StableDiffusionXL
+from .pipeline import KINDS
+from .unet import StableDiffusion
 
 _PEFT_FILE, _PEFT_CARD, _PEFT_KEY = "adapter_model.safetensors", "adapter_config.json", "base_model.model."
 _PARTS = ("unet", "text_encoder", "text_encoder_2")
@@ -109,13 +110,17 @@ def use(model: LatentModel, names: Sequence[str], strength: float) -> None:
         module.requires_grad_(False)
 
 
+def pipeline_of(model: object) -> str | None:
+    """The class of the pipeline of a model in diffusers, if that loads tokens and adapters; None if it does not."""
+    known: dict[type, str] = {kind: name for name, kind in KINDS.items() if issubclass(kind, StableDiffusion)}
+    return known.get(type(model))
+
+
 def _loader(model: LatentModel) -> Any:
     import diffusers
 
-    if isinstance(model, StableDiffusionXL):
-        return diffusers.StableDiffusionXLPipeline
-    if isinstance(model, StableDiffusion):
-        return diffusers.StableDiffusionPipeline
+    if (name := pipeline_of(model)) is not None:
+        return getattr(diffusers, name)
     raise BadInput(
         f"{model.name}: adapters of other programs can be scored on Stable Diffusion 1.x, 2.x and SDXL only."
     )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from ..errors import BadInput
-from ..plain_json import write_json
+from ..plain_json import parse_json, write_json
 from ..suite.spec import Suite
 
 _FOLDER = "suites"
@@ -23,6 +22,6 @@ def keep_suite(home: Path, key: str, suite: Suite) -> None:
 def kept_suite(home: Path, key: str) -> Suite | None:
     """The suite with a hash, with the folder of its YAML file as it was; None where it was not kept, or is damaged."""
     try:
-        return Suite.model_validate(json.loads((home / _FOLDER / f"{key}.json").read_text()))
+        return Suite.model_validate(parse_json((home / _FOLDER / f"{key}.json").read_text()))
     except (OSError, ValueError, BadInput):
         return None

@@ -26,20 +26,18 @@ Nouns = str | Sequence[str] | Mapping[str, str]
 _FEW, _MOST_LEARNED = 5, 15
 _PLACES = ("on the grass", "in the snow", "on the beach", "in the desert", "at night", "in the forest", "in a room")
 _SMALL_PRIOR = (
-    *(
-        "a photo of a blue mushroom in the forest",
-        "a photo of a red cup in a room",
-        "a photo of a brown dog on the grass",
-    ),
-    *("a photo of a yellow bird in the snow", "a photo of a white house on the beach"),
+    "a photo of a blue mushroom in the forest",
+    "a photo of a red cup in a room",
+    "a photo of a brown dog on the grass",
+    "a photo of a yellow bird in the snow",
+    "a photo of a white house on the beach",
 )
 _PRIOR = (
-    *(
-        "a photo of a lighthouse by the sea",
-        "a photo of a bowl of fruit on a table",
-        "a photo of a city street at night",
-    ),
-    *("a photo of a person reading a book", "a painting of a village in the mountains"),
+    "a photo of a lighthouse by the sea",
+    "a photo of a bowl of fruit on a table",
+    "a photo of a city street at night",
+    "a photo of a person reading a book",
+    "a painting of a village in the mountains",
 )
 
 

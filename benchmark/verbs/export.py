@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +17,7 @@ from ..export.card import Exported, card
 from ..export.merged import base_pipeline, write_merged
 from ..export.tokens import write_tokens
 from ..models.backbone import Backbone
+from ..models.foreign import pipeline_of
 from ..models.low_rank import LowRank, low_rank
 from ..models.published import PUBLISHED
 from ..numbers import Choice, Range
@@ -34,7 +35,6 @@ Rank = Annotated[int, Range(1, 100_000)]
 Changes = Mapping[str, LowRank | Tensor]
 EVERY = Choice((*FORMATS, "merged"))
 """The formats."""
-_PIPELINES = {"StableDiffusion": "StableDiffusionPipeline", "StableDiffusionXL": "StableDiffusionXLPipeline"}
 
 
 @dataclass(frozen=True)
@@ -130,11 +130,13 @@ def _cut(
     changes: Mapping[str, Changes], rank: int | None, form: str
 ) -> tuple[dict[str, dict[str, LowRank | Tensor]], float]:
     """The changes in the form that is written, and the largest relative error of a layer that was cut."""
-    keep: Callable[[LowRank | Tensor], LowRank | Tensor] = lambda w: w  # noqa: E731
-    short = keep if form == "merged" and rank is None else lambda w: _factors(w, rank)
-    found = {name: {layer: short(w) for layer, w in layers.items()} for name, layers in changes.items()}
+    whole = form == "merged" and rank is None
+    found = {
+        name: {layer: w if whole else _factors(w, rank) for layer, w in layers.items()}
+        for name, layers in changes.items()
+    }
     pairs = [(w, found[name][layer]) for name, layers in changes.items() for layer, w in layers.items()]
-    return found, max((_error(whole, own) for whole, own in pairs), default=0.0) if rank else 0.0
+    return found, max((_error(*pair) for pair in pairs), default=0.0) if rank else 0.0
 
 
 def _factors(w: LowRank | Tensor, rank: int | None) -> LowRank:
@@ -168,10 +170,10 @@ def _write(
 
 def _pipeline(model: Backbone) -> str:
     """The class of the pipeline in diffusers; raises BadInput where that loads no tokens."""
-    kind = type(model).__name__
-    if kind not in _PIPELINES:
+    if (name := pipeline_of(model)) is None:
+        kind = type(model).__name__
         raise BadInput(f"{model.name} cannot be exported: diffusers has no way to load new tokens into {kind}.")
-    return _PIPELINES[kind]
+    return name
 
 
 def _address(name: str) -> str:

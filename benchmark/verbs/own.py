@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from ...methods.presets import EMBEDDED
 from ...reports.grid import grid
 from ..models.folders import find_pipeline
 from ..models.published import PUBLISHED
@@ -13,7 +14,6 @@ from ..suite.folders import folder_pictures
 from ..suite.own import Model, Nouns, own_suite
 from ..suite.spec import Suite
 
-SMALL = ("toybox", "tiny")
 SHEET = "contact-sheet.png"
 _USUAL = 512
 _WIDE = 8
@@ -28,8 +28,8 @@ def folder_suite(data: str | Path, nouns: Nouns = (), backbone: str | None = Non
 
     Raises BadInput for a folder that cannot be used, and for a concept whose noun is neither given nor known.
     """
-    name = backbone or SMALL[0]
-    return own_suite(Path(data), nouns, Model(name, _side(name, download=download), name in SMALL))
+    name = backbone or EMBEDDED[0]
+    return own_suite(Path(data), nouns, Model(name, _side(name, download=download), name in EMBEDDED))
 
 
 def write_sheet(suite: Suite, out: Path) -> Path:
@@ -50,7 +50,7 @@ def write_sheet(suite: Suite, out: Path) -> Path:
 
 def _side(name: str, *, download: bool) -> int:
     """The side of the pictures that a model was trained on, in pixels."""
-    if name in SMALL:
+    if name in EMBEDDED:
         return 64
     if name in PUBLISHED:
         return PUBLISHED[name].size

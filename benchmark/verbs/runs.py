@@ -40,3 +40,8 @@ def task_of(result: Result, task: int | None) -> int:
     """The task whose state is asked for, the last one by default; 0 is the base model. Raises BadInput for others."""
     last = len(result.run.order)
     return last if task is None else int(Range(0, last).check("--task", task))
+
+
+def drawn_with(suite: Suite, strength: float) -> Suite:
+    """The suite, whose pictures are drawn with another strength."""
+    return suite.model_copy(update={"sampling": suite.sampling.model_copy(update={"strength": strength})})

@@ -20,7 +20,7 @@ from ..run.quiet import quiet_libraries
 from ..suite.concepts import subject_of
 from ..suite.spec import Suite
 from .arguments import TaskNumber, Where
-from .runs import suite_of_run, task_of, the_run
+from .runs import drawn_with, suite_of_run, task_of, the_run
 from .states import trained
 
 Strength = Annotated[float, Range(0, 10)]
@@ -69,7 +69,7 @@ def sample(
     subjects = {c.name: subject_of(c) for c in spec.concepts if c.name in result.run.order}
     asked = [parsed(text, subjects) for text in ([prompts] if isinstance(prompts, str) else prompts)]
     on_event(Preparing("loading the model"))
-    sampling = spec.sampling.model_copy(update={"strength": strength})
+    sampling = drawn_with(spec, strength).sampling
     model, method = trained(result, number, sampling, warn, device, dtype or result.run.dtype)
     if strength != 1 and not getattr(method, "scales", False):
         raise BadInput(

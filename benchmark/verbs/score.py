@@ -25,7 +25,7 @@ from ..suite.spec import Suite
 from ..wording import counted
 from .arguments import RUNS, Jobs, Names, Strengths, Threads, Where, folders_of, joined, strengths_of
 from .results import results_of
-from .runs import suite_of_run
+from .runs import drawn_with, suite_of_run
 
 _PICTURES = ("train", "draw", "real")  # kinds of units that make pictures; their code is that of the record
 
@@ -70,7 +70,7 @@ def score(
         writable_records(folder, spec.name, {result.run.method for result in own})
         scored = load_profile(profile or spec.evaluation.profile).with_metrics(more)
         for strength in each or (None,):
-            drawn = spec if strength is None else _drawn_with(spec, strength)
+            drawn = spec if strength is None else drawn_with(spec, strength)
             recipe = Recipe(drawn, home().resolve(), scored, backbone, device, dtype, threads)
             paths += _scored(recipe, own, Placement(jobs=jobs).bounded(recipe, ()), folder, on_event)
     found = results_of(paths)
@@ -87,11 +87,6 @@ def _scored(
         plans = [_plan(session, result) for result in results]
         _check_kept(session, plans, results)
         return run_plans(session, plans, placement, folder, on_event)
-
-
-def _drawn_with(suite: Suite, strength: float) -> Suite:
-    """The suite, whose pictures are drawn with another strength."""
-    return suite.model_copy(update={"sampling": suite.sampling.model_copy(update={"strength": strength})})
 
 
 def _weakened(results: Sequence[Result], on_event: OnEvent) -> list[Result]:
