@@ -36,7 +36,7 @@ class Autoencoded:
     @property
     def precision(self) -> torch.dtype:
         """What is computed outside mixed precision: float64 if the weights are float64, else float32."""
-        raise NotImplementedError
+        return torch.float64 if next(self.vae.parameters()).dtype is torch.float64 else torch.float32
 
     @property
     def factor(self) -> int:

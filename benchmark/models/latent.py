@@ -107,11 +107,6 @@ class LatentModel(Autoencoded, Reading):
         return int(self.scheduler.config.num_train_timesteps)
 
     @property
-    def precision(self) -> torch.dtype:
-        """What is computed outside mixed precision: float64 if the weights are float64, else float32."""
-        return torch.float64 if next(self.network.parameters()).dtype is torch.float64 else torch.float32
-
-    @property
     def native(self) -> int | None:
         """The side of the pictures that the network was trained on, in pixels, if its file says so."""
         side = getattr(self.network.config, "sample_size", None)

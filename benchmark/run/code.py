@@ -9,7 +9,10 @@ from ..scoring.profiles import Profile
 from ..sources import code_digest, files_of
 
 _HERE, _MODELS = __package__, f"{__package__.rpartition('.')[0]}.models"
-_FEATURES = (f"{_HERE}.features", *(f"{_MODELS}.{name}" for name in ("backbone", "extractors", "aligners")))
+_FEATURES = (
+    f"{_HERE}.features",
+    *(f"{_MODELS}.{name}" for name in ("autoencoder", "backbone", "extractors", "aligners")),
+)
 DECIDING: Mapping[str, tuple[str, ...]] = {
     "train": (f"{_HERE}.work.learn", f"{_MODELS}.loading"),
     "draw": (f"{_HERE}.work.draw", f"{_HERE}.work.method", f"{_MODELS}.loading"),
