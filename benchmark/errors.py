@@ -85,6 +85,11 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> BadInput:
     return BadInput(f"unknown {kind} '{shown(name)}': {_suggested(name, known)}")
 
 
+def no_file(path: str, what: str) -> BadInput:
+    """The error for a path that leads to nothing."""
+    return BadInput(f"{shown(path, 300)}: there is no such {what}; correct the path.")
+
+
 def _suggested(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     near = difflib.get_close_matches(name[:100], names, n=3, cutoff=0.5)

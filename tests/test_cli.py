@@ -124,6 +124,7 @@ def refusals(suite_file, tmp_path):
     return {
         "unknown method": (run_arguments(suite_file, out, methods="dcs"), "did you mean dsc"),
         "no method": (run_arguments(suite_file, out, methods=","), "name at least one"),
+        "lost suite file": (run_arguments("lost.yaml", out), "lost.yaml: there is no such file of a suite"),
         "unknown suite": (run_arguments("toybox-7", out), "did you mean toybox-"),
         "missing field": (run_arguments(missing, out), "field 'training' is missing"),
         "empty folder": (run_arguments(empty, out), "no pictures"),
@@ -148,7 +149,15 @@ def refusals(suite_file, tmp_path):
 
 
 CASES = (
-    *("unknown method", "no method", "unknown suite", "missing field", "empty folder", "unreadable picture"),
+    *(
+        "unknown method",
+        "no method",
+        "lost suite file",
+        "unknown suite",
+        "missing field",
+        "empty folder",
+        "unreadable picture",
+    ),
     *("no lengths", "no jobs", "no hours", "unknown executor", "address without ray"),
     *("no placeholder", "no orders", "no seeds", "unknown device", "unknown dtype", "unknown option"),
     *("setting without value", "unknown backbone", "no records", "unknown run", "unknown list"),

@@ -244,6 +244,21 @@ def test_a_picture_that_is_there_twice_is_named_and_counts(tmp_path, how):
     assert len(reference_pictures(suite, suite.concepts[0])) == 3
 
 
+@pytest.mark.parametrize("compare", ["all", "unseen"])
+def test_a_learned_picture_that_is_there_again_among_the_new_ones_is_told_of(tmp_path, compare):
+    """Such a copy would reward a method for learning photographs by heart."""
+    many = {f"{k}.png": picture(k) for k in range(5)} | {"9.png": picture(0)}
+    suite = suite_of(tmp_path, rex=many)
+    suite = suite.model_copy(
+        update={
+            "training": suite.training.model_copy(update={"pictures": 3}),
+            "evaluation": suite.evaluation.model_copy(update={"compare": compare}),
+        }
+    )
+    (remark,) = remarks(suite)
+    assert ("one is learned, and drawn pictures are compared with the other" in remark) == (compare == "unseen")
+
+
 def test_a_picture_in_the_folders_of_two_concepts_is_named(tmp_path):
     (remark,) = remarks(suite_of(tmp_path, rex=TWO, pup={"a.png": picture(2), "b": picture(1)}))
     assert remark.startswith("concepts 'rex' and 'pup': the same picture is there twice (1.png and b); both count.")

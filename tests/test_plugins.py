@@ -358,6 +358,6 @@ def test_an_installed_method_runs_with_its_option_which_is_in_the_record(anchor,
     assert record.run.options == {
         "factory": "cpbench_anchor:anchor",
         "package": "cpbench-anchor 1.0",
-        "anchor": {"strength": 2.5},
+        "anchor": {"strength": 2.5, "rate": 0.003},
     }
     assert any("loss.learn.anchor" in cost.figures for cost in record.cost)

@@ -127,7 +127,8 @@ def check_folder(suite: Suite, concept: Concept, remark: Callable[[str], None]) 
     if passed := sorted((*inner, *(file for file in found.others if file not in captions))):
         what = counted(len(passed), "entry that is not a picture", "entries that are not pictures")
         remark(f"concept '{concept.name}': passed over {what}: {listed([shown(path.name) for path in passed])}.")
-    return prints_of(concept.name, found.pictures, pictures)
+    new = set(found.pictures) - set(learned_files(suite, concept)) if suite.evaluation.compare == "unseen" else set()
+    return prints_of(concept.name, found.pictures, pictures, new)
 
 
 def _check_held_out(suite: Suite, concept: Concept, found: Contents) -> None:

@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from ..errors import BadInput, explain, unknown
+from ..errors import BadInput, explain, no_file, unknown
 from ..hashing import digest
 from ..names import ConceptName, FolderName, Noun, line_fault, line_of, text_fault, text_of
 from ..numbers import Count, Range
@@ -28,7 +28,7 @@ from ..sparse import Sparse
 from ..wording import shown
 from .settings import Evaluation, Frozen, Training
 from .settings import Sampling as Sampling
-from .strict_yaml import read_yaml
+from .strict_yaml import is_yaml, read_yaml
 
 PLACEHOLDER = "{}"
 FIRST_LOOKALIKE = 900_000
@@ -36,7 +36,6 @@ FIRST_LOOKALIKE = 900_000
 FIRST_STRANGER = 1_000_000
 """Seeds of individuals that are neither concepts nor look-alikes start here."""
 _Template = Annotated[str, text_of(1_000)]
-_SUFFIXES = (".yaml", ".yml")
 
 
 class Concept(Frozen):
@@ -243,7 +242,7 @@ def _path_of(name: str) -> Path:
     except (OSError, ValueError):  # the name is too long, or has NUL
         exists = False
     if not exists:
-        raise unknown("suite", name, suite_names())
-    if path.is_file() and path.suffix.lower() not in _SUFFIXES:
+        raise no_file(name, "file of a suite") if is_yaml(path) else unknown("suite", name, suite_names())
+    if path.is_file() and not is_yaml(path):
         raise BadInput(f"{shown(path, 300)}: the name of a suite's file must end in .yaml or .yml; rename it.")
     return path

@@ -52,6 +52,11 @@ class Document:
         return self.lines[parts] if parts else None
 
 
+def is_yaml(path: Path) -> bool:
+    """Whether a file has the name of a YAML file."""
+    return path.suffix.lower() in (".yaml", ".yml")
+
+
 def read_yaml(path: Path) -> Document:
     """Read a file; raises BadInput, with line and column where it has some, if it is not YAML with one meaning."""
     return parse_yaml(_text_of(path), shown(path, 300))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -25,13 +25,17 @@ crops by 2 % are at 7 and more.
 
 @dataclass(frozen=True)
 class Print:
-    """A picture by its concept and file, its hash, and the mean colours of its blocks as it is and mirrored."""
+    """A picture by its concept and file, its hash, and the mean colours of its blocks as it is and mirrored.
+
+    ``held``: drawn pictures are compared with it as one that was never learned.
+    """
 
     concept: str
     file: Path
     exact: str
     plain: NDArray[np.float32]
     mirrored: NDArray[np.float32]
+    held: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,11 +47,12 @@ class Twins:
     how: str
 
 
-def prints_of(concept: str, files: Sequence[Path], pictures: Pictures) -> list[Print]:
-    """The prints of the pictures (n, size, size, 3), uint8, of some files."""
+def prints_of(concept: str, files: Sequence[Path], pictures: Pictures, held: Container[Path] = ()) -> list[Print]:
+    """The prints of the pictures (n, size, size, 3), uint8, of some files; ``held``: those that are never learned."""
     plain, mirrored = _colours(pictures), _colours(pictures[:, :, ::-1])
     exact = [picture_hash(pictures[k : k + 1]) for k in range(len(files))]
-    return [Print(concept, *one) for one in zip(files, exact, plain, mirrored, strict=True)]
+    kept = [file in held for file in files]
+    return [Print(concept, *one) for one in zip(files, exact, plain, mirrored, kept, strict=True)]
 
 
 def remark_on_twins(prints: Sequence[Print], remark: Callable[[str], None]) -> None:
@@ -55,10 +60,12 @@ def remark_on_twins(prints: Sequence[Print], remark: Callable[[str], None]) -> N
 
     Nothing is refused or left out for it: bursts of photographs are as they should be.
     """
-    for (one, other, how), group in groupby(sorted(twins(prints), key=_kind), key=_kind):
+    for (one, other, how, leaks), group in groupby(sorted(twins(prints), key=_kind), key=_kind):
         pairs = listed([f"{shown(t.earlier.file.name)} and {shown(t.later.file.name)}" for t in group], "; ")
         where = f"concept '{one}'" if one == other else f"concepts '{one}' and '{other}'"
-        remark(f"{where}: {how} picture is there twice ({pairs}); both count. Remove one unless that is meant.")
+        what = "one is learned, and drawn pictures are compared with the other as with a new one. Remove one."
+        what = what if leaks else "both count. Remove one unless that is meant."
+        remark(f"{where}: {how} picture is there twice ({pairs}); {what}")
 
 
 def twins(prints: Sequence[Print]) -> Iterator[Twins]:
@@ -75,8 +82,8 @@ def twins(prints: Sequence[Print]) -> Iterator[Twins]:
                 break
 
 
-def _kind(pair: Twins) -> tuple[str, str, str]:
-    return pair.earlier.concept, pair.later.concept, pair.how
+def _kind(pair: Twins) -> tuple[str, str, str, bool]:
+    return pair.earlier.concept, pair.later.concept, pair.how, pair.earlier.held != pair.later.held
 
 
 def _colours(pictures: Pictures) -> NDArray[np.float32]:

@@ -3,7 +3,7 @@
 from cpbench.methods.adapters.base import Weighted
 from cpbench.methods.adapters.low_rank import Lora, LoraOptions
 from cpbench.methods.consolidations.base import Consolidation
-from cpbench.methods.learner import Learner
+from cpbench.methods.learner import Learner, LearnerOptions
 from cpbench.methods.plugins import describe
 
 
@@ -34,7 +34,7 @@ class Anchor(Consolidation[Weighted]):
     "Adds a quadratic penalty that holds the LoRA near its weights after the last task.",
     adapter="lora",
     consolidations=["anchor"],
-    options={"strength": "weight of the penalty"},
+    options={"strength": "weight of the penalty", "rate": "learning rate of the LoRA"},
 )
-def anchor(backbone, seed, *, strength: float = 1.0):
-    return Learner(backbone, seed, Lora(backbone, seed, LoraOptions()), [Anchor(strength)])
+def anchor(backbone, seed, *, strength: float = 1.0, rate: float = 3e-3):
+    return Learner(backbone, seed, Lora(backbone, seed, LoraOptions()), [Anchor(strength)], LearnerOptions(rate))
