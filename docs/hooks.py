@@ -84,11 +84,11 @@ def _method(row: MethodRow, costs: pd.DataFrame, picture: bool) -> str:
     lines = [f"# {row.name}", "", row.sentence, ""]
     if row.bound:
         lines += ["It is an upper bound: it gets information that other methods do not get, and has no rank.", ""]
-    lines += [f"Paper: [{row.paper.rpartition('/')[2]}]({row.paper}). " if row.paper else "", ""]
+    lines += [f"Paper: [arXiv {row.paper.rpartition('/')[2]}]({row.paper}). " if row.paper else "", ""]
     lines += ["```", f"cpbench run --methods {row.name} --suite toybox-2", "```", ""]
     if picture:
         lines += [f"![Pictures of each concept after each task]({row.name}.png)", ""]
-        lines += ["*Each row is a concept; the frame marks the task that taught it.*", ""]
+        lines += ["*Each row is a concept, with real pictures first; the frame marks the task that taught it.*", ""]
     lines += ["## How it works", ""] if parts else []
     for part in parts:
         lines += [(PARTS / f"{part}.md").read_text(encoding="utf-8"), ""]
@@ -111,7 +111,14 @@ def _cost(name: str, costs: pd.DataFrame) -> Iterator[str]:
     if name not in costs.index:
         return
     own = costs.loc[name]
-    yield from ("## Cost", "", f"Means of the shipped runs on `{SUITE}`, on the CPU:", "", "| | |", "|---|---:|")
+    yield from (
+        "## Cost",
+        "",
+        f"Means of the shipped runs on `{SUITE}`, on the CPU:",
+        "",
+        "| what | mean |",
+        "|---|---:|",
+    )
     yield f"| trained numbers per task | {own['trainable_parameters']:,.0f} |"
     yield f"| bytes kept after the last task | {own['stored_bytes']:,.0f} |"
     yield f"| seconds of training per task | {own['train_seconds']:.1f} |"
