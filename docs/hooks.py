@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,37 +24,24 @@ from cpbench.reports.samples import sheet_of
 PARTS = Path(__file__).parent / "parts"
 SUITE = "toybox-6"
 _ROLE = re.compile(r":(?:func|class|meth|data|attr|mod|exc):<code>[~.]*([^<]*)</code>")
-_SHOWN = ("sweep", "folder_suite", "sample", "export", "score", "score_adapters", "check", "fingerprints", "compare")
-_SHOWN += ("tune", "report", "validate", "conformance", "speed", "load_results", "load_suite", "load_backbone")
-_SHOWN += (
-    "read_result",
-    "Verdict",
-    "Results",
-    "Result",
-    "Suite",
-    "Method",
-    "Task",
-    "Prompt",
-    "Subject",
-    "Backbone",
-    "CpbenchError",
-)
+_PLACE = tempfile.TemporaryDirectory()
+"""Where the package has its own name, whatever its folder is called."""
 
 
 def on_config(config: Any) -> Any:
-    """Show mkdocstrings the package under its own name, whatever its folder is called."""
-    folder = Path(tempfile.mkdtemp())
-    (folder / "cpbench").symlink_to(Path(cpbench.__file__).parent)
-    config["plugins"]["mkdocstrings"].config["handlers"]["python"]["paths"] = [str(folder)]
+    """Show mkdocstrings the package under its own name."""
+    if not (link := Path(_PLACE.name, "cpbench")).exists():
+        link.symlink_to(Path(cpbench.__file__).parent)
+    config["plugins"]["mkdocstrings"].config["handlers"]["python"]["paths"] = [_PLACE.name]
     return config
 
 
 def on_files(files: Any, config: Any) -> Any:
     """Add the pages that are made here."""
-    costs, sheets = _costs(), dict(_sheets())
+    costs, options, sheets = _costs(), listed("options"), dict(_sheets())
     made: dict[str, str | bytes] = {"methods/index.md": _index(), "api.md": _api()}
     for row in CATALOGUE.values():
-        made[f"methods/{row.name}.md"] = _method(row, costs, row.name in sheets)
+        made[f"methods/{row.name}.md"] = _method(row, options, costs, row.name in sheets)
     made |= {f"methods/{name}.png": picture for name, picture in sheets.items()}
     for name, content in made.items():
         files.append(File.generated(config, name, content=content))
@@ -72,14 +59,11 @@ def _index() -> str:
     for row in CATALOGUE.values():
         parts = " + ".join((row.adapter, *row.consolidations)) or "–"
         lines.append(f"| [`{row.name}`]({row.name}.md) | {parts} | {row.sentence} |")
-    lines += [
-        "",
-        "Upper bounds see what other methods may not, and have no rank. [Extending cpbench](../extending.md) says how",
-    ]
-    return "\n".join([*lines, "to add a method.", ""])
+    more = "Upper bounds see what other methods may not, and have no rank."
+    return "\n".join([*lines, "", f"{more} [Extending cpbench](../extending.md) says how to add a method.", ""])
 
 
-def _method(row: MethodRow, costs: pd.DataFrame, picture: bool) -> str:
+def _method(row: MethodRow, options: Sequence[Mapping[str, Any]], costs: pd.DataFrame, picture: bool) -> str:
     parts = [part for part in (row.adapter, *row.consolidations) if part]
     lines = [f"# {row.name}", "", row.sentence, ""]
     if row.bound:
@@ -92,14 +76,14 @@ def _method(row: MethodRow, costs: pd.DataFrame, picture: bool) -> str:
     lines += ["## How it works", ""] if parts else []
     for part in parts:
         lines += [(PARTS / f"{part}.md").read_text(encoding="utf-8"), ""]
-    return "\n".join([*lines, *_options(row), *_cost(row.name, costs)])
+    return "\n".join([*lines, *_options(row.name, options), *_cost(row.name, costs)])
 
 
-def _options(row: MethodRow) -> Iterator[str]:
-    own = [o for o in listed("options") if row.name in o["methods"].split()]
+def _options(name: str, options: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    own = [o for o in options if name in o["methods"].split()]
     if not own:
         return
-    yield from ("## Options", "", f"The values are those that `{row.name}` runs with.", "")
+    yield from ("## Options", "", f"The values are those that `{name}` runs with.", "")
     yield from ("| option | value | what it does | allowed |", "|---|---|---|---|")
     for o in own:
         cells = (str(o[key]).replace("|", "\\|") for key in ("value", "what it does", "allowed"))
@@ -130,10 +114,8 @@ def _costs() -> pd.DataFrame:
     """The mean cost of each method in the shipped runs."""
     cost = cpbench.load_results("shipped").cost.query(f"suite == '{SUITE}'")
     last = cost[cost["task"] == cost["tasks"]].groupby("method", observed=True)["stored_bytes"].mean()
-    means = cost.groupby("method", observed=True)[
-        ["trainable_parameters", "train_seconds", "seconds_per_picture"]
-    ].mean()
-    return means.assign(stored_bytes=last)
+    shown = ["trainable_parameters", "train_seconds", "seconds_per_picture"]
+    return cost.groupby("method", observed=True)[shown].mean().assign(stored_bytes=last)
 
 
 def _sheets() -> Iterator[tuple[str, bytes]]:
@@ -153,7 +135,6 @@ def _sheets() -> Iterator[tuple[str, bytes]]:
 
 def _api() -> str:
     lines = ["# API reference", "", "The public names of the package, from their docstrings.", ""]
-    for name in _SHOWN:
-        place = "benchmark.verbs.listing" if name == "methods" else cpbench._PUBLIC[name]
+    for name, place in cpbench._PUBLIC.items():
         lines += [f"::: cpbench.{place}.{name}", ""]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""How much of a network a method uses at once: what its memory follows from. Imports no torch."""
+"""How much of a network is used at once by a method: what its memory follows from. Imports no torch."""
 
 from __future__ import annotations
 

@@ -210,3 +210,18 @@ def settings_alone(folder, unet, *encoders):
     more = {"force_zeros_for_empty_prompt": True} if xl else {}
     Path(folder, "model_index.json").write_text(json.dumps({"_class_name": kind, **more, **index}))
     return folder
+
+
+def with_random_weights(folder, unet, text, vae):
+    """Write a pipeline with the settings of a UNet and a text encoder; returns the bytes of its weights.
+
+    ``vae``: makes its autoencoder.
+    """
+    settings_alone(folder, unet, text)
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.manual_seed(0)
+        parts = {"unet": UNet2DConditionModel(**unet), "vae": vae(), "text_encoder": CLIPTextModel(text)}
+        for name, part in parts.items():
+            part.save_pretrained(folder / name)
+    return sum(p.nbytes for part in parts.values() for p in part.parameters())

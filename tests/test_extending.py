@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pages import page_text, written_in
 from plugin_folder import PLUGIN
 
 from conftest import status_of
@@ -23,11 +24,11 @@ from cpbench.methods.registry import choose
 from cpbench.methods.training import Trainer
 from learners import CAT
 
-PAGE = (Path(__file__).parent.parent / "docs" / "extending.md").read_text()
+PAGE = page_text("docs/extending.md")
 
 
 def blocks(language):
-    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    return written_in(language, PAGE)
 
 
 def test_the_package_on_the_page_is_the_one_that_is_installed_by_the_tests():

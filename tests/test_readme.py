@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from pages import ROOT, page_text, with_few_steps, written_in
 from PIL import Image
 from typer.main import get_command
 
@@ -33,9 +34,8 @@ from cpbench.methods.registry import choose
 from cpbench.reports.analysis.summaries import SUMMARIES
 from synthetic import record
 
-ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
-OWN = (ROOT / "docs" / "own-pictures.md").read_text()
+README = page_text("README.md")
+OWN = page_text("docs/own-pictures.md")
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 TERMS = (
     "adapter consolidation token concept class-noun prior floor ceiling cell unit record store profile extractor "
@@ -46,9 +46,9 @@ TERMS = (
 
 def block(language: str, text: str = README) -> str:
     """The first code block of a language."""
-    found = re.search(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    found = written_in(language, text)
     assert found, language
-    return found[1]
+    return found[0]
 
 
 def row_of(method: str) -> str:
@@ -130,7 +130,7 @@ def test_references_and_distractors_have_no_effect_on_folders_as_the_docs_promis
 
 
 def test_the_suite_of_the_docs_runs(own_suite, tmp_path, monkeypatch):
-    few = block("yaml", OWN).replace("steps: 150, batch: 8", "steps: 2, batch: 2").replace("steps: 12", "steps: 2")
+    few = with_few_steps(block("yaml", OWN))
     own_suite.write_text(few)
     monkeypatch.chdir(tmp_path)
     assert status_of("run", "--methods", "lora", "--suite", "mine.yaml", "--backbone", "tiny", "--quiet") == 0
@@ -172,13 +172,12 @@ def test_commands_and_options_that_pages_name_exist(page):
 
 def spoken(text: str) -> str:
     """Only the commands of a page, a line per piece: its blocks without a language, and what is written as code."""
-    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     pieces = [" ".join(piece.split()) + "\n" for piece in re.findall(r"`(cpbench [^`]+)`", text)]
-    return "\n".join([*(code for language, code in blocks if not language), *pieces])
+    return "\n".join([*written_in("", text), *pieces])
 
 
 def test_the_glossary_is_alphabetical_and_explains_every_term_of_the_project():
-    text = (ROOT / "docs" / "glossary.md").read_text()
+    text = page_text("docs/glossary.md")
     entries = re.findall(r"^\*\*(.+?)\.\*\*", text, re.MULTILINE)
     assert entries == sorted(entries, key=lambda e: re.sub(r"[^a-z]", "", e.lower()))
     explained = {word for e in entries for word in re.split(r"[ ,()]+", e)} | {e.replace(" ", "-") for e in entries}
@@ -217,7 +216,7 @@ def test_the_protocols_measure_what_the_docs_say(suite, protocol, cells):
 
 
 def test_the_page_of_the_python_api_names_every_verb_argument_and_column(tmp_path):
-    text = (ROOT / "docs" / "python.md").read_text()
+    text = page_text("docs/python.md")
     verbs = (
         "sweep",
         "score",

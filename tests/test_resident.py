@@ -1,14 +1,11 @@
 """Four methods in one process keep one frozen model in memory, and little beside it."""
 
 import gc
-import warnings
 
 import pytest
 import torch
 import yaml
-from diffusers import UNet2DConditionModel
-from pipelines import SD15, autoencoder, clip, settings_alone
-from transformers import CLIPTextModel
+from pipelines import SD15, autoencoder, clip, with_random_weights
 
 import cpbench
 from conftest import TINY
@@ -23,15 +20,7 @@ MOST = 1.15
 def model(tmp_path):
     """A quarter of Stable Diffusion 1.5: half as wide, with random weights."""
     half = SD15 | {"block_out_channels": (160, 320, 640, 640), "cross_attention_dim": 384}
-    settings_alone(tmp_path / "half", half, clip(384, 6, 6, 384))
-    parts = {"text_encoder": CLIPTextModel(clip(384, 6, 6, 384)), "vae": autoencoder()}
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.manual_seed(0)
-        parts["unet"] = UNet2DConditionModel(**half)
-        for name, part in parts.items():
-            part.save_pretrained(tmp_path / "half" / name)
-    return tmp_path / "half", sum(p.nbytes for part in parts.values() for p in part.parameters())
+    return tmp_path / "half", with_random_weights(tmp_path / "half", half, clip(384, 6, 6, 384), autoencoder)
 
 
 def living():

@@ -7,17 +7,14 @@ import resource
 import shutil
 import subprocess
 import sys
-import warnings
 
 import numpy as np
 import pytest
-import torch
 import yaml
-from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers import AutoencoderKL
 from PIL import Image
-from pipelines import SD15, VAE, clip, settings_alone
+from pipelines import SD15, VAE, clip, with_random_weights
 from rich.table import Table
-from transformers import CLIPTextModel
 
 from conftest import TINY
 from cpbench import load_results
@@ -32,16 +29,7 @@ MOST = 12e9
 def model(tmp_path_factory):
     """A folder of 4.3 GB, which is removed at the end."""
     folder = tmp_path_factory.mktemp("sd15")
-    settings_alone(folder, SD15, clip(768, 12, 12))
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.manual_seed(0)
-        for name, part in (
-            ("unet", UNet2DConditionModel(**SD15)),
-            ("vae", AutoencoderKL(**VAE)),
-            ("text_encoder", CLIPTextModel(clip(768, 12, 12))),
-        ):
-            part.save_pretrained(folder / name)
+    with_random_weights(folder, SD15, clip(768, 12, 12), lambda: AutoencoderKL(**VAE))
     yield str(folder)
     shutil.rmtree(folder)
 

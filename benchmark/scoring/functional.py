@@ -117,7 +117,7 @@ def diversity(generated: ArrayLike, groups: ArrayLike) -> Features:
 
 
 def copying(generated: ArrayLike, training: ArrayLike, real: ArrayLike, share: float = 0.05) -> Features:
-    """1 for a picture (m, d) closer to a training picture (k, d) than nearly all real ones (n, d) are, else 0; (m,).
+    """Whether pictures (m, d) are closer to a training picture (k, d) than nearly all real ones (n, d): 1 or 0, (m,).
 
     Closeness is the cosine with the nearest training picture. The threshold is exceeded by ``share`` of the real
     pictures, so new pictures of the concept itself would be marked that often. A real picture that is also a training
@@ -148,7 +148,7 @@ def frechet(x: ArrayLike, y: ArrayLike) -> float:
 
 
 def identity(generated: ArrayLike, candidates: Sequence[ArrayLike]) -> Features:
-    """1 for a picture (m, d) that is nearest to candidate 0, else 0; (m,).
+    """Whether pictures (m, d) are nearest to candidate 0: 1 or 0, (m,).
 
     ``candidates`` are reference pictures (n_c, d), one array per candidate. The distance is that of linear
     discriminant analysis: to the candidate's mean, under the common within-candidate covariance, which reduces the

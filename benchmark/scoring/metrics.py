@@ -74,7 +74,7 @@ def _identity(cell: Cell, profile: Profile) -> Features | None:
 
 
 def _outcome(kind: str) -> Callable[[Cell, Profile], Features | None]:
-    """1 for a picture of a pair that shows this kind of outcome, else 0; all kinds come from one decision."""
+    """Whether pictures of a pair show this kind of outcome: 1 or 0. All kinds come from one decision."""
 
     def of(cell: Cell, profile: Profile) -> Features | None:
         if not cell.outcomes.get("other"):

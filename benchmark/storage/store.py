@@ -2,8 +2,8 @@
 
 For a unit with key k, a store has ``k/`` (finished), ``k.partial/`` (under way, or left by a process that died),
 ``k.scratch/`` (checkpoints of work under way), ``k.damaged-0/`` (set aside) and ``.locks/k``. Each run under way has
-``.locks/run …``. A file that equals one of a unit that this one needs, as the adapters that a state has from the state
-before, is a hard link to it: there is nothing to count, and removing a folder frees what no other has.
+``.locks/run …``. Where a file equals one in a unit that this unit depends on (a state keeps adapters of the state
+before), it is a hard link to that file: nothing is stored twice, and removing a folder frees only what no other has.
 """
 
 from __future__ import annotations

@@ -33,11 +33,21 @@ _SYSTEM |= {"$recycle.bin", "#recycle", "@recycle", "#snapshot", "system volume 
 
 @dataclass(frozen=True)
 class Contents:
-    """What is in a folder, by name: pictures, folders, and files that are no pictures. Files of the system are not."""
+    """What is in a folder, by name: pictures, folders, and files that are no pictures. Files of the system are not.
+
+    ``learned``: the first pictures that are not held out, as many as the suite lets learn.
+    """
 
     pictures: tuple[Path, ...]
+    learned: tuple[Path, ...]
     folders: tuple[Path, ...]
     others: tuple[Path, ...]
+
+    @property
+    def unseen(self) -> tuple[Path, ...]:
+        """The pictures that are not learned."""
+        learned = set(self.learned)
+        return tuple(f for f in self.pictures if f not in learned)
 
 
 def folder_pictures(suite: Suite, concept: Concept, part: Part = "all") -> Pictures:
@@ -45,19 +55,13 @@ def folder_pictures(suite: Suite, concept: Concept, part: Part = "all") -> Pictu
 
     Raises BadInput if the folder has none or cannot be listed, or for the first picture that cannot be read.
     """
-    files, learned = _contents(suite, concept).pictures, set(learned_files(suite, concept))
-    chosen = {
-        "all": files,
-        "learned": [f for f in files if f in learned],
-        "unseen": [f for f in files if f not in learned],
-    }
-    return _read(suite, chosen[part])
+    found = _contents(suite, concept)
+    return _read(suite, {"all": found.pictures, "learned": found.learned, "unseen": found.unseen}[part])
 
 
-def learned_files(suite: Suite, concept: Concept) -> list[Path]:
+def learned_files(suite: Suite, concept: Concept) -> tuple[Path, ...]:
     """The first pictures by name that are not held out, as many as the suite lets learn."""
-    files = [f for f in _contents(suite, concept).pictures if f.name not in concept.held_out]
-    return files[: suite.training.pictures]
+    return _contents(suite, concept).learned
 
 
 def folder_crops(suite: Suite, concept: Concept) -> Pictures:
@@ -122,13 +126,14 @@ def check_folder(suite: Suite, concept: Concept, remark: Callable[[str], None]) 
     inner = _inner_folders(suite, concept, found)
     captions = {file.with_suffix(".txt") for file in found.pictures} if suite.training.captions else set()
     captions.add(folder_of(suite, concept) / CARD)
-    if suite.training.captions:
-        folder_captions(suite, concept)
+    for file in found.learned if suite.training.captions else ():
+        _caption(file)
     if passed := sorted((*inner, *(file for file in found.others if file not in captions))):
         what = counted(len(passed), "entry that is not a picture", "entries that are not pictures")
         remark(f"concept '{concept.name}': passed over {what}: {listed([shown(path.name) for path in passed])}.")
-    new = set(found.pictures) - set(learned_files(suite, concept)) if suite.evaluation.compare == "unseen" else set()
-    return prints_of(concept.name, found.pictures, pictures, new)
+    return prints_of(
+        concept.name, found.pictures, pictures, found.unseen if suite.evaluation.compare == "unseen" else ()
+    )
 
 
 def _check_held_out(suite: Suite, concept: Concept, found: Contents) -> None:
@@ -138,10 +143,9 @@ def _check_held_out(suite: Suite, concept: Concept, found: Contents) -> None:
             f"concept '{concept.name}': held_out names '{shown(lost[0])}', and {named(folder_of(suite, concept))} has "
             "no such picture; correct the name."
         )
-    learned = learned_files(suite, concept)
-    if not learned:
+    if not found.learned:
         raise BadInput(f"concept '{concept.name}': all of its pictures are held_out; leave some to learn from.")
-    if suite.evaluation.compare == "unseen" and (left := len(names) - len(learned)) < _FEWEST:
+    if suite.evaluation.compare == "unseen" and (left := len(found.unseen)) < _FEWEST:
         raise BadInput(
             f"concept '{concept.name}': evaluation.compare is unseen, and {counted(left, 'picture')} would not be "
             f"learned; hold out at least {_FEWEST} (held_out), or lower training.pictures."
@@ -193,7 +197,8 @@ def _contents(suite: Suite, concept: Concept) -> Contents:
     rest = [f for f in entries if f not in set(pictures)]
     folders = tuple(f for f in rest if _is_folder(f))
     others = tuple(f for f in rest if not _is_folder(f))
-    return _usable(suite, concept, Contents(tuple(pictures), folders, others))
+    learned = [f for f in pictures if f.name not in concept.held_out][: suite.training.pictures]
+    return _usable(suite, concept, Contents(tuple(pictures), tuple(learned), folders, others))
 
 
 def of_system(name: str) -> bool:
