@@ -71,6 +71,7 @@ def test_a_compiled_network_is_compiled_in_every_copy_and_learns_what_a_plain_on
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # torch.compile's own question, hidden from users
 def test_a_compiled_network_draws_and_learns_the_same_within_rounding():
     found = {}
     for engine in (PLAIN, Engine(compile=True)):
