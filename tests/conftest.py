@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -102,10 +102,12 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CPBENCH_HOME", str(tmp_path / "home"))
 
 
-@pytest.fixture(autouse=True)
-def _one_core(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is asked in this process is computed in it, so that tests can replace its parts."""
-    monkeypatch.setattr("cpbench.benchmark.run.jobs.cores", lambda: 1)
+@pytest.fixture(scope="session", autouse=True)
+def _one_core() -> Iterator[None]:
+    """What is asked in this process is computed in it: tests can replace its parts, and no other one loads a model."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cpbench.benchmark.run.jobs.cores", lambda: 1)
+        yield
 
 
 @pytest.fixture(scope="session")

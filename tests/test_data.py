@@ -45,6 +45,10 @@ class Server(ThreadingHTTPServer):
         self.faults, self.asked, self.content = {}, [], {f"/{p.replace(' ', '%20')}": c for p, c in CONTENT.items()}
         self.always = {}
 
+    def serve_forever(self, poll_interval=0.01):
+        """So that :meth:`shutdown` waits for hundredths of a second, not for half of one."""
+        super().serve_forever(poll_interval)
+
     @property
     def address(self):
         return f"http://127.0.0.1:{self.server_address[1]}/"

@@ -15,6 +15,8 @@ from cpbench.benchmark.run.jobs import Bound, NumberOfJobs, most, settled, width
 from cpbench.benchmark.run.session import Facts
 
 MB = 10**6
+COUNTED = jobs.cores
+"""As it is: while tests run, there is one core (``conftest``)."""
 
 
 @pytest.fixture
@@ -31,7 +33,7 @@ def machine(monkeypatch):
 @pytest.fixture
 def groups(tmp_path, monkeypatch):
     """Folders in place of those of the control groups, of this process and of its memory: a function writes them."""
-    monkeypatch.undo()
+    monkeypatch.setattr(jobs, "cores", COUNTED)
     monkeypatch.setattr(jobs, "_CGROUPS", tmp_path / "groups")
     monkeypatch.setattr(jobs, "_OWN_GROUP", tmp_path / "own")
     monkeypatch.setattr(jobs, "_MEMORY", tmp_path / "memory")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cpbench.methods.balance import balance, summary
 from cpbench.methods.consolidations.clora import clora_penalty
-from cpbench.methods.consolidations.dsc import DscOptions, noise_distance, score_distance
+from cpbench.methods.consolidations.dsc import DscOptions, noise_distances, score_distance
 from cpbench.methods.scores import contrast, cross_entropy, errors, logits, unit
 from cpbench.methods.training import rate_share
 
@@ -83,7 +83,7 @@ def entropies():
 def test_the_noise_term_of_dsc_by_hand():
     first, second, student = (torch.tensor(v, dtype=D).view(1, 3, 1, 1, 1) for v in VALUES.values())
     expected = (0.5 - 0.9) ** 2 + (0.2 - 0.7) ** 2
-    assert noise_distance(first, second, student).item() == pytest.approx(expected, abs=1e-12)
+    assert noise_distances(first, second, student).item() == pytest.approx(expected, abs=1e-12)
 
 
 def test_the_score_term_of_dsc_by_hand_raw_and_in_units_of_the_loss():
@@ -122,7 +122,7 @@ def test_the_terms_of_dsc_have_no_gradient_where_student_and_both_teachers_agree
     noise = torch.randn(2, 4, 3, 3, dtype=D, generator=torch.Generator().manual_seed(0))
     same = torch.randn(2, 3, 4, 3, 3, dtype=D, generator=torch.Generator().manual_seed(1))
     student = same.clone().requires_grad_()
-    loss = noise_distance(same, same, student) + score_distance(noise, same, same, student, DscOptions())
+    loss = noise_distances(same, same, student) + score_distance(noise, same, same, student, DscOptions())
     loss.backward()
     assert student.grad.abs().max() < 1e-12
 

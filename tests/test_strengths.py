@@ -61,7 +61,6 @@ def drawn(tmp_path_factory):
     folder = tmp_path_factory.mktemp("strengths")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CPBENCH_HOME", str(folder / "home"))
-        patch.setattr("cpbench.benchmark.run.jobs.cores", lambda: 1)
         file = write_suite(folder)
         seen = []
         sweep(["base", "lora", "ti"], file, out=folder / "runs", settings={"learner.rate": 0.1})

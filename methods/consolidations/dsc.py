@@ -17,19 +17,19 @@ from ..adapters.base import Weighted
 from ..options.dsc import DscOptions
 from ..scores import cross_entropy, errors, known_before, logits, predict, unit
 from ..training import Phase, Step, Trainer
-from .base import Consolidation, flatten, unflatten
+from .base import Consolidation, flatten, noise_distance, unflatten
 
 EARLIER, CURRENT = 0, 1
 """The places of c^j and cⁿ among the candidates (c^j, cⁿ, c⁰, …)."""
 
 
-def noise_distance(first: Tensor, second: Tensor, student: Tensor) -> Tensor:
+def noise_distances(first: Tensor, second: Tensor, student: Tensor) -> Tensor:
     """‖ε_T1(cⁿ) − ε_S(cⁿ)‖² + ‖ε_T2(c^j) − ε_S(c^j)‖², means over entries, from predictions (n, k, c, h, w).
 
     The first two candidates are c^j and cⁿ.
     """
-    pairs = ((first[:, CURRENT], student[:, CURRENT]), (second[:, EARLIER], student[:, EARLIER]))
-    return torch.stack([(teacher - own).square().mean() for teacher, own in pairs]).sum()
+    current, earlier = (noise_distance(t[:, c], student[:, c]) for t, c in ((first, CURRENT), (second, EARLIER)))
+    return current + earlier
 
 
 def score_distance(target: Tensor, first: Tensor, second: Tensor, student: Tensor, options: DscOptions) -> Tensor:
@@ -96,7 +96,7 @@ class Dsc(Consolidation[Weighted]):
                         1,
                     )
             student = predict(trainer, step, text, None)
-            terms = {"noise": o.noise_weight * noise_distance(first, second, student)}
+            terms = {"noise": o.noise_weight * noise_distances(first, second, student)}
             if o.score_weight:
                 terms["scores"] = o.score_weight * score_distance(step.target, first, second, student, o)
             return terms | trainer.penalties(step)

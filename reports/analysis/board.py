@@ -17,7 +17,7 @@ from ...benchmark.plain_json import json_text
 from ...benchmark.records import continual
 from ...benchmark.suite.spec import load_suite, suite_names
 from .comparability import at_all_strengths, full
-from .entry import Entry, ceiling, floor, matrix
+from .entry import CEILING, FLOOR, Entry, ceiling, floor, matrix
 from .paired import Rank, difference, numbers, ranks
 from .resolution import Resolution, resolution
 from .stats import Estimate, estimate
@@ -198,7 +198,7 @@ def _values(runs: list[Entry], main: str, other: Sequence[Entry] | None) -> dict
 def _bounds(results: list[Entry], main: str) -> list[Line]:
     """The floor (base model before any task) and the ceiling (held-out real pictures), over runs that have them."""
     metrics = {"average": main, "text_align": "text_align", "mmd": "mmd", "kid": "kid"}
-    rows = (("floor: base model", "floor", floor), ("ceiling: real pictures", "ceiling", ceiling))
+    rows = ((FLOOR, "floor", floor), (CEILING, "ceiling", ceiling))
     return [Line(name, kind, {c: _bound(f, results, m) for c, m in metrics.items()}) for name, kind, f in rows]
 
 

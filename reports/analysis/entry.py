@@ -202,6 +202,10 @@ def matrix(result: Entry, metric: str) -> Matrix:
     return result.matrix(metric)
 
 
+FLOOR, CEILING = "floor: base model", "ceiling: real pictures"
+"""What :func:`floor` and :func:`ceiling` are called wherever they are shown."""
+
+
 def ceiling(result: Entry, metric: str) -> float:
     """The metric of held-out real pictures, mean over concepts; NaN where there are none."""
     return result.ceilings.get(metric, float("nan"))

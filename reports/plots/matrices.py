@@ -14,7 +14,7 @@ from matplotlib.transforms import Transform
 from ...benchmark.records import continual
 from ...benchmark.records.continual import Matrix
 from ..analysis.board import Board
-from ..analysis.entry import Entry, ceiling, floor, in_between, mean_matrix, mean_of
+from ..analysis.entry import CEILING, FLOOR, Entry, ceiling, floor, in_between, mean_matrix, mean_of
 from ..analysis.units import label_of
 from .panels import Panels, Scale, evenly
 from .style import COLOURS, colour_bar, grid_of, legend_below, style_of
@@ -134,7 +134,7 @@ def _after_each(r: Matrix) -> Iterator[_Line]:
 def _bounds(results: Sequence[Entry], metric: str, factor: float) -> Iterator[tuple[float, str, str]]:
     """Horizontal lines: the ceiling and the floor, each with its name and its dashes."""
     top, bottom = (mean_of(of, results, metric) for of in (ceiling, floor))
-    for value, name, dash in ((top, "ceiling: real pictures", "-."), (bottom, "floor: base model", ":")):
+    for value, name, dash in ((top, CEILING, "-."), (bottom, FLOOR, ":")):
         if not np.isnan(value):
             yield factor * value, name, dash
 

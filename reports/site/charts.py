@@ -11,7 +11,7 @@ import numpy as np
 from ...benchmark.records import continual
 from ...benchmark.records.continual import Matrix
 from ..analysis.board import Line, pareto
-from ..analysis.entry import Entry, ceiling, floor, in_between, mean_matrix, mean_of
+from ..analysis.entry import CEILING, FLOOR, Entry, ceiling, floor, in_between, mean_matrix, mean_of
 from ..analysis.stats import Estimate
 from ..analysis.units import label_of
 from .cells import BoardPage, Scale
@@ -36,7 +36,7 @@ def learning(runs: Sequence[Entry], metric: str, scale: Scale) -> Chart:
 
 def levels(runs: Sequence[Entry], metric: str, factor: float) -> list[Level]:
     """Floor and ceiling, where they were measured."""
-    bounds = {"floor: base model": floor, "ceiling: real pictures": ceiling}
+    bounds = {FLOOR: floor, CEILING: ceiling}
     means = {name: factor * mean_of(of, runs, metric) for name, of in bounds.items()}
     return [Level(f"{name}, {value:.3g}", value) for name, value in means.items() if not np.isnan(value)]
 

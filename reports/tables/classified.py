@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from ...benchmark.records import continual
 from ...benchmark.records.unmeasured import CLASSIFIED
 from ..analysis.board import Board, Line
-from ..analysis.entry import Entry, floor, matrix, mean_of
+from ..analysis.entry import FLOOR, Entry, floor, matrix, mean_of
 from ..analysis.stats import Estimate, estimate
 from ..analysis.units import titled, unit_of
-from .columns import FLOOR, Column
+from .columns import Column
 
 SATURATED = 0.95
 """Where all methods and the base model classify more than this share correctly, accuracy separates nothing."""

@@ -12,8 +12,6 @@ from ..analysis.board import DIFFERENCE, Board, Line
 from ..analysis.stats import Estimate, written
 from ..analysis.units import PERCENT
 
-FLOOR, CEILING = "floor: base model", "ceiling: real pictures"
-"""Titles of rows that no method has made."""
 BEHIND = "†"
 """Marks the rank of a method that is significantly worse than the first."""
 SAME, DIGITS = 1e-9, 9  # values that differ less are equal: sums in another order move the last bits

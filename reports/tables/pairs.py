@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from ..analysis.board import Board, Line
-from ..analysis.entry import Entry
+from ..analysis.entry import CEILING, FLOOR, Entry
 from ..analysis.pairs import SHARES
 from ..analysis.stats import Estimate, estimate
 from ..analysis.units import unit_of
-from .columns import CEILING, FLOOR, Column
+from .columns import Column
 
 
 def _column(key: str, title: str, best: Callable[[Sequence[float]], float]) -> Column:

@@ -124,8 +124,8 @@ PENALTIES = (
     Regression(
         "dsc-noise-halved",
         f"{CONSOLIDATIONS}/dsc.py",
-        "o.noise_weight * noise_distance(",
-        "0.5 * o.noise_weight * noise_distance(",
+        "o.noise_weight * noise_distances(",
+        "0.5 * o.noise_weight * noise_distances(",
         "the distance in DSC is averaged over the two teachers",
         "dsc",
     ),
