@@ -86,5 +86,5 @@ def print_leaderboard(console: Terminal, paths: Sequence[Path], out: Path, basel
         wide.print(to_terminal(boards(shown, UPPER_BOUNDS, baseline), wide.width, short=True))
     report = "cpbench report" if out == RUNS else f"cpbench report --results {out}"
     console.print(
-        one_line(f"{counted(len(paths), 'record')} in {out}; '{report}' makes tables and plots."), soft_wrap=True
+        one_line(f"{counted(len(paths), 'run')} recorded in {out}; '{report}' makes tables and plots."), soft_wrap=True
     )
