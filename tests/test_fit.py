@@ -99,22 +99,6 @@ def test_a_card_is_told_the_fastest_way_that_fits_it():
     assert one.way(4) is None and one.peak(0) == 20 * 2**30
 
 
-@pytest.fixture(scope="module")
-def once():
-    """A model whose footprint was counted: tests that ask for the same one again need not wait for it."""
-    seen = {}
-
-    def counted(model, mode):
-        key = model.name, str(model.sampling), model.dtype
-        seen[key] = seen.get(key) or footprint(model, mode)
-        return seen[key]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cpbench.benchmark.verbs.fit.footprint", counted)
-        yield
-
-
-@pytest.mark.usefixtures("once")
 def test_memory_is_told_for_a_suite_on_toybox_and_hours_where_units_are_known(tmp_path):
     from cpbench import sweep
 
@@ -126,7 +110,6 @@ def test_memory_is_told_for_a_suite_on_toybox_and_hours_where_units_are_known(tm
     assert after.seconds > 0 and after.phases == before.phases
 
 
-@pytest.mark.usefixtures("once")
 def test_the_table_names_phases_cards_and_what_is_not_known(tmp_path, capsys):
     assert status_of("doctor", "--suite", str(write_suite(tmp_path)), "--methods", "lora,dsc") == 0
     out = capsys.readouterr().out
