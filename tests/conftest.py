@@ -6,6 +6,7 @@ import os
 import signal
 import zlib
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ import yaml
 from hypothesis import settings
 from rich.console import Console
 
+from cpbench.benchmark.hashing import picture_hash
 from cpbench.benchmark.models.backbone import Backbone
 from cpbench.benchmark.models.loading import load_backbone
-from cpbench.benchmark.protocol import Pictures, Subject, Task
+from cpbench.benchmark.protocol import Features, Pictures, Subject, Task
 from cpbench.benchmark.run import features
 from cpbench.benchmark.storage.store import Store
 from cpbench.benchmark.suite.spec import Sampling, Suite, load_suite
@@ -107,6 +109,28 @@ def _one_core() -> Iterator[None]:
     """What is asked in this process is computed in it: tests can replace its parts, and no other one loads a model."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("cpbench.benchmark.run.jobs.cores", lambda: 1)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _extracted_once() -> Iterator[None]:
+    """All tests show their extractors the same real pictures: each is loaded once, and sees a set of pictures once."""
+    load, known = cache(features.load_extractor), dict[tuple[str, str, str], Features]()
+
+    def remembering(name: str, device: torch.device) -> Any:
+        found = load(name, device)
+
+        def extract(pictures: Pictures) -> Features:
+            key = (found.key, device.type, picture_hash(pictures))
+            if key not in known:
+                known[key] = found(pictures)
+            return known[key].copy()
+
+        extract.key = found.key  # type: ignore[attr-defined]
+        return extract
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(features, "load_extractor", remembering)
         yield
 
 

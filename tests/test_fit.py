@@ -21,6 +21,23 @@ METHODS = "lora ewc ewc-dc dsc lwf lwf-online dop ziplora clora cd-merge indepen
 FEW = {"dsc": "iterations", "ziplora": "iterations", "ewc": "passes"}
 
 
+@pytest.fixture(scope="module")
+def known():
+    """Footprints by model and number format: the tests that use one ask for what is made of it."""
+    return {}
+
+
+@pytest.fixture
+def counted_once(known, monkeypatch):
+    def remembering(model, mode):
+        key = model.name, model.sampling, model.dtype
+        if key not in known:
+            known[key] = footprint(model, mode)
+        return known[key]
+
+    monkeypatch.setattr("cpbench.benchmark.verbs.fit.footprint", remembering)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_imagined_model_is_the_model_without_its_numbers(kind, tmp_path):
     _, folder = written(tmp_path / "model", KINDS[kind])
@@ -99,6 +116,7 @@ def test_a_card_is_told_the_fastest_way_that_fits_it():
     assert one.way(4) is None and one.peak(0) == 20 * 2**30
 
 
+@pytest.mark.usefixtures("counted_once")
 def test_memory_is_told_for_a_suite_on_toybox_and_hours_where_units_are_known(tmp_path):
     from cpbench import sweep
 
@@ -110,6 +128,7 @@ def test_memory_is_told_for_a_suite_on_toybox_and_hours_where_units_are_known(tm
     assert after.seconds > 0 and after.phases == before.phases
 
 
+@pytest.mark.usefixtures("counted_once")
 def test_the_table_names_phases_cards_and_what_is_not_known(tmp_path, capsys):
     assert status_of("doctor", "--suite", str(write_suite(tmp_path)), "--methods", "lora,dsc") == 0
     out = capsys.readouterr().out
