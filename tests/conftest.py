@@ -16,10 +16,10 @@ import yaml
 from hypothesis import settings
 from rich.console import Console
 
-from cpbench.benchmark.hashing import picture_hash
 from cpbench.benchmark.models.backbone import Backbone
+from cpbench.benchmark.models.feature_cache import FeatureCache
 from cpbench.benchmark.models.loading import load_backbone
-from cpbench.benchmark.protocol import Features, Pictures, Subject, Task
+from cpbench.benchmark.protocol import Pictures, Subject, Task
 from cpbench.benchmark.run import features
 from cpbench.benchmark.storage.store import Store
 from cpbench.benchmark.suite.spec import Sampling, Suite, load_suite
@@ -113,21 +113,13 @@ def _one_core() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _extracted_once() -> Iterator[None]:
+def _extracted_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """All tests show their extractors the same real pictures: each is loaded once, and sees a set of pictures once."""
-    load, known = cache(features.load_extractor), dict[tuple[str, str, str], Features]()
+    load, folder = cache(features.load_extractor), tmp_path_factory.mktemp("features")
 
-    def remembering(name: str, device: torch.device) -> Any:
+    def remembering(name: str, device: torch.device) -> FeatureCache:
         found = load(name, device)
-
-        def extract(pictures: Pictures) -> Features:
-            key = (found.key, device.type, picture_hash(pictures))
-            if key not in known:
-                known[key] = found(pictures)
-            return known[key].copy()
-
-        extract.key = found.key  # type: ignore[attr-defined]
-        return extract
+        return FeatureCache(folder / device.type, found, found.key)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(features, "load_extractor", remembering)

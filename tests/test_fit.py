@@ -22,20 +22,19 @@ FEW = {"dsc": "iterations", "ziplora": "iterations", "ewc": "passes"}
 
 
 @pytest.fixture(scope="module")
-def known():
-    """Footprints by model and number format: the tests that use one ask for what is made of it."""
-    return {}
+def counted_once():
+    """A footprint is counted once for the tests that look at what is made of it."""
+    known = {}
 
-
-@pytest.fixture
-def counted_once(known, monkeypatch):
     def remembering(model, mode):
         key = model.name, model.sampling, model.dtype
         if key not in known:
             known[key] = footprint(model, mode)
         return known[key]
 
-    monkeypatch.setattr("cpbench.benchmark.verbs.fit.footprint", remembering)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cpbench.benchmark.verbs.fit.footprint", remembering)
+        yield
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -27,10 +27,10 @@ from cpbench.methods.registry import with_settings
 from cpbench.methods.search_space import ADDED, RANGES, OneOf, Range, anchor, levels, space, standing, trials
 
 TUNABLE = [name for name in CATALOGUE if space(name)]
-TUNED = Path(catalog.__file__).parent / "tuned"
-NEXT = TUNED / "next"
+FILES = Path(catalog.__file__).parent / "tuned"
+NEXT = FILES / "next"
 """What is finished of a search that is under way: it has no effect before all of it, and its records, are there."""
-SHIPPED, FINISHED = ({f.stem: json.loads(f.read_text()) for f in sorted(at.glob("*.json"))} for at in (TUNED, NEXT))
+SHIPPED, FINISHED = ({f.stem: json.loads(f.read_text()) for f in sorted(at.glob("*.json"))} for at in (FILES, NEXT))
 COMMITTED = {name: content for name, content in (SHIPPED | FINISHED).items() if content.get("format") == 2}
 
 
