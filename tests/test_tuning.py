@@ -28,10 +28,8 @@ from cpbench.methods.search_space import ADDED, RANGES, OneOf, Range, anchor, le
 
 TUNABLE = [name for name in CATALOGUE if space(name)]
 FILES = Path(catalog.__file__).parent / "tuned"
-NEXT = FILES / "next"
-"""What is finished of a search that is under way: it has no effect before all of it, and its records, are there."""
-SHIPPED, FINISHED = ({f.stem: json.loads(f.read_text()) for f in sorted(at.glob("*.json"))} for at in (FILES, NEXT))
-COMMITTED = {name: content for name, content in (SHIPPED | FINISHED).items() if content.get("format") == 2}
+SHIPPED = {f.stem: json.loads(f.read_text()) for f in sorted(FILES.glob("*.json"))}
+COMMITTED = {name: content for name, content in SHIPPED.items() if content.get("format") == 2}
 
 
 @given(st.floats(0, 1), st.sampled_from([Range(1e-4, 1e2), Range(3, 8, whole=True)]))
@@ -389,7 +387,7 @@ def test_committed_trials_are_of_the_shipped_suites_and_as_many_per_option_as_ev
     content = COMMITTED[name]
     assert content["method"] == name and set(content["space"]) == set(space(name))
     assert content["space"] == {key: r.plain() for key, r in space(name).items()}
-    assert [t["settings"] for t in content["trials"]] == trials(name, content["trials_per_option"], folder=NEXT)
+    assert [t["settings"] for t in content["trials"]] == trials(name, content["trials_per_option"], folder=FILES)
     assert content["chosen"] == content["trials"][content["best"]]["settings"]
     for suite in content["suites"]:
         assert suite["hash"] == load_suite(suite["name"]).hash
