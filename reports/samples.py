@@ -125,7 +125,7 @@ class _Column:
 def sample_sheet(title: str, rows: Sequence[SheetRow]) -> Image.Image:
     """Draw the sheet; a frame marks the task that taught the concept, and pictures from before it are faded.
 
-    A state that has pictures of a single concept, the one just learned, has no column: they share one.
+    A state that has pictures of a single concept, the one just learned, has no column: several of them share one.
     """
     columns = list(_columns(rows))
     real, wide = max(len(r.real) for r in rows), max(len(b) for r in rows for b in r.after)
@@ -149,9 +149,12 @@ def sample_sheet(title: str, rows: Sequence[SheetRow]) -> Image.Image:
 def _columns(rows: Sequence[SheetRow]) -> Iterator[_Column]:
     last = len(rows[0].after) - 1
     shown = [i for i in range(last + 1) if i in (0, last) or sum(bool(row.after[i]) for row in rows) > 1]
+    own = {row.task for row in rows if row.after[row.task]}.difference(shown)
     yield _Column("base model", [0] * len(rows))
-    if any(row.after[row.task] and row.task not in shown for row in rows):
+    if len(own) > 1:
         yield _Column("own task", [row.task for row in rows])
+    else:
+        shown = sorted({*shown, *own})
     yield from (_Column(f"after task {i}", [i] * len(rows)) for i in shown[1:])
 
 
