@@ -8,6 +8,7 @@ from torch.func import functional_call, grad, vmap
 from conftest import task
 from cpbench.benchmark.errors import FailedRun
 from cpbench.benchmark.protocol import unwatched
+from cpbench.methods.configure import inherited
 from cpbench.methods.consolidations.ewc import ewc_penalty
 from cpbench.methods.fisher import diagonal, top_eigenvalues
 from cpbench.methods.registry import choose
@@ -96,8 +97,8 @@ def test_fisher_information_of_earlier_tasks_fades_by_the_decay(pristine):
 
 
 def test_without_strength_the_second_task_is_learned_as_without_ewc(pristine):
-    losses = []
-    for name, settings in (("ewc", {"ewc.strength": "0"}), ("lora", {})):
+    losses, rates = [], {key: value for key, (row, value) in inherited("ewc").items() if row == "lora"}
+    for name, settings in (("ewc", {"ewc.strength": "0"}), ("lora", rates)):
         method = choose(name, settings)[0].make(pristine.copy(), 7)
         method.learn(CAT, unwatched)
         losses.append(method.learn(CAR, unwatched)["loss.learn.denoise"])
