@@ -125,7 +125,7 @@ class _Column:
 def sample_sheet(title: str, rows: Sequence[SheetRow]) -> Image.Image:
     """Draw the sheet; a frame marks the task that taught the concept, and pictures from before it are faded.
 
-    A state that has pictures of a single concept, the one just learned, has no column: several of them share one.
+    States that have pictures of a single concept, the one just learned, share one column where there are several.
     """
     columns = list(_columns(rows))
     real, wide = max(len(r.real) for r in rows), max(len(b) for r in rows for b in r.after)
